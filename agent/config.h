@@ -1,0 +1,80 @@
+// The agent's configuration: one struct per part, defaults in place. Every key
+// is described in docs/reference/agent-config.md under the same name.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/format/parser.h"
+#include "common/toml_config.h"
+#include "proto/result.h"
+
+namespace weir {
+
+struct InputConfig {
+  std::string name;
+  std::vector<std::string> paths;    // globs
+  std::vector<std::string> exclude;  // globs
+  std::string format = "combined";   // a named format, or one of [format.NAME]
+  bool start_at_end = false;         // start_at = "beginning" | "end", for files never seen before
+  std::chrono::milliseconds ignore_older{0};  // 0: off. Files not modified for longer are not opened
+  std::map<std::string, std::string> fields;
+  ClientConfig client;               // trusted_proxies, client_from
+  std::uint64_t max_line = 1 << 20;  // bytes; longer lines are cut, marked and counted
+};
+
+struct KafkaOutputConfig {
+  std::vector<std::string> brokers;
+  std::string topic;
+  std::string acks = "all";    // "0", "1", "all"
+  std::string codec = "batch";  // "batch", "json", "raw"
+  bool tls = false;
+  std::string tls_ca, tls_cert, tls_key;  // files
+  std::string sasl_mechanism, sasl_username, sasl_password;
+  std::map<std::string, std::string> librdkafka;  // any property; wins over the keys above
+};
+
+struct ShipConfig {
+  // A batch that is not full leaves after this. Less: fresher pages, more messages.
+  std::chrono::milliseconds flush_interval{1000};
+  // Content bytes per batch. More: better compression, more memory per source.
+  std::uint64_t batch_max_bytes = 1 << 20;
+  // Content bytes read and not yet acknowledged; reading stops here.
+  std::uint64_t max_in_flight = 16 << 20;
+  std::chrono::milliseconds shutdown_timeout{10000};
+  std::chrono::milliseconds heartbeat_interval{10000};
+  int zstd_level = 1;
+};
+
+struct TailConfig {
+  std::chrono::milliseconds scan_interval{10000};   // globs are looked at again (inotify wakes earlier)
+  std::chrono::milliseconds close_rotated{5000};    // a renamed file at its end is closed after this much silence
+};
+
+struct AgentConfig {
+  std::string id;          // default: the machine's host name
+  std::string state_dir = "/var/lib/weir-agent";
+  std::vector<InputConfig> inputs;
+  std::map<std::string, FormatSpec> formats;  // [format.NAME]
+  enum class OutputKind { kKafka, kStdout, kFile };
+  OutputKind output = OutputKind::kKafka;
+  KafkaOutputConfig kafka;
+  std::string file_output_path;   // [output.file] path
+  std::string text_codec = "json";  // [output.stdout] / [output.file] codec = "json" | "raw"
+  ShipConfig ship;
+  TailConfig tail;
+  std::string metrics_listen = "127.0.0.1:9601";  // "": off
+};
+
+struct LoadedAgentConfig {
+  AgentConfig config;
+  std::vector<ConfigMistake> mistakes;  // empty: the config may be used
+};
+// Errors: the file cannot be read.
+[[nodiscard]] Result<LoadedAgentConfig> load_agent_config(const std::string& path);
+[[nodiscard]] LoadedAgentConfig parse_agent_config(ConfigFile file);
+
+}  // namespace weir

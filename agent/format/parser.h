@@ -1,0 +1,57 @@
+// A log format becomes a parser. Pure: text in, Records out.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/batch.h"
+#include "proto/record.h"
+#include "proto/result.h"
+
+namespace weir {
+
+// How the client's address behind a balancer is found, as nginx's realip does:
+// when the peer is trusted, the first header of `client_from` that is present is
+// read from the right past trusted hops.
+struct ClientConfig {
+  std::vector<std::string> trusted_proxies;  // "10.0.0.0/8", "::1", "unix:"
+  std::vector<std::string> client_from;      // "http_x_real_ip", "http_x_forwarded_for"
+};
+
+struct FormatSpec {
+  enum class Kind { kNginx, kJson, kW3c, kRegex };
+  Kind kind = Kind::kNginx;
+  std::string text;  // the log_format string, or the RE2 pattern; empty for json, w3c
+  std::string escape = "default";  // nginx: "default", "json", "none"
+  friend bool operator==(const FormatSpec&, const FormatSpec&) = default;
+};
+
+class LineParser {
+ public:
+  virtual ~LineParser() = default;
+  enum class Outcome {
+    kRecord,    // `out` is filled
+    kSkip,      // no data: a comment or directive line (W3C '#'), an empty line
+    kUnparsed,  // does not fit; `reason` says why
+  };
+  // `line` without its '\n' (a '\r' before it may be there, and is not part of the data).
+  // Views in `out` live until the next call. Allocates nothing per line once warm.
+  [[nodiscard]] virtual Outcome parse(std::string_view line, Record& out, Unparsed& reason) = 0;
+  [[nodiscard]] virtual const std::vector<std::string>& extra_names() const = 0;
+};
+
+// Named formats: "combined", "common", "main" (nginx's packaged default), "json", "w3c".
+[[nodiscard]] Result<FormatSpec> named_format(std::string_view name);
+// Errors name the position in the format's text, with a caret line in `what`.
+[[nodiscard]] Result<std::unique_ptr<LineParser>> compile_format(const FormatSpec& spec,
+                                                                 const ClientConfig& client);
+
+// One JSON object, no newline: Elastic Common Schema names, "nginx.*"/"weir.*" where
+// it has none. What `weir-agent parse` prints and the json codec ships.
+void append_json(std::string& out, const Record& record, const std::vector<std::string>& extra_names);
+// {"message": ..., "error": {"message": ...}}; bytes that are not UTF-8 become U+FFFD.
+void append_json_unparsed(std::string& out, std::string_view line, Unparsed reason);
+
+}  // namespace weir

@@ -1,0 +1,61 @@
+// Where messages come from: Kafka, or the agent's code in this process.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "proto/result.h"
+
+namespace weir {
+
+struct PartitionKey {
+  std::string topic;  // "local" on a single box
+  std::int32_t partition = 0;
+  friend auto operator<=>(const PartitionKey&, const PartitionKey&) = default;
+};
+
+struct SourceMessage {
+  PartitionKey partition;
+  std::int64_t offset = 0;
+  std::int32_t leader_epoch = -1;
+  std::string payload;
+  std::int64_t timestamp_ms = 0;  // the broker's
+};
+
+struct Assigned {
+  std::vector<PartitionKey> partitions;  // answer with start_at() for each
+};
+struct Revoked {
+  std::vector<PartitionKey> partitions;
+  bool lost = false;  // true: already somebody else's, commit nothing
+};
+struct OffsetOutOfRange {
+  PartitionKey partition;
+  std::int64_t wanted = 0;
+  std::int64_t resumed_at = 0;  // the log's start; [wanted, resumed_at) is gone
+};
+using SourceEvent = std::variant<SourceMessage, Assigned, Revoked, OffsetOutOfRange>;
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  // Waits up to `timeout`, appends to `out` at most `max_events`. A Revoked event is
+  // answered by revoked_done() once the caller has committed or dropped what it holds.
+  [[nodiscard]] virtual Result<void> poll(std::chrono::milliseconds timeout, std::size_t max_events,
+                                          std::vector<SourceEvent>& out) = 0;
+  // Offset to start at, from the store; -1: the beginning of what the topic has.
+  [[nodiscard]] virtual Result<void> start_at(const PartitionKey& partition, std::int64_t offset) = 0;
+  virtual void revoked_done() = 0;
+  // Lag tools only; failures are ignored. Local source: acknowledges up to `next_offset`.
+  virtual void committed(const PartitionKey& partition, std::int64_t next_offset) = 0;
+  // Stop and go on fetching (the store is down); poll() must still be called.
+  virtual void pause(bool paused) = 0;
+  [[nodiscard]] virtual std::string cluster_id() = 0;  // "" while unknown
+  [[nodiscard]] virtual std::string status() const = 0;  // "" when healthy, else a sentence
+};
+
+}  // namespace weir

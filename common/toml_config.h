@@ -1,0 +1,95 @@
+// Reads TOML into config structs: every mistake at once, each with file, line,
+// key and the nearest valid key. Used by both programs (docs/decisions/0002).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/result.h"
+
+namespace weir {
+
+struct ConfigMistake {
+  std::string file;
+  std::uint32_t line = 0;  // 0: of the file as a whole
+  std::string key;         // "output.kafka.broker"
+  std::string what;        // "unknown key; did you mean \"brokers\"?"
+  [[nodiscard]] std::string text() const;  // "agent.toml:12: output.kafka.broker: unknown key; ..."
+};
+
+// "200ms", "5s", "10m", "2h", "7d" / "64KiB", "1MiB", "1MB", "512" / bytes.
+[[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+[[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
+
+// One table of the file. A key is known once it was asked for; finish() of the root
+// reports the keys nobody asked for. `${ENV}` in strings is replaced (a missing
+// variable is a mistake; "$${" is a literal "${"). Values of a key named K may come
+// from a file by K_file (its trailing newline removed); secret() reads both.
+class ConfigTable {
+ public:
+  ~ConfigTable();
+  ConfigTable(ConfigTable&&) noexcept;
+  ConfigTable& operator=(ConfigTable&&) noexcept;
+
+  [[nodiscard]] bool has(std::string_view key);
+  // Absent: the fallback. Wrong type or value: a mistake is noted and the fallback returned.
+  [[nodiscard]] std::string string(std::string_view key, std::string_view fallback = {});
+  [[nodiscard]] std::string secret(std::string_view key);  // K or K_file
+  [[nodiscard]] bool boolean(std::string_view key, bool fallback);
+  [[nodiscard]] std::int64_t integer(std::string_view key, std::int64_t fallback,
+                                     std::int64_t min, std::int64_t max);
+  [[nodiscard]] double number(std::string_view key, double fallback);
+  [[nodiscard]] std::optional<double> optional_number(std::string_view key);
+  [[nodiscard]] std::chrono::milliseconds duration(std::string_view key,
+                                                   std::chrono::milliseconds fallback);
+  [[nodiscard]] std::uint64_t size(std::string_view key, std::uint64_t fallback);
+  [[nodiscard]] std::vector<std::string> strings(std::string_view key,
+                                                 std::vector<std::string> fallback = {});
+  // Every key of a table of strings (numbers and booleans become text); all are known.
+  [[nodiscard]] std::map<std::string, std::string> string_map(std::string_view key);
+  // Sub-tables. table(): absent gives an empty one whose has-been-there is false.
+  [[nodiscard]] ConfigTable table(std::string_view key);
+  [[nodiscard]] std::vector<ConfigTable> tables(std::string_view key);               // [[key]]
+  [[nodiscard]] std::vector<std::pair<std::string, ConfigTable>> named_tables(std::string_view key);  // [key.NAME]
+  [[nodiscard]] bool present() const;
+  // The value's TOML text ("all", 1): for keys that take a number or a string.
+  [[nodiscard]] std::string text(std::string_view key, std::string_view fallback = {});
+  void require(std::string_view key);  // a mistake when absent
+  void mistake(std::string_view key, std::string what);
+
+ private:
+  friend class ConfigFile;
+  struct Impl;
+  explicit ConfigTable(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+class ConfigFile {
+ public:
+  // Reads the file and what its `include = ["conf.d/*.toml"]` names (relative to the
+  // file; arrays of tables append, tables merge, a scalar set twice is a mistake).
+  // Errors: not readable. Syntax errors are mistakes.
+  [[nodiscard]] static Result<ConfigFile> read(const std::string& path);
+  [[nodiscard]] static ConfigFile from_text(std::string_view text, std::string name);
+  [[nodiscard]] ConfigTable& root();
+  // Call once everything was asked for: adds the unknown keys. Sorted by file, line.
+  [[nodiscard]] std::vector<ConfigMistake> finish();
+  ~ConfigFile();
+  ConfigFile(ConfigFile&&) noexcept;
+
+ private:
+  ConfigFile();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// "" when nothing is near enough (Damerau-Levenshtein, at most a third of the length).
+[[nodiscard]] std::string nearest(std::string_view word, const std::vector<std::string>& words);
+
+}  // namespace weir

@@ -1,0 +1,129 @@
+// A batch: the lines of one byte range of one source, as columns. One Kafka
+// message. The format is proto/weir.proto; this is its writer and its reader.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proto/coverage.h"
+#include "proto/record.h"
+#include "proto/result.h"
+#include "proto/source_id.h"
+
+namespace weir {
+
+enum class BatchKind : std::uint8_t { kRecords = 0, kHeartbeat = 1 };
+
+struct BatchHeader {
+  BatchKind kind = BatchKind::kRecords;
+  SourceId source;
+  ByteRange range;            // whole lines; every line of it is in line_bytes
+  std::uint64_t origin = 0;   // where the agent was told to begin this source
+  std::string agent_id;
+  std::uint64_t instance = 0;  // of the agent, new at each first start of a state_dir
+  std::string host;            // host name of the agent's machine
+  std::string input;           // name of the [[input]]
+  std::string path;            // where the file was when the batch was made
+  std::vector<std::pair<std::string, std::string>> fields;  // of the [[input]]
+  std::int64_t sent_ms = 0;        // the agent's clock, for lag only
+  std::int64_t watermark_ms = kNoTime;  // event time up to which all is shipped (heartbeats)
+  std::uint64_t lag_bytes = 0;     // heartbeats: bytes the agent knows of and has not shipped
+  friend bool operator==(const BatchHeader&, const BatchHeader&) = default;
+};
+
+// Why a line has no record. Wire values: append only.
+enum class Unparsed : std::uint8_t {
+  kNoMatch = 0,   // the format does not fit
+  kNoTime = 1,    // no time that could be read
+  kTooLong = 2,   // longer than max_line: cut
+  kBinary = 3,    // NUL bytes
+};
+[[nodiscard]] std::string_view to_string(Unparsed reason);
+
+struct UnparsedLine {
+  std::uint32_t line = 0;  // index in the batch
+  Unparsed reason = Unparsed::kNoMatch;
+  std::string text;        // the first kUnparsedSampleBytes of the line; for the first
+                           // kUnparsedSamples of a batch only, else empty
+  friend bool operator==(const UnparsedLine&, const UnparsedLine&) = default;
+};
+inline constexpr std::size_t kUnparsedSamples = 8;
+inline constexpr std::size_t kUnparsedSampleBytes = 512;
+
+struct DecodeLimits {
+  std::uint64_t max_uncompressed_bytes = 64ULL << 20;
+  std::uint32_t max_lines = 4U << 20;
+  std::uint32_t max_strings = 4U << 20;
+};
+
+// Builds one batch at a time and keeps its buffers for the next: adding a line
+// allocates nothing once they have grown. Not thread-safe.
+class BatchBuilder {
+ public:
+  explicit BatchBuilder(int zstd_level = 1);
+  ~BatchBuilder();
+  BatchBuilder(BatchBuilder&&) noexcept;
+  BatchBuilder& operator=(BatchBuilder&&) noexcept;
+
+  // Starts a batch; forgets the one before. `extra_names` are those of the parser.
+  void begin(std::vector<std::string> extra_names);
+  // `line_bytes`: what the line occupies in the file, its '\n' included.
+  void add(const Record& record, std::uint32_t line_bytes);
+  void add_unparsed(std::string_view line, Unparsed reason, std::uint32_t line_bytes);
+  void add_filtered(std::uint32_t line_bytes);  // blank, comment or excluded: counted, no record
+
+  [[nodiscard]] std::uint32_t lines() const;
+  [[nodiscard]] std::uint64_t content_bytes() const;   // sum of line_bytes
+  [[nodiscard]] std::size_t encoded_estimate_bytes() const;  // upper bound before compression
+  // header.range must be content_bytes() long. The message to put on the wire.
+  [[nodiscard]] Result<std::string> finish(const BatchHeader& header);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+[[nodiscard]] Result<std::string> encode_heartbeat(const BatchHeader& header);
+
+// True when the bytes claim to be a weir batch (its magic), decodable or not.
+[[nodiscard]] bool looks_like_batch(std::string_view message);
+
+// Columns of a decoded batch. `strings[0]` is always "absent".
+struct Columns {
+  std::vector<std::string_view> strings;                 // views into the owner's buffer
+  std::vector<std::uint32_t> record_line;                // line index of record i
+  std::vector<std::int64_t> time_ms;                     // per record
+  std::array<std::vector<std::uint32_t>, kTextCount> text;      // index into strings; empty: column absent
+  std::array<std::vector<std::uint64_t>, kNumberCount> number;  // value + 1, 0 absent; empty: column absent
+  std::vector<std::string> extra_names;
+  std::vector<std::vector<std::uint32_t>> extra;         // parallel to extra_names
+  std::vector<std::uint32_t> line_bytes;                 // per line, in file order
+  std::vector<UnparsedLine> unparsed;                    // ascending by line
+  std::uint32_t filtered = 0;
+  [[nodiscard]] std::size_t records() const { return time_ms.size(); }
+};
+
+class DecodedBatch {
+ public:
+  BatchHeader header;
+  Columns columns;
+
+  // Row `i` as a Record; `extra_scratch` backs record.extra. Views live as long as *this.
+  void record(std::size_t i, Record& out, std::vector<std::string_view>& extra_scratch) const;
+
+  DecodedBatch() = default;
+  DecodedBatch(DecodedBatch&&) = default;
+  DecodedBatch& operator=(DecodedBatch&&) = default;
+  std::unique_ptr<std::string> buffer_;  // what the views point into; stable under moves
+};
+
+// Every byte of `message` is hostile. Errors: kCorrupt (what is wrong, at which
+// part), kInvalid (a version this reader does not know).
+[[nodiscard]] Result<DecodedBatch> decode_batch(std::string_view message, const DecodeLimits& limits = {});
+
+}  // namespace weir

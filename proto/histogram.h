@@ -1,0 +1,48 @@
+// A mergeable latency histogram of bounded relative error.
+//
+// Log-linear buckets over milliseconds, as in HdrHistogram (G. Tene,
+// hdrhistogram.org): values below 32 have a bucket each, every octave above
+// is divided into 32, so a bucket's width is at most 1/32 of its lower bound
+// and a quantile is off by at most 1/64 (the bucket's middle is reported).
+// Merging is addition: fold(A and B) == merge(fold(A), fold(B)), exactly.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proto/result.h"
+
+namespace weir {
+
+class Histogram {
+ public:
+  // Buckets are sorted by index, counts are never zero.
+  using Bucket = std::pair<std::uint16_t, std::uint64_t>;
+
+  void add(std::uint64_t value_ms, std::uint64_t count = 1);
+  void merge(const Histogram& other);
+
+  [[nodiscard]] std::uint64_t count() const;
+  // q in [0, 1]; nearest rank. 0 when empty.
+  [[nodiscard]] double quantile_ms(double q) const;
+  [[nodiscard]] const std::vector<Bucket>& buckets() const { return buckets_; }
+  [[nodiscard]] bool empty() const { return buckets_.empty(); }
+
+  // Varints: version 1, then (index delta, count) pairs. Decoding takes hostile bytes.
+  [[nodiscard]] std::string encode() const;
+  [[nodiscard]] static Result<Histogram> decode(std::string_view bytes);
+
+  [[nodiscard]] static std::uint16_t bucket_of(std::uint64_t value_ms);
+  // Lower bound of a bucket, inclusive; bucket_of(lower_bound(i)) == i.
+  [[nodiscard]] static std::uint64_t lower_bound_ms(std::uint16_t bucket);
+
+  friend bool operator==(const Histogram&, const Histogram&) = default;
+
+ private:
+  std::vector<Bucket> buckets_;
+};
+
+}  // namespace weir

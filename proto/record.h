@@ -1,0 +1,108 @@
+// One request as parsed from one log line. Views only: a Record owns nothing.
+//
+// Lifetime: every view points into the line or into the parser's scratch
+// memory, and is valid until that parser parses its next line.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+
+namespace weir {
+
+// The columns that weir knows the meaning of. Values are the wire's numbers:
+// append only, never renumber (proto/weir.proto).
+enum class Text : std::uint8_t {
+  kClientAddress = 0,  // after realip resolution by trusted_proxies; else the peer
+  kPeerAddress,        // the address of the TCP peer as the server logged it
+  kRemoteUser,
+  kMethod,
+  kPath,      // without the query
+  kQuery,     // without '?'
+  kProtocol,  // "HTTP/1.1"
+  kRequest,   // the whole $request, only when it could not be split
+  kHost,      // $host, $http_host
+  kServerName,
+  kScheme,
+  kReferrer,
+  kUserAgent,
+  kForwardedFor,
+  kRealIpHeader,
+  kUpstreamAddress,    // the list as logged: "10.0.0.1:80, 10.0.0.2:80"
+  kUpstreamStatuses,   // the list as logged
+  kUpstreamTimes,      // the list as logged
+  kUpstreamCacheStatus,
+  kTlsProtocol,
+  kTlsCipher,
+  kRequestId,
+  kCount,
+};
+
+enum class Number : std::uint8_t {
+  kStatus = 0,
+  kBytesSent,      // on the wire with headers ($bytes_sent)
+  kBodyBytesSent,  // $body_bytes_sent
+  kRequestBytes,   // $request_length
+  kRequestTimeMs,
+  kUpstreamTimeMs,  // sum over the list of upstreams tried
+  kUpstreamConnectTimeMs,
+  kUpstreamHeaderTimeMs,
+  kUpstreamStatus,  // of the last upstream tried
+  kConnection,
+  kConnectionRequests,
+  kPipe,  // 1 = pipelined
+  kCount,
+};
+
+inline constexpr std::size_t kTextCount = static_cast<std::size_t>(Text::kCount);
+inline constexpr std::size_t kNumberCount = static_cast<std::size_t>(Number::kCount);
+inline constexpr std::int64_t kNoTime = std::numeric_limits<std::int64_t>::min();
+
+struct Record {
+  std::int64_t time_ms = kNoTime;  // Unix epoch, UTC: the END of the request
+  // Absent: data() == nullptr. A logged "-" is absent, too.
+  std::array<std::string_view, kTextCount> text{};
+  std::array<std::uint64_t, kNumberCount> number{};
+  std::uint32_t number_present = 0;  // bit i: number[i] is set
+  // Variables that weir has no column for, in the order of the parser's
+  // extra_names(); absent ones have data() == nullptr.
+  std::span<const std::string_view> extra{};
+
+  [[nodiscard]] std::string_view get(Text field) const {
+    return text[static_cast<std::size_t>(field)];
+  }
+  void set(Text field, std::string_view value) { text[static_cast<std::size_t>(field)] = value; }
+  [[nodiscard]] bool has(Number field) const {
+    return (number_present >> static_cast<unsigned>(field)) & 1U;
+  }
+  [[nodiscard]] std::uint64_t get(Number field) const {
+    return number[static_cast<std::size_t>(field)];
+  }
+  void set(Number field, std::uint64_t value) {
+    number[static_cast<std::size_t>(field)] = value;
+    number_present |= 1U << static_cast<unsigned>(field);
+  }
+  // Makes the record empty without touching number[] (number_present rules).
+  void clear() {
+    time_ms = kNoTime;
+    text.fill({});
+    number_present = 0;
+    extra = {};
+  }
+};
+
+// Names as the Elastic Common Schema has them, "nginx.*" where it has none:
+// what `weir-agent parse` and the json codec print.
+[[nodiscard]] std::string_view ecs_name(Text field);
+[[nodiscard]] std::string_view ecs_name(Number field);
+
+// A strict prefix check on an integer field's unit: milliseconds fields are
+// printed as seconds with three decimals where ECS or nginx does so.
+[[nodiscard]] constexpr bool is_milliseconds(Number field) {
+  return field == Number::kRequestTimeMs || field == Number::kUpstreamTimeMs ||
+         field == Number::kUpstreamConnectTimeMs || field == Number::kUpstreamHeaderTimeMs;
+}
+
+}  // namespace weir
