@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/format/parser.h"
+#include "common/kafka_connection.h"
 #include "common/toml_config.h"
 #include "proto/result.h"
 
@@ -26,15 +27,10 @@ struct InputConfig {
   std::uint64_t max_line = 1 << 20;  // bytes; longer lines are cut, marked and counted
 };
 
-struct KafkaOutputConfig {
-  std::vector<std::string> brokers;
+struct KafkaOutputConfig : KafkaConnection {
   std::string topic;
   std::string acks = "all";    // "0", "1", "all"
   std::string codec = "batch";  // "batch", "json", "raw"
-  bool tls = false;
-  std::string tls_ca, tls_cert, tls_key;  // files
-  std::string sasl_mechanism, sasl_username, sasl_password;
-  std::map<std::string, std::string> librdkafka;  // any property; wins over the keys above
 };
 
 struct ShipConfig {

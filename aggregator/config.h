@@ -9,21 +9,19 @@
 #include <string>
 #include <vector>
 
+#include "agent/format/parser.h"
 #include "aggregator/store/store.h"
+#include "aggregator/warn/warn_config.h"
+#include "common/kafka_connection.h"
 #include "common/toml_config.h"
 #include "proto/result.h"
 
 namespace weir {
 
-struct KafkaSourceConfig {
-  std::vector<std::string> brokers;
+struct KafkaSourceConfig : KafkaConnection {
   std::vector<std::string> topics;
   std::string group = "weir-aggregator";
-  std::string format = "combined";  // of raw lines and of foreign JSON's `message`
-  bool tls = false;
-  std::string tls_ca, tls_cert, tls_key;
-  std::string sasl_mechanism, sasl_username, sasl_password;
-  std::map<std::string, std::string> librdkafka;
+  FormatSpec format;  // key `format`: of raw lines and of foreign JSON's `message`
 };
 
 struct SettleConfig {
@@ -31,28 +29,6 @@ struct SettleConfig {
   std::uint64_t max_pending_bytes = 64 << 20;  // held uncommitted; fetching stops here
   std::size_t max_sites = 10000;               // more distinct sites become "(other)"
   std::size_t max_dead_letters = 10000;        // kept rows; all are counted
-};
-
-struct MailConfig {
-  std::string server;  // "smtp://host:587" or "smtps://host:465"
-  std::string from;
-  std::vector<std::string> to;
-  std::string user, password;
-  std::string tls = "opportunistic";  // "required", "opportunistic", "none"
-  std::string tls_ca;
-};
-
-struct RuleConfig {
-  std::string name;
-  std::string metric;  // "requests_per_second", "bytes_per_second", "status_share"
-  std::string status_class;  // "5xx" for status_share
-  std::optional<double> above, below;  // firing level: exactly one of them
-  std::optional<double> clear;         // clearing level; default: the firing level
-  std::chrono::milliseconds for_duration{0};  // key `for`
-  std::chrono::milliseconds range{60000};     // the value is over this much time
-  std::string site;        // "": the total; "*": each site by itself; else that site
-  std::string severity = "warning";
-  double min_requests = 0;  // status_share: ignored below this many requests in the range
 };
 
 struct AggregatorConfig {

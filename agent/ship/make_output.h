@@ -1,0 +1,28 @@
+// Makes the output that a configuration names, and looks at Kafka before a start.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/config.h"
+#include "agent/ship/output.h"
+#include "proto/result.h"
+
+namespace weir {
+
+// Errors: kInvalid (a property that librdkafka does not know), kIo (the file cannot be opened).
+// A broker that is away is no error: the output connects when it can.
+[[nodiscard]] Result<std::unique_ptr<Output>> make_output(const AgentConfig& config);
+
+struct KafkaProbe {
+  std::vector<std::string> brokers;  // "1 at host:9092"
+  std::int32_t partitions = 0;
+  std::uint64_t max_message_bytes = 0;   // the topic's; 0: the broker does not tell
+  std::uint64_t largest_batch_bytes = 0; // what this configuration may send at most
+};
+// Connects; waits up to timeout_ms. kUnavailable (no broker answers: why), kNotFound (the topic).
+[[nodiscard]] Result<KafkaProbe> probe_kafka(const AgentConfig& config, int timeout_ms);
+
+}  // namespace weir
