@@ -22,43 +22,43 @@ enum class BatchKind : std::uint8_t { kRecords = 0, kHeartbeat = 1 };
 struct BatchHeader {
   BatchKind kind = BatchKind::kRecords;
   SourceId source;
-  ByteRange range;            // whole lines; every line of it is in line_bytes
-  std::uint64_t origin = 0;   // where the agent was told to begin this source
+  ByteRange range;           // whole lines; every line of it is in line_bytes
+  std::uint64_t origin = 0;  // where the agent was told to begin this source
   std::string agent_id;
   std::uint64_t instance = 0;  // of the agent, new at each first start of a state_dir
   std::string host;            // host name of the agent's machine
   std::string input;           // name of the [[input]]
   std::string path;            // where the file was when the batch was made
   std::vector<std::pair<std::string, std::string>> fields;  // of the [[input]]
-  std::int64_t sent_ms = 0;        // the agent's clock, for lag only
+  std::int64_t sent_ms = 0;                                 // the agent's clock, for lag only
   std::int64_t watermark_ms = kNoTime;  // event time up to which all is shipped (heartbeats)
-  std::uint64_t lag_bytes = 0;     // heartbeats: bytes the agent knows of and has not shipped
+  std::uint64_t lag_bytes = 0;          // heartbeats: bytes the agent knows of and has not shipped
   friend bool operator==(const BatchHeader&, const BatchHeader&) = default;
 };
 
 // Why a line has no record. Wire values: append only.
 enum class Unparsed : std::uint8_t {
-  kNoMatch = 0,   // the format does not fit
-  kNoTime = 1,    // no time that could be read
-  kTooLong = 2,   // longer than max_line: cut
-  kBinary = 3,    // NUL bytes
+  kNoMatch = 0,  // the format does not fit
+  kBadTime = 1,  // no time that could be read
+  kTooLong = 2,  // longer than max_line: cut
+  kBinary = 3,   // NUL bytes
 };
 [[nodiscard]] std::string_view to_string(Unparsed reason);
 
 struct UnparsedLine {
   std::uint32_t line = 0;  // index in the batch
   Unparsed reason = Unparsed::kNoMatch;
-  std::string text;        // the first kUnparsedSampleBytes of the line; for the first
-                           // kUnparsedSamples of a batch only, else empty
+  std::string text;  // the first kUnparsedSampleBytes of the line; for the first
+                     // kUnparsedSamples of a batch only, else empty
   friend bool operator==(const UnparsedLine&, const UnparsedLine&) = default;
 };
 inline constexpr std::size_t kUnparsedSamples = 8;
 inline constexpr std::size_t kUnparsedSampleBytes = 512;
 
 struct DecodeLimits {
-  std::uint64_t max_uncompressed_bytes = 64ULL << 20;
-  std::uint32_t max_lines = 4U << 20;
-  std::uint32_t max_strings = 4U << 20;
+  std::uint64_t max_uncompressed_bytes = 32ULL << 20;
+  std::uint32_t max_lines = 1U << 20;
+  std::uint32_t max_strings = 1U << 20;
 };
 
 // Builds one batch at a time and keeps its buffers for the next: adding a line
@@ -78,7 +78,7 @@ class BatchBuilder {
   void add_filtered(std::uint32_t line_bytes);  // blank, comment or excluded: counted, no record
 
   [[nodiscard]] std::uint32_t lines() const;
-  [[nodiscard]] std::uint64_t content_bytes() const;   // sum of line_bytes
+  [[nodiscard]] std::uint64_t content_bytes() const;         // sum of line_bytes
   [[nodiscard]] std::size_t encoded_estimate_bytes() const;  // upper bound before compression
   // header.range must be content_bytes() long. The message to put on the wire.
   [[nodiscard]] Result<std::string> finish(const BatchHeader& header);
@@ -95,15 +95,15 @@ class BatchBuilder {
 
 // Columns of a decoded batch. `strings[0]` is always "absent".
 struct Columns {
-  std::vector<std::string_view> strings;                 // views into the owner's buffer
-  std::vector<std::uint32_t> record_line;                // line index of record i
-  std::vector<std::int64_t> time_ms;                     // per record
+  std::vector<std::string_view> strings;                        // views into the owner's buffer
+  std::vector<std::uint32_t> record_line;                       // line index of record i
+  std::vector<std::int64_t> time_ms;                            // per record
   std::array<std::vector<std::uint32_t>, kTextCount> text;      // index into strings; empty: column absent
   std::array<std::vector<std::uint64_t>, kNumberCount> number;  // value + 1, 0 absent; empty: column absent
   std::vector<std::string> extra_names;
-  std::vector<std::vector<std::uint32_t>> extra;         // parallel to extra_names
-  std::vector<std::uint32_t> line_bytes;                 // per line, in file order
-  std::vector<UnparsedLine> unparsed;                    // ascending by line
+  std::vector<std::vector<std::uint32_t>> extra;  // parallel to extra_names
+  std::vector<std::uint32_t> line_bytes;          // per line, in file order
+  std::vector<UnparsedLine> unparsed;             // ascending by line
   std::uint32_t filtered = 0;
   [[nodiscard]] std::size_t records() const { return time_ms.size(); }
 };
@@ -119,7 +119,8 @@ class DecodedBatch {
   DecodedBatch() = default;
   DecodedBatch(DecodedBatch&&) = default;
   DecodedBatch& operator=(DecodedBatch&&) = default;
-  std::unique_ptr<std::string> buffer_;  // what the views point into; stable under moves
+  // What the views point into; stable under moves.
+  std::unique_ptr<std::string> buffer_, addresses_;
 };
 
 // Every byte of `message` is hostile. Errors: kCorrupt (what is wrong, at which

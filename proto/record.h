@@ -30,9 +30,9 @@ enum class Text : std::uint8_t {
   kUserAgent,
   kForwardedFor,
   kRealIpHeader,
-  kUpstreamAddress,    // the list as logged: "10.0.0.1:80, 10.0.0.2:80"
-  kUpstreamStatuses,   // the list as logged
-  kUpstreamTimes,      // the list as logged
+  kUpstreamAddress,   // the list as logged: "10.0.0.1:80, 10.0.0.2:80"
+  kUpstreamStatuses,  // the list as logged
+  kUpstreamTimes,     // the list as logged
   kUpstreamCacheStatus,
   kTlsProtocol,
   kTlsCipher,
@@ -70,16 +70,10 @@ struct Record {
   // extra_names(); absent ones have data() == nullptr.
   std::span<const std::string_view> extra{};
 
-  [[nodiscard]] std::string_view get(Text field) const {
-    return text[static_cast<std::size_t>(field)];
-  }
+  [[nodiscard]] std::string_view get(Text field) const { return text[static_cast<std::size_t>(field)]; }
   void set(Text field, std::string_view value) { text[static_cast<std::size_t>(field)] = value; }
-  [[nodiscard]] bool has(Number field) const {
-    return (number_present >> static_cast<unsigned>(field)) & 1U;
-  }
-  [[nodiscard]] std::uint64_t get(Number field) const {
-    return number[static_cast<std::size_t>(field)];
-  }
+  [[nodiscard]] bool has(Number field) const { return (number_present >> static_cast<unsigned>(field)) & 1U; }
+  [[nodiscard]] std::uint64_t get(Number field) const { return number[static_cast<std::size_t>(field)]; }
   void set(Number field, std::uint64_t value) {
     number[static_cast<std::size_t>(field)] = value;
     number_present |= 1U << static_cast<unsigned>(field);

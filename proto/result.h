@@ -29,8 +29,7 @@ struct Error {
 template <class T>
 using Result = std::expected<T, Error>;
 
-[[nodiscard]] inline std::unexpected<Error> fail(Code code, std::string what,
-                                                 std::string hint = {}) {
+[[nodiscard]] inline std::unexpected<Error> fail(Code code, std::string what, std::string hint = {}) {
   return std::unexpected<Error>(Error{code, std::move(what), std::move(hint)});
 }
 

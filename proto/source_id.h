@@ -16,8 +16,8 @@ struct SourceId {
   friend auto operator<=>(const SourceId&, const SourceId&) = default;
 
   [[nodiscard]] bool empty() const { return high == 0 && low == 0; }
-  [[nodiscard]] std::string hex() const;                 // 32 lower-case hex digits
-  [[nodiscard]] std::string bytes() const;               // 16 bytes, big endian
+  [[nodiscard]] std::string hex() const;    // 32 lower-case hex digits
+  [[nodiscard]] std::string bytes() const;  // 16 bytes, big endian
   [[nodiscard]] static Result<SourceId> from_hex(std::string_view text);
   [[nodiscard]] static Result<SourceId> from_bytes(std::string_view bytes);
 };

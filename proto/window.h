@@ -24,8 +24,8 @@ struct WindowKey {
 
 struct WindowSum {
   std::uint64_t requests = 0;
-  std::uint64_t bytes_sent = 0;     // of requests that ENDED in the window
-  std::uint64_t flow_bytes = 0;     // the same bytes, spread over [end - request_time, end]
+  std::uint64_t bytes_sent = 0;  // of requests that ENDED in the window
+  std::uint64_t flow_bytes = 0;  // the same bytes, spread over [end - request_time, end]
   std::uint64_t request_bytes = 0;
   std::uint64_t request_time_ms = 0;   // summed
   std::uint64_t upstream_time_ms = 0;  // summed

@@ -1,0 +1,342 @@
+#include <arpa/inet.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <protozero/pbf_writer.hpp>
+
+#include "proto/batch.h"
+#include "proto/wire.h"
+
+namespace weir {
+namespace {
+
+constexpr bool is_address(std::size_t field) {
+  return field == static_cast<std::size_t>(Text::kClientAddress) ||
+         field == static_cast<std::size_t>(Text::kPeerAddress) ||
+         field == static_cast<std::size_t>(Text::kRealIpHeader);
+}
+
+// The distinct strings of a batch. Open addressing over one buffer of bytes, so
+// that interning a string that was seen allocates nothing.
+class StringTable {
+ public:
+  struct Entry {
+    std::uint32_t begin, size, hash;
+    bool as_text;  // used by a column that is no address
+  };
+
+  void clear() {
+    std::fill(slots_.begin(), slots_.end(), 0);
+    entries_.clear();
+    bytes_.clear();
+  }
+
+  // Index from 1.
+  std::uint32_t intern(std::string_view text, bool as_text) {
+    if ((entries_.size() + 1) * 2 > slots_.size()) grow();
+    const auto hash = static_cast<std::uint32_t>(XXH3_64bits(text.data(), text.size()));
+    for (auto slot = hash & mask();; slot = (slot + 1) & mask()) {
+      const auto index = slots_[slot];
+      if (index == 0) {
+        slots_[slot] = static_cast<std::uint32_t>(entries_.size() + 1);
+        entries_.push_back({static_cast<std::uint32_t>(bytes_.size()),
+                            static_cast<std::uint32_t>(text.size()), hash, as_text});
+        bytes_.append(text);
+        return slots_[slot];
+      }
+      auto& entry = entries_[index - 1];
+      if (entry.hash == hash && this->text(entry) == text) {
+        entry.as_text |= as_text;
+        return index;
+      }
+    }
+  }
+
+  [[nodiscard]] std::string_view text(const Entry& entry) const {
+    return std::string_view(bytes_).substr(entry.begin, entry.size);
+  }
+  [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_.size(); }
+
+ private:
+  [[nodiscard]] std::uint32_t mask() const { return static_cast<std::uint32_t>(slots_.size() - 1); }
+  void grow() {
+    slots_.assign(std::max<std::size_t>(1024, slots_.size() * 2), 0);
+    for (std::uint32_t i = 0; i < entries_.size(); ++i) {
+      auto slot = entries_[i].hash & mask();
+      while (slots_[slot] != 0) slot = (slot + 1) & mask();
+      slots_[slot] = i + 1;
+    }
+  }
+
+  std::vector<std::uint32_t> slots_;
+  std::vector<Entry> entries_;
+  std::string bytes_;
+};
+
+// A column of string indices. Logs repeat: the value of the line before is tried first.
+struct TextColumn {
+  std::vector<std::uint32_t> index;  // empty while no record has one
+  std::string last;
+  std::uint32_t last_index = 0;
+  void clear() {
+    index.clear();
+    last_index = 0;
+  }
+};
+
+void write_header(protozero::pbf_writer& out, const BatchHeader& header) {
+  out.add_fixed32(wire::kMagicField, wire::kMagic);
+  out.add_uint32(wire::kVersionField, wire::kVersion);
+  out.add_enum(wire::kKindField, static_cast<std::int32_t>(header.kind));
+  out.add_bytes(wire::kSourceField, header.source.bytes());
+  out.add_uint64(wire::kBeginField, header.range.begin);
+  out.add_uint64(wire::kEndField, header.range.end);
+  out.add_uint64(wire::kOriginField, header.origin);
+  out.add_string(wire::kAgentIdField, header.agent_id);
+  out.add_fixed64(wire::kInstanceField, header.instance);
+  out.add_string(wire::kHostField, header.host);
+  out.add_string(wire::kInputField, header.input);
+  out.add_string(wire::kPathField, header.path);
+  for (const auto& [name, value] : header.fields) {
+    protozero::pbf_writer field(out, wire::kFieldsField);
+    field.add_string(1, name);
+    field.add_string(2, value);
+  }
+  out.add_sint64(wire::kSentField, header.sent_ms);
+  if (header.watermark_ms != kNoTime) out.add_sint64(wire::kWatermarkField, header.watermark_ms);
+  out.add_uint64(wire::kLagField, header.lag_bytes);
+}
+
+}  // namespace
+
+struct BatchBuilder::Impl {
+  explicit Impl(int level) : zstd_level(level), zstd(ZSTD_createCCtx(), &ZSTD_freeCCtx) {}
+
+  int zstd_level;
+  std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> zstd;
+  StringTable strings;
+  std::array<TextColumn, kTextCount> text;
+  std::array<std::vector<std::uint64_t>, kNumberCount> number;
+  std::vector<std::string> extra_names;
+  std::vector<TextColumn> extra;
+  std::vector<std::uint32_t> line_bytes;
+  std::vector<std::uint32_t> record_gap;
+  std::vector<std::int64_t> time_delta_ms;
+  std::vector<UnparsedLine> unparsed;
+  std::int64_t last_time_ms = 0;
+  std::uint32_t lines_without_record = 0;  // since the last record
+  bool any_gap = false;
+  std::uint32_t filtered = 0;
+  std::uint64_t content_bytes = 0;
+  std::string plain, compressed;  // reused
+  std::vector<std::uint32_t> remap;
+
+  void put(TextColumn& column, std::string_view value, bool as_text) {
+    const auto record = time_delta_ms.size();
+    std::uint32_t index = 0;
+    if (value.data() != nullptr) {
+      if (column.last_index != 0 && column.last == value) {
+        index = column.last_index;
+      } else {
+        index = strings.intern(value, as_text);
+        column.last.assign(value);
+        column.last_index = index;
+      }
+    }
+    if (index != 0 && column.index.empty()) column.index.assign(record, 0);
+    if (index != 0 || !column.index.empty()) column.index.push_back(index);
+  }
+
+  void line(std::uint32_t bytes) {
+    line_bytes.push_back(bytes);
+    content_bytes += bytes;
+  }
+
+  void encode_columns();
+};
+
+// The wire has text strings first, then addresses in binary: an address that only
+// address columns use, and that its 4 or 16 bytes print back exactly, moves there.
+void BatchBuilder::Impl::encode_columns() {
+  const auto& entries = strings.entries();
+  remap.assign(entries.size() + 1, 0);
+  std::vector<std::uint32_t> lengths;
+  std::string ipv4;
+  std::string ipv6;
+  std::string text_bytes;
+  text_bytes.reserve(strings.bytes());
+  std::vector<std::uint8_t> family(entries.size(), 0);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto value = strings.text(entries[i]);
+    if (!entries[i].as_text && value.size() < INET6_ADDRSTRLEN) {
+      std::array<char, INET6_ADDRSTRLEN> in{};
+      std::array<char, INET6_ADDRSTRLEN> back{};
+      std::array<char, 16> address{};
+      value.copy(in.data(), value.size());
+      for (const int af : {AF_INET, AF_INET6}) {
+        if (inet_pton(af, in.data(), address.data()) == 1 &&
+            inet_ntop(af, address.data(), back.data(), back.size()) != nullptr && value == back.data()) {
+          family[i] = af == AF_INET ? 4 : 6;
+          (af == AF_INET ? ipv4 : ipv6).append(address.data(), af == AF_INET ? 4 : 16);
+          break;
+        }
+      }
+    }
+    if (family[i] == 0) {
+      lengths.push_back(static_cast<std::uint32_t>(value.size()));
+      text_bytes.append(value);
+    }
+  }
+  std::uint32_t next_text = 1;
+  auto next_v4 = static_cast<std::uint32_t>(lengths.size() + 1);
+  auto next_v6 = static_cast<std::uint32_t>(next_v4 + ipv4.size() / 4);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    remap[i + 1] = family[i] == 0 ? next_text++ : family[i] == 4 ? next_v4++ : next_v6++;
+  }
+
+  plain.clear();
+  protozero::pbf_writer out(plain);
+  out.add_packed_uint32(wire::kStringBytesField, lengths.begin(), lengths.end());
+  out.add_bytes(wire::kStringsField, text_bytes);
+  if (!ipv4.empty()) out.add_bytes(wire::kIpv4Field, ipv4);
+  if (!ipv6.empty()) out.add_bytes(wire::kIpv6Field, ipv6);
+  out.add_packed_uint32(wire::kLineBytesField, line_bytes.begin(), line_bytes.end());
+  if (any_gap) out.add_packed_uint32(wire::kRecordGapField, record_gap.begin(), record_gap.end());
+  out.add_packed_sint64(wire::kTimeDeltaField, time_delta_ms.begin(), time_delta_ms.end());
+  for (std::size_t field = 0; field < kTextCount; ++field) {
+    auto& index = text[field].index;
+    if (index.empty()) continue;
+    for (auto& value : index) value = remap[value];
+    protozero::pbf_writer column(out, wire::kTextField);
+    column.add_uint32(1, static_cast<std::uint32_t>(field));
+    column.add_packed_uint32(2, index.begin(), index.end());
+  }
+  for (std::size_t field = 0; field < kNumberCount; ++field) {
+    if (number[field].empty()) continue;
+    protozero::pbf_writer column(out, wire::kNumberField);
+    column.add_uint32(1, static_cast<std::uint32_t>(field));
+    column.add_packed_uint64(2, number[field].begin(), number[field].end());
+  }
+  for (std::size_t i = 0; i < extra.size(); ++i) {
+    auto& index = extra[i].index;
+    if (index.empty()) continue;
+    for (auto& value : index) value = remap[value];
+    protozero::pbf_writer column(out, wire::kExtraField);
+    column.add_string(1, extra_names[i]);
+    column.add_packed_uint32(2, index.begin(), index.end());
+  }
+  for (const auto& bad : unparsed) {
+    protozero::pbf_writer sample(out, wire::kUnparsedField);
+    sample.add_uint32(1, bad.line);
+    sample.add_enum(2, static_cast<std::int32_t>(bad.reason));
+    if (!bad.text.empty()) sample.add_bytes(3, bad.text);
+  }
+  if (filtered > 0) out.add_uint32(wire::kFilteredField, filtered);
+}
+
+BatchBuilder::BatchBuilder(int zstd_level) : impl_(std::make_unique<Impl>(zstd_level)) {}
+BatchBuilder::~BatchBuilder() = default;
+BatchBuilder::BatchBuilder(BatchBuilder&&) noexcept = default;
+BatchBuilder& BatchBuilder::operator=(BatchBuilder&&) noexcept = default;
+
+void BatchBuilder::begin(std::vector<std::string> extra_names) {
+  auto& b = *impl_;
+  b.strings.clear();
+  for (auto& column : b.text) column.clear();
+  for (auto& column : b.number) column.clear();
+  b.extra_names = std::move(extra_names);
+  b.extra.resize(b.extra_names.size());
+  for (auto& column : b.extra) column.clear();
+  b.line_bytes.clear();
+  b.record_gap.clear();
+  b.time_delta_ms.clear();
+  b.unparsed.clear();
+  b.last_time_ms = 0;
+  b.lines_without_record = 0;
+  b.any_gap = false;
+  b.filtered = 0;
+  b.content_bytes = 0;
+}
+
+void BatchBuilder::add(const Record& record, std::uint32_t line_bytes) {
+  auto& b = *impl_;
+  for (std::size_t field = 0; field < kTextCount; ++field)
+    b.put(b.text[field], record.text[field], !is_address(field));
+  for (std::size_t i = 0; i < b.extra.size(); ++i) {
+    b.put(b.extra[i], i < record.extra.size() ? record.extra[i] : std::string_view{}, true);
+  }
+  for (std::size_t field = 0; field < kNumberCount; ++field) {
+    auto& column = b.number[field];
+    const bool present = record.has(static_cast<Number>(field));
+    if (present && column.empty()) column.assign(b.time_delta_ms.size(), 0);
+    if (present || !column.empty()) {
+      // The largest value would wrap to "absent".
+      column.push_back(present ? std::min<std::uint64_t>(record.number[field], ~0ULL - 1) + 1 : 0);
+    }
+  }
+  b.record_gap.push_back(b.lines_without_record);
+  b.any_gap |= b.lines_without_record != 0;
+  b.lines_without_record = 0;
+  const auto time_ms = std::clamp(record.time_ms, -wire::kMaxTimeMs, wire::kMaxTimeMs);
+  b.time_delta_ms.push_back(time_ms - b.last_time_ms);
+  b.last_time_ms = time_ms;
+  b.line(line_bytes);
+}
+
+void BatchBuilder::add_unparsed(std::string_view line, Unparsed reason, std::uint32_t line_bytes) {
+  auto& b = *impl_;
+  auto& bad = b.unparsed.emplace_back();
+  bad.line = static_cast<std::uint32_t>(b.line_bytes.size());
+  bad.reason = reason;
+  if (b.unparsed.size() <= kUnparsedSamples) bad.text = line.substr(0, kUnparsedSampleBytes);
+  ++b.lines_without_record;
+  b.line(line_bytes);
+}
+
+void BatchBuilder::add_filtered(std::uint32_t line_bytes) {
+  auto& b = *impl_;
+  ++b.filtered;
+  ++b.lines_without_record;
+  b.line(line_bytes);
+}
+
+std::uint32_t BatchBuilder::lines() const { return static_cast<std::uint32_t>(impl_->line_bytes.size()); }
+std::uint64_t BatchBuilder::content_bytes() const { return impl_->content_bytes; }
+std::size_t BatchBuilder::encoded_estimate_bytes() const {
+  // Each cell is a varint of an index below 2^21, or a number that rarely needs more than 5 bytes.
+  return impl_->strings.bytes() + impl_->line_bytes.size() * (4 + 3 * kTextCount + 5 * kNumberCount);
+}
+
+Result<std::string> BatchBuilder::finish(const BatchHeader& header) {
+  auto& b = *impl_;
+  if (header.range.begin > header.range.end || header.range.size() != b.content_bytes) {
+    return fail(Code::kInvalid, "batch: its range is not as long as its lines");
+  }
+  b.encode_columns();
+  b.compressed.resize(ZSTD_compressBound(b.plain.size()));
+  const auto size = ZSTD_compressCCtx(b.zstd.get(), b.compressed.data(), b.compressed.size(), b.plain.data(),
+                                      b.plain.size(), b.zstd_level);
+  if (ZSTD_isError(size) != 0U) return fail(Code::kFull, std::string("zstd: ") + ZSTD_getErrorName(size));
+  std::string message;
+  message.reserve(size + 512);
+  protozero::pbf_writer out(message);
+  write_header(out, header);
+  out.add_uint32(wire::kLinesField, lines());
+  out.add_uint64(wire::kColumnsBytesField, b.plain.size());
+  out.add_bytes(wire::kColumnsField, b.compressed.data(), size);
+  return message;
+}
+
+Result<std::string> encode_heartbeat(const BatchHeader& header) {
+  if (header.kind != BatchKind::kHeartbeat)
+    return fail(Code::kInvalid, "heartbeat: the header is not of that kind");
+  std::string message;
+  protozero::pbf_writer out(message);
+  write_header(out, header);
+  return message;
+}
+
+}  // namespace weir

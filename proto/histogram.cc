@@ -1,0 +1,129 @@
+#include "proto/histogram.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "proto/varint.h"
+
+namespace weir {
+namespace {
+
+constexpr unsigned kSubBits = 5;  // 32 buckets per octave
+constexpr std::uint64_t kSub = 1ULL << kSubBits;
+constexpr std::uint16_t kBuckets = (64 - kSubBits + 1) * kSub;
+constexpr std::uint64_t kEncodingVersion = 1;
+
+std::uint64_t width_of(std::uint16_t bucket) { return bucket < kSub ? 1 : 1ULL << (bucket / kSub - 1); }
+
+std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) {
+  std::uint64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? ~0ULL : sum;
+}
+
+}  // namespace
+
+std::uint16_t Histogram::bucket_of(std::uint64_t value_ms) {
+  if (value_ms < kSub) return static_cast<std::uint16_t>(value_ms);
+  const auto shift = static_cast<unsigned>(std::bit_width(value_ms)) - 1 - kSubBits;
+  return static_cast<std::uint16_t>(kSub * (shift + 1) + ((value_ms >> shift) - kSub));
+}
+
+std::uint64_t Histogram::lower_bound_ms(std::uint16_t bucket) {
+  if (bucket < kSub) return bucket;
+  return (kSub + bucket % kSub) << (bucket / kSub - 1);
+}
+
+void Histogram::add(std::uint64_t value_ms, std::uint64_t count) {
+  if (count == 0) return;
+  const auto bucket = bucket_of(value_ms);
+  const auto at = std::lower_bound(buckets_.begin(), buckets_.end(), bucket,
+                                   [](const Bucket& b, std::uint16_t index) { return b.first < index; });
+  if (at != buckets_.end() && at->first == bucket) {
+    at->second = saturating_add(at->second, count);
+  } else {
+    buckets_.insert(at, {bucket, count});
+  }
+}
+
+void Histogram::merge(const Histogram& other) {
+  if (other.buckets_.empty()) return;
+  std::vector<Bucket> merged;
+  merged.reserve(buckets_.size() + other.buckets_.size());
+  auto a = buckets_.begin();
+  auto b = other.buckets_.begin();
+  while (a != buckets_.end() || b != other.buckets_.end()) {
+    if (b == other.buckets_.end() || (a != buckets_.end() && a->first < b->first)) {
+      merged.push_back(*a++);
+    } else if (a == buckets_.end() || b->first < a->first) {
+      merged.push_back(*b++);
+    } else {
+      merged.emplace_back(a->first, saturating_add(a->second, b->second));
+      ++a;
+      ++b;
+    }
+  }
+  buckets_ = std::move(merged);
+}
+
+std::uint64_t Histogram::count() const {
+  std::uint64_t total = 0;
+  for (const auto& [bucket, count] : buckets_) total = saturating_add(total, count);
+  return total;
+}
+
+double Histogram::quantile_ms(double q) const {
+  const auto total = count();
+  if (total == 0) return 0;
+  const auto rank = std::max(1.0, std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(total)));
+  double seen = 0;
+  for (const auto& [bucket, count] : buckets_) {
+    seen += static_cast<double>(count);
+    if (seen >= rank) {
+      return static_cast<double>(lower_bound_ms(bucket)) + static_cast<double>(width_of(bucket) - 1) / 2;
+    }
+  }
+  return static_cast<double>(lower_bound_ms(buckets_.back().first));
+}
+
+std::string Histogram::encode() const {
+  std::string out;
+  out.reserve(1 + buckets_.size() * 3);
+  append_varint(out, kEncodingVersion);
+  std::uint64_t last = 0;
+  for (const auto& [bucket, count] : buckets_) {
+    append_varint(out, bucket - last);
+    append_varint(out, count);
+    last = bucket;
+  }
+  return out;
+}
+
+Result<Histogram> Histogram::decode(std::string_view bytes) {
+  Histogram out;
+  if (bytes.empty()) return out;
+  std::uint64_t version = 0;
+  if (!take_varint(bytes, version)) return fail(Code::kCorrupt, "histogram: its version is cut off");
+  if (version != kEncodingVersion) {
+    return fail(Code::kInvalid, "histogram: version " + std::to_string(version) + " is not known",
+                "update weir: a newer one wrote it");
+  }
+  std::uint64_t bucket = 0;
+  bool first = true;
+  while (!bytes.empty()) {
+    std::uint64_t delta = 0;
+    std::uint64_t count = 0;
+    if (!take_varint(bytes, delta) || !take_varint(bytes, count)) {
+      return fail(Code::kCorrupt, "histogram: a bucket is cut off");
+    }
+    if ((!first && delta == 0) || delta >= kBuckets || bucket + delta >= kBuckets || count == 0) {
+      return fail(Code::kCorrupt, "histogram: buckets out of order or out of range");
+    }
+    bucket += delta;
+    first = false;
+    out.buckets_.emplace_back(static_cast<std::uint16_t>(bucket), count);
+  }
+  return out;
+}
+
+}  // namespace weir
