@@ -1,18 +1,21 @@
 # What the build and the tests need, as Debian names it. Sourced by tests/run and
-# packaging/quickstart.
+# packaging/quickstart. COMMAND:PACKAGE is installed only when the command is not there: a
+# newer node or Java of the machine's owner is welcome, and may conflict with Debian's.
 build_packages=(g++ cmake ninja-build ccache pkg-config ca-certificates git
   librdkafka-dev libuv1-dev libre2-dev libzstd-dev libtomlplusplus-dev libprotozero-dev libsqlite3-dev
   libmariadb-dev libcurl4-openssl-dev libfmt-dev libcli11-dev libcpp-httplib-dev nlohmann-json3-dev
-  libxxhash-dev libsimdjson-dev zlib1g-dev npm)
+  libxxhash-dev libsimdjson-dev zlib1g-dev npm:npm)
 test_packages=(libgtest-dev libgmock-dev clang-tidy-19 clang-format-19 clang-19 libclang-rt-19-dev
   nginx-light mariadb-server sqlite3 curl python3 python3-aiosmtpd chromium
-  default-jre-headless maven)
+  java:default-jre-headless mvn:maven)
 
 # Installs those of its arguments that are missing. Services that packages bring are not
 # started: the tests start their own, on loopback, with their own data.
 install_packages() {
   local missing=() package sudo=()
   for package in "$@"; do
+    if [ "$package" != "${package#*:}" ] && command -v "${package%%:*}" >/dev/null; then continue; fi
+    package=${package#*:}
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return 0
