@@ -29,6 +29,15 @@ struct SettlerConfig {
   FormatSpec foreign_format;
 };
 
+// Since creation; what was dropped and applied again counts again.
+struct SettlerCounters {
+  std::uint64_t messages = 0, message_bytes = 0;
+  std::uint64_t records = 0;
+  std::uint64_t dead_letters = 0;
+  std::uint64_t duplicate_bytes = 0;  // content bytes that were counted already
+  std::uint64_t content_bytes = 0;    // content bytes newly counted
+};
+
 class Settler {
  public:
   // Errors: the foreign format does not compile.
@@ -46,6 +55,11 @@ class Settler {
   [[nodiscard]] std::optional<SourceId> wants(const SourceMessage& message);
   void know_source(const SourceState& state);
 
+  // The other partition whose pending must be committed (or dropped) first: it holds
+  // uncommitted ranges of the message's source. A source keeps its partition for life, so
+  // this is rare (an agent that lost its registry after the topic grew). Ask before wants().
+  [[nodiscard]] std::optional<PartitionKey> blocked_by(const SourceMessage& message);
+
   // Messages below the partition's next offset are ignored (seen before). Never fails:
   // what does not decode becomes a dead letter.
   void apply(const SourceMessage& message, std::int64_t now_ms);
@@ -55,9 +69,16 @@ class Settler {
   [[nodiscard]] std::uint64_t pending_bytes() const;
   [[nodiscard]] bool has_pending(const PartitionKey& partition) const;
   [[nodiscard]] std::vector<PartitionKey> pending_partitions() const;
-  // What is pending, as one commit. It stays pending until committed().
+  // What is pending, as one commit. It stays pending until committed(): what take()
+  // returned is sealed, further take()s return the very same commit (so that a commit
+  // whose outcome is unknown can be tried again), and what is applied meanwhile goes
+  // into the next one.
   [[nodiscard]] Commit take(const PartitionKey& partition, std::string cluster_id);
   void committed(const Commit& commit);
+
+  [[nodiscard]] SettlerCounters counters() const;
+  // For /health: agent ids that two hosts claim. Forgotten 10 minutes after the last sign of it.
+  [[nodiscard]] std::vector<std::string> problems(std::int64_t now_ms) const;
 
  private:
   Settler();

@@ -1,0 +1,17 @@
+// Names that strangers wrote (host names, paths, agent ids) before they become keys.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace weir {
+
+// At most `max_bytes`, cut between characters; control characters become '?', bytes that
+// are not UTF-8 become '?', too (MySQL refuses a row with them).
+[[nodiscard]] std::string clean_text(std::string_view text, std::size_t max_bytes);
+
+inline constexpr std::size_t kMaxNameBytes = 255;  // host, agent id, input
+inline constexpr std::size_t kMaxPathBytes = 1024;
+
+}  // namespace weir
