@@ -1,0 +1,349 @@
+#include "aggregator/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace weir {
+namespace {
+
+constexpr std::chrono::milliseconds kPollTimeout{100};
+// Messages are up to some MiB each: a bound on what is polled and waits for the store.
+constexpr std::size_t kMaxEventsPerPoll = 64;
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+const PartitionKey* partition_of(const SourceEvent& event) {
+  if (const auto* message = std::get_if<SourceMessage>(&event)) return &message->partition;
+  if (const auto* gap = std::get_if<OffsetOutOfRange>(&event)) return &gap->partition;
+  return nullptr;
+}
+
+std::string sentence(const Error& error) {
+  return error.hint.empty() ? error.what : fmt::format("{}; {}", error.what, error.hint);
+}
+
+}  // namespace
+
+Engine::Engine(EngineConfig config, Source& source, OpenStore open_store)
+    : config_(std::move(config)),
+      source_(source),
+      open_store_(std::move(open_store)),
+      backoff_(config_.backoff_min),
+      last_commit_(Steady::now()) {}
+
+Engine::~Engine() = default;
+
+void Engine::stop() { stop_ = true; }
+
+EngineStatus Engine::status() const {
+  const std::scoped_lock lock(mutex_);
+  return status_;
+}
+
+Result<void> Engine::run() {
+  while (!stop_) {
+    if (auto done = step(); !done) {
+      finish();
+      return done;
+    }
+  }
+  finish();
+  return {};
+}
+
+Result<void> Engine::step() {
+  if (!store_ && Steady::now() >= retry_at_) {
+    if (auto done = connect(); !done) return done;
+  }
+  reacquire_fenced();
+  const bool full = settler_ && settler_->pending_bytes() > config_.settle.max_pending_bytes;
+  if (const bool pause = !store_ || !inbox_.empty() || full; pause != paused_) {
+    paused_ = pause;
+    source_.pause(pause);
+  }
+  std::vector<SourceEvent> events;
+  if (auto done = source_.poll(poll_timeout(), kMaxEventsPerPoll, events); !done) {
+    publish();
+    return done;
+  }
+  const bool idle = events.empty();
+  std::move(events.begin(), events.end(), std::back_inserter(inbox_));
+  if (auto done = process_inbox(); !done) {
+    publish();
+    return done;
+  }
+  commit_due(idle);
+  publish();
+  log_problem();
+  return {};
+}
+
+void Engine::finish() {
+  if (settler_ && store_) {
+    for (const PartitionKey& partition : settler_->pending_partitions()) {
+      // A sealed commit that was tried before and what came after it.
+      while (store_ && settler_->has_pending(partition)) {
+        if (!commit_partition(partition)) break;
+      }
+    }
+  }
+  publish();
+}
+
+// Errors: what no retry can help. A store that is away is none.
+Result<void> Engine::connect() {
+  auto opened = open_store_();
+  if (!opened) {
+    store_failed(opened.error());
+    return {};
+  }
+  if (auto migrated = (*opened)->migrate(); !migrated) {
+    store_failed(migrated.error());
+    return {};
+  }
+  if (!settler_) {
+    auto sites = (*opened)->sites();
+    if (!sites) {
+      store_failed(sites.error());
+      return {};
+    }
+    SettlerConfig settler_config = config_.settler;
+    settler_config.max_sites = config_.settle.max_sites;
+    auto settler = Settler::create(settler_config, *sites);
+    if (!settler) return std::unexpected(settler.error());
+    settler_ = std::move(*settler);
+  }
+  store_ = std::move(*opened);
+  // With something to commit, that commit says whether the store works (the disk may be full).
+  if (inbox_.empty() && settler_->pending_partitions().empty()) store_works();
+  return {};
+}
+
+void Engine::store_failed(const Error& error) {
+  store_.reset();
+  store_problem_ = fmt::format("store: {}", sentence(error));
+  retry_at_ = Steady::now() + backoff_;
+  backoff_ = std::min(backoff_ * 2, config_.backoff_max);
+}
+
+void Engine::store_works() {
+  store_problem_.clear();
+  backoff_ = config_.backoff_min;
+}
+
+void Engine::log_problem() {
+  const std::string problem = status().problem;
+  if (problem.empty()) {
+    logged_ = false;
+    return;
+  }
+  if (!config_.log || (logged_ && Steady::now() - last_log_ < config_.log_interval)) return;
+  logged_ = true;
+  last_log_ = Steady::now();
+  config_.log(Error{Code::kUnavailable, problem, {}});
+}
+
+Result<void> Engine::process_inbox() {
+  while (!inbox_.empty() && !stop_) {
+    auto progress = handle(inbox_.front());
+    if (!progress) return std::unexpected(progress.error());
+    if (*progress == Progress::kBlocked) {
+      revoke_past_blocked_events();
+      return {};
+    }
+    inbox_.pop_front();
+  }
+  return {};
+}
+
+Result<Engine::Progress> Engine::handle(SourceEvent& event) {
+  if (auto* assigned = std::get_if<Assigned>(&event)) return handle_assigned(*assigned);
+  if (const auto* message = std::get_if<SourceMessage>(&event)) return handle_message(*message);
+  if (const auto* revoked = std::get_if<Revoked>(&event)) {
+    handle_revoked(*revoked);
+  } else if (const auto* gap = std::get_if<OffsetOutOfRange>(&event); gap != nullptr && settler_) {
+    settler_->record_gap(*gap, now_ms());
+  }
+  return Progress::kDone;
+}
+
+// Removes partitions as they are done, so that a store that fails half-way is asked for the rest.
+Result<Engine::Progress> Engine::handle_assigned(Assigned& assigned) {
+  while (!assigned.partitions.empty()) {
+    if (!store_ || !settler_) return Progress::kBlocked;
+    const PartitionKey partition = assigned.partitions.back();
+    const auto state = store_->acquire(partition, config_.owner);
+    if (!state) {
+      store_failed(state.error());
+      return Progress::kBlocked;
+    }
+    store_works();
+    owned_.insert(partition);
+    fenced_.erase(partition);
+    // Fetched before the seek that follows: their offsets are ahead of the store's.
+    forget_messages(partition);
+    settler_->assign(partition, *state);
+    std::int64_t start = state->next_offset;
+    const std::string cluster = source_.cluster_id();
+    if (start >= 0 && !cluster.empty() && !state->cluster_id.empty() && cluster != state->cluster_id) {
+      // Another cluster's offsets mean nothing here. What its topic shares with the old one is
+      // known by its bytes.
+      settler_->record_gap({partition, start, 0}, now_ms());
+      start = -1;
+    }
+    if (auto started = source_.start_at(partition, start); !started) {
+      return std::unexpected(started.error());
+    }
+    assigned.partitions.pop_back();
+  }
+  return Progress::kDone;
+}
+
+Engine::Progress Engine::handle_message(const SourceMessage& message) {
+  if (!settler_) return Progress::kDone;  // nothing was assigned yet
+  if (const auto first = settler_->blocked_by(message)) {
+    if (!store_) return Progress::kBlocked;
+    while (store_ && settler_->has_pending(*first)) {
+      if (!commit_partition(*first)) break;
+    }
+    if (settler_->blocked_by(message)) return Progress::kBlocked;
+  }
+  if (const auto id = settler_->wants(message)) {
+    if (!store_) return Progress::kBlocked;
+    auto sources = store_->load_sources({*id});
+    if (!sources) {
+      store_failed(sources.error());
+      return Progress::kBlocked;
+    }
+    SourceState state;
+    state.id = *id;
+    settler_->know_source(sources->empty() ? state : sources->front());
+  }
+  settler_->apply(message, now_ms());
+  return Progress::kDone;
+}
+
+void Engine::handle_revoked(const Revoked& revoked) {
+  for (const PartitionKey& partition : revoked.partitions) {
+    // What cannot be committed now is read again by whoever has the partition next.
+    while (!revoked.lost && store_ && settler_ && settler_->has_pending(partition)) {
+      if (!commit_partition(partition)) break;
+    }
+    if (settler_) settler_->drop(partition);
+    owned_.erase(partition);
+    fenced_.erase(partition);
+  }
+  source_.revoked_done();
+}
+
+// The group does not wait for our store: revocations are answered, and what waited for
+// these partitions is forgotten.
+void Engine::revoke_past_blocked_events() {
+  const auto is_revoked = [](const SourceEvent& event) { return std::holds_alternative<Revoked>(event); };
+  for (auto it = std::find_if(inbox_.begin(), inbox_.end(), is_revoked); it != inbox_.end();
+       it = std::find_if(inbox_.begin(), inbox_.end(), is_revoked)) {
+    const Revoked revoked = std::get<Revoked>(std::move(*it));
+    inbox_.erase(it);
+    for (const PartitionKey& partition : revoked.partitions) {
+      forget_messages(partition);
+      for (SourceEvent& event : inbox_) {
+        if (auto* assigned = std::get_if<Assigned>(&event)) std::erase(assigned->partitions, partition);
+      }
+    }
+    handle_revoked(revoked);
+  }
+}
+
+void Engine::forget_messages(const PartitionKey& partition) {
+  std::erase_if(inbox_, [&](const SourceEvent& event) {
+    const PartitionKey* of = partition_of(event);
+    return of != nullptr && *of == partition;
+  });
+}
+
+void Engine::reacquire_fenced() {
+  for (auto it = fenced_.begin(); it != fenced_.end();) {
+    if (Steady::now() < it->second) {
+      ++it;
+      continue;
+    }
+    if (owned_.contains(it->first)) inbox_.emplace_front(Assigned{{it->first}});
+    it = fenced_.erase(it);
+  }
+}
+
+// False: it did not land (yet).
+bool Engine::commit_partition(const PartitionKey& partition) {
+  const Commit commit = settler_->take(partition, source_.cluster_id());
+  auto done = store_->commit(commit);
+  if (done) {
+    settler_->committed(commit);
+    source_.committed(partition, commit.next_offset);
+    ++commits_;
+    last_commit_ms_ = now_ms();
+    store_works();
+    return true;
+  }
+  if (done.error().code == Code::kFenced) {
+    ++fenced_count_;
+    settler_->drop(partition);
+    fenced_[partition] = Steady::now() + config_.reacquire_delay;
+    return false;
+  }
+  store_failed(done.error());
+  return false;
+}
+
+void Engine::commit_due(bool idle) {
+  if (!store_ || !settler_) return;
+  const auto since = Steady::now() - last_commit_;
+  const std::uint64_t content = settler_->counters().content_bytes - content_bytes_at_commit_;
+  const bool due = since >= config_.settle.commit_interval ||
+                   settler_->pending_bytes() > config_.settle.max_pending_bytes ||
+                   (config_.commit_content_bytes > 0 && content >= config_.commit_content_bytes) ||
+                   (idle && config_.commit_when_idle.count() > 0 && since >= config_.commit_when_idle);
+  if (!due) return;
+  for (const PartitionKey& partition : settler_->pending_partitions()) {
+    if (!store_) return;
+    static_cast<void>(commit_partition(partition));  // a failure is in store_ or fenced_ by now
+  }
+  last_commit_ = Steady::now();
+  content_bytes_at_commit_ = settler_->counters().content_bytes;
+}
+
+std::chrono::milliseconds Engine::poll_timeout() const {
+  if (!settler_ || settler_->pending_partitions().empty()) return kPollTimeout;
+  const auto due = std::chrono::duration_cast<std::chrono::milliseconds>(
+      last_commit_ + config_.settle.commit_interval - Steady::now());
+  return std::clamp(due, std::chrono::milliseconds(1), kPollTimeout);
+}
+
+void Engine::publish() {
+  std::string problem = store_problem_;
+  if (problem.empty()) problem = source_.status();
+  if (problem.empty() && settler_) {
+    if (const auto problems = settler_->problems(now_ms()); !problems.empty()) problem = problems.front();
+  }
+  const std::scoped_lock lock(mutex_);
+  status_.problem = std::move(problem);
+  status_.commits = commits_;
+  status_.fenced = fenced_count_;
+  status_.partitions = owned_.size();
+  status_.last_commit_ms = last_commit_ms_;
+  if (!settler_) return;
+  const SettlerCounters counters = settler_->counters();
+  status_.messages = counters.messages;
+  status_.message_bytes = counters.message_bytes;
+  status_.records = counters.records;
+  status_.dead_letters = counters.dead_letters;
+  status_.duplicates_dropped_bytes = counters.duplicate_bytes;
+  status_.pending_bytes = settler_->pending_bytes();
+}
+
+}  // namespace weir

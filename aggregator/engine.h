@@ -1,0 +1,103 @@
+// The loop that joins source, settler and store. It decides when to commit, when to stop
+// fetching, and what a failure of the store means.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "aggregator/config.h"
+#include "aggregator/pages/pages.h"
+#include "aggregator/settle/settler.h"
+#include "aggregator/source/source.h"
+#include "aggregator/store/store.h"
+
+namespace weir {
+
+struct EngineConfig {
+  SettlerConfig settler;
+  SettleConfig settle;
+  std::string owner;  // who holds a partition, for people who look at the store
+  // Commit after this much newly counted content, too; 0: never for that reason. On a single
+  // box the agent waits for acknowledgements after max_in_flight.
+  std::uint64_t commit_content_bytes = 0;
+  // Commit when nothing arrives and the last commit is at least this old; 0: never for that reason.
+  std::chrono::milliseconds commit_when_idle{0};
+  // After a fence: until then the group has told who owns the partition.
+  std::chrono::milliseconds reacquire_delay{3000};
+  std::chrono::milliseconds backoff_min{100}, backoff_max{10000};
+  std::chrono::milliseconds log_interval{60000};
+  std::function<void(const Error&)> log;  // a problem that lasts: once per log_interval
+};
+
+class Engine {
+ public:
+  // `source` outlives it. `open_store` is called on run()'s thread, again after each failure.
+  Engine(EngineConfig config, Source& source, OpenStore open_store);
+  ~Engine();
+
+  // Until stop(); then commits what is pending. Errors: the source ended, a foreign format that
+  // does not compile, a store that somebody else has taken over for good.
+  [[nodiscard]] Result<void> run();
+  void stop();                                // any thread
+  [[nodiscard]] EngineStatus status() const;  // any thread; as of the last step
+
+  // run() is step() until stop(), then finish(). For tests.
+  [[nodiscard]] Result<void> step();
+  void finish();
+
+ private:
+  using Steady = std::chrono::steady_clock;
+  enum class Progress { kDone, kBlocked };  // kBlocked: the store is away, again later
+
+  [[nodiscard]] Result<void> connect();
+  void store_failed(const Error& error);
+  void store_works();
+  void log_problem();
+  [[nodiscard]] Result<void> process_inbox();
+  [[nodiscard]] Result<Progress> handle(SourceEvent& event);
+  [[nodiscard]] Result<Progress> handle_assigned(Assigned& assigned);
+  Progress handle_message(const SourceMessage& message);
+  void handle_revoked(const Revoked& revoked);
+  void revoke_past_blocked_events();
+  void forget_messages(const PartitionKey& partition);
+  void reacquire_fenced();
+  bool commit_partition(const PartitionKey& partition);
+  void commit_due(bool idle);
+  [[nodiscard]] std::chrono::milliseconds poll_timeout() const;
+  void publish();
+
+  EngineConfig config_;
+  Source& source_;
+  OpenStore open_store_;
+  std::unique_ptr<Store> store_;  // null: away
+  std::unique_ptr<Settler> settler_;
+  std::atomic<bool> stop_ = false;
+
+  std::deque<SourceEvent> inbox_;  // polled and not yet handled: more than one poll only while blocked
+  std::set<PartitionKey> owned_;
+  std::map<PartitionKey, Steady::time_point> fenced_;  // ours still, to be taken again then
+  bool paused_ = false;
+
+  Steady::time_point retry_at_{};
+  std::chrono::milliseconds backoff_;
+  std::string store_problem_;
+  Steady::time_point last_commit_{};
+  std::uint64_t content_bytes_at_commit_ = 0;
+  Steady::time_point last_log_{};
+  bool logged_ = false;
+
+  std::uint64_t commits_ = 0, fenced_count_ = 0;
+  std::int64_t last_commit_ms_ = 0;
+  mutable std::mutex mutex_;
+  EngineStatus status_;  // guarded by mutex_
+};
+
+}  // namespace weir
