@@ -1,0 +1,79 @@
+// When an alert fires and when it clears. Pure: facts in, new states and notices out.
+//
+// A sum over windows that are not complete yet can only grow, so what is above a level
+// stays above: "too much" may fire, and "too little" may clear, on any window that has
+// ended. The other two ways need windows that every agent is past.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "aggregator/store/store.h"
+#include "aggregator/warn/warn_config.h"
+
+namespace weir {
+
+inline constexpr std::int64_t kAgentSilentAfterMs = 10 * 60 * 1000;
+
+// Up to where windows are complete.
+struct Completeness {
+  std::int64_t settled_s = 0;   // windows that end here or before ended at least one window ago
+  std::int64_t complete_s = 0;  // windows that end here or before get no more lines
+  std::size_t agents = 0;       // heard of within kAgentSilentAfterMs
+};
+[[nodiscard]] Completeness completeness_of(const std::vector<AgentState>& agents, std::int64_t now_ms,
+                                           std::int64_t window_s);
+
+// What a rule looks at: [begin, end), and whether nothing can be added to it any more.
+struct RuleRange {
+  std::int64_t begin_s = 0;
+  std::int64_t end_s = 0;
+  bool complete = false;
+  friend auto operator<=>(const RuleRange&, const RuleRange&) = default;
+};
+[[nodiscard]] RuleRange range_of(const RuleConfig& rule, const Completeness& completeness,
+                                 std::int64_t window_s);
+
+struct SubjectSum {
+  std::uint64_t requests = 0;
+  std::uint64_t flow_bytes = 0;
+  std::array<std::uint64_t, 6> by_class{};  // [0]: not logged or no HTTP status; [5]: 5xx
+};
+// By site; "" is the total.
+using SubjectSums = std::map<std::string, SubjectSum>;
+[[nodiscard]] SubjectSums sum_subjects(const std::vector<TrafficRow>& rows);
+
+struct RuleFacts {
+  RuleConfig rule;
+  RuleRange range;
+  SubjectSums sums;           // over `range`
+  bool known_before = false;  // the store has windows older than `range`
+};
+
+// An alert that fired or cleared: what a mail tells.
+struct Notice {
+  RuleConfig rule;
+  RuleRange range;
+  std::string subject;
+  bool firing = false;
+  double value = 0;
+  std::uint64_t requests = 0;      // in the range
+  std::int64_t since_s = 0;        // since when the level is passed, or kept again
+  std::int64_t fired_since_s = 0;  // clearing: since when it had fired
+};
+
+struct Evaluation {
+  std::vector<AlertState> changed;  // rows to write
+  std::vector<Notice> notices;
+  std::size_t firing = 0;  // after this evaluation, of all rules
+};
+
+// `states`: what the store has. States of rules that are not among the facts are set to
+// "ok": the rule was taken out of the configuration.
+[[nodiscard]] Evaluation evaluate(const std::vector<RuleFacts>& facts, const std::vector<AlertState>& states,
+                                  const std::vector<std::string>& sites);
+
+}  // namespace weir

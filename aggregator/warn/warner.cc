@@ -1,0 +1,211 @@
+#include "aggregator/warn/warner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "aggregator/warn/leadership.h"
+#include "aggregator/warn/mail_text.h"
+#include "aggregator/warn/mailer.h"
+#include "aggregator/warn/outbox.h"
+#include "aggregator/warn/rules.h"
+
+namespace weir {
+namespace {
+
+constexpr std::size_t kMaxRows = 2'000'000;
+constexpr std::int64_t kLookBackSeconds = 7 * 86400;
+
+std::int64_t clock_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::uint32_t random_owner() {
+  std::random_device device;
+  return (device() & 0x7fffffffU) | 1U;
+}
+
+std::int64_t lease_seconds(std::chrono::milliseconds interval) {
+  return std::max<std::int64_t>(2, 4 * interval.count() / 1000);
+}
+
+}  // namespace
+
+struct Warner::Impl {
+  Impl(WarnerConfig config_in, OpenStore open_in)
+      : config(std::move(config_in)),
+        open_store(std::move(open_in)),
+        leadership(random_owner(), lease_seconds(config.interval)) {
+    if (config.mail) mailer = make_smtp_mailer(*config.mail, stopping);
+  }
+
+  void run() {
+    while (!stopping) {
+      std::string problem;
+      if (const auto done = round(problem); !done) {
+        store.reset();  // its connection may be broken: open another
+        problem = fmt::format("warnings: {}; {}", done.error().what, done.error().hint);
+      }
+      {
+        const std::lock_guard lock(mutex);
+        status.problem = std::move(problem);
+      }
+      std::unique_lock lock(mutex);
+      wake.wait_for(lock, config.interval, [this] { return stopping.load(); });
+    }
+    give_up_lease();
+  }
+
+  Result<void> round(std::string& problem) {
+    if (!store) {
+      auto opened = open_store();
+      if (!opened) return std::unexpected(opened.error());
+      store = std::move(*opened);
+    }
+    if (const auto done = warn(); !done) return done;
+    if (mailer) {
+      const auto sent = deliver_due(*store, *mailer, clock_ms, [this] { return stopping.load(); });
+      if (!sent) return std::unexpected(sent.error());
+      if (sent->delivered > 0 || !sent->problem.empty()) mail_problem = sent->problem;
+      const std::lock_guard lock(mutex);
+      status.mails_delivered += sent->delivered;
+    }
+    const auto waiting = store->mails_waiting();
+    if (!waiting) return std::unexpected(waiting.error());
+    if (*waiting == 0) mail_problem.clear();
+    problem = mail_problem;
+    if (problem.empty() && !mailer && *waiting > 0) {
+      problem =
+          fmt::format("{} mails wait in the outbox and no mail server is configured; add [mail]", *waiting);
+    }
+    const std::lock_guard lock(mutex);
+    status.mails_waiting = *waiting;
+    return {};
+  }
+
+  Result<void> warn() {
+    auto states = store->alerts();
+    if (!states) return std::unexpected(states.error());
+    const std::int64_t now_ms = clock_ms();
+    const Leadership::Step step = leadership.step(*states, now_ms / 1000);
+    std::erase_if(*states, is_lease);
+    if (!step.lead) {
+      const auto firing = std::count_if(states->begin(), states->end(),
+                                        [](const AlertState& s) { return s.state == "firing"; });
+      set_firing(static_cast<std::size_t>(firing));
+      return step.write ? store->save_alerts({*step.write}, {}) : Result<void>{};
+    }
+    auto facts = gather(now_ms);
+    if (!facts) return std::unexpected(facts.error());
+    const auto sites = store->sites();
+    if (!sites) return std::unexpected(sites.error());
+    Evaluation evaluation = evaluate(*facts, *states, *sites);
+    std::vector<OutboxMail> mails;
+    if (config.mail) mails = write_mails(evaluation.notices, config.mail->to, config.page_url, now_ms);
+    evaluation.changed.push_back(*step.write);
+    if (const auto saved = store->save_alerts(evaluation.changed, mails); !saved) return saved;
+    for (const Notice& notice : evaluation.notices) fmt::print(stderr, "{}\n", describe(notice));
+    set_firing(evaluation.firing);
+    return {};
+  }
+
+  // The sums that each rule looks at; rules of one range share a query.
+  Result<std::vector<RuleFacts>> gather(std::int64_t now_ms) {
+    const auto agents = store->agents();
+    if (!agents) return std::unexpected(agents.error());
+    const std::int64_t window_s = std::max<std::int64_t>(1, config.window.count());
+    const Completeness completeness = completeness_of(*agents, now_ms, window_s);
+    std::map<RuleRange, SubjectSums> sums;
+    std::vector<RuleFacts> out;
+    for (const RuleConfig& rule : config.rules) {
+      const RuleRange range = range_of(rule, completeness, window_s);
+      auto found = sums.find(range);
+      if (found == sums.end()) {
+        TrafficQuery query;
+        query.from_s = range.begin_s;
+        query.to_s = range.end_s;
+        query.by_site = true;
+        query.by_status = true;
+        const auto rows = store->traffic(query, kMaxRows);
+        if (!rows) return std::unexpected(rows.error());
+        found = sums.emplace(range, sum_subjects(*rows)).first;
+      }
+      const auto known = known_before(range.begin_s);
+      if (!known) return std::unexpected(known.error());
+      out.push_back({rule, range, found->second, *known});
+    }
+    return out;
+  }
+
+  // Whether the store has windows before `begin_s`. Once it has, it has them for good.
+  Result<bool> known_before(std::int64_t begin_s) {
+    if (oldest_known_s && *oldest_known_s < begin_s) return true;
+    TrafficQuery query;
+    query.from_s = begin_s - kLookBackSeconds;
+    query.to_s = begin_s;
+    const auto rows = store->traffic(query, kMaxRows);
+    if (!rows) return std::unexpected(rows.error());
+    if (rows->empty()) return false;
+    oldest_known_s = rows->front().start_s;
+    return true;
+  }
+
+  void set_firing(std::size_t firing) {
+    const std::lock_guard lock(mutex);
+    status.firing = firing;
+  }
+
+  // So that another aggregator, or this one's next start, need not wait for the lease to end.
+  void give_up_lease() {
+    if (!store) return;
+    const auto states = store->alerts();
+    if (!states) return;
+    if (const auto row = leadership.release(*states)) {
+      // Should it fail, the lease runs out by itself.
+      (void)store->save_alerts({*row}, {}).has_value();
+    }
+  }
+
+  WarnerConfig config;
+  OpenStore open_store;
+  Leadership leadership;
+  std::atomic<bool> stopping{false};
+  std::unique_ptr<Mailer> mailer;
+  std::unique_ptr<Store> store;
+  std::optional<std::int64_t> oldest_known_s;
+  std::string mail_problem;
+  std::mutex mutex;  // of status, and of wake
+  std::condition_variable wake;
+  WarnerStatus status;
+  std::thread thread;
+};
+
+Warner::Warner(WarnerConfig config, OpenStore open_store)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(open_store))) {
+  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+}
+
+Warner::~Warner() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stopping = true;
+  }
+  impl_->wake.notify_all();
+  impl_->thread.join();
+}
+
+WarnerStatus Warner::status() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->status;
+}
+
+}  // namespace weir

@@ -1,0 +1,260 @@
+#include "aggregator/warn/warner.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "aggregator/warn/mailer.h"
+#include "aggregator/warn/outbox.h"
+#include "tests/unit/warn/memory_store.h"
+
+namespace weir {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+// Speaks as much SMTP as one client needs; the first `refuse` mails get a 451.
+class SmtpServer {
+ public:
+  explicit SmtpServer(int refuse = 0) : refuse_(refuse) {
+    listener_ = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(listen(listener_, 8), 0);
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { run(); });
+  }
+  ~SmtpServer() {
+    shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    close(listener_);
+  }
+  [[nodiscard]] std::string url() const { return "smtp://127.0.0.1:" + std::to_string(port_); }
+  std::vector<std::string> mails() {
+    const std::lock_guard lock(mutex_);
+    return mails_;
+  }
+
+ private:
+  void run() {
+    for (;;) {
+      const int client = accept(listener_, nullptr, nullptr);
+      if (client < 0) return;
+      serve(client);
+      close(client);
+    }
+  }
+  void serve(int client) {
+    std::string input;
+    std::string envelope;
+    bool in_data = false;
+    const auto say = [&](const std::string& text) {
+      EXPECT_EQ(send(client, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+    };
+    say("220 test\r\n");
+    char buffer[4096];
+    for (;;) {
+      const ssize_t n = recv(client, buffer, sizeof(buffer), 0);
+      if (n <= 0) return;
+      input.append(buffer, static_cast<std::size_t>(n));
+      for (;;) {
+        const std::size_t end = input.find(in_data ? "\r\n.\r\n" : "\r\n");
+        if (end == std::string::npos) break;
+        const std::string line = input.substr(0, end);
+        input.erase(0, end + (in_data ? 5 : 2));
+        if (in_data) {
+          in_data = false;
+          const std::lock_guard lock(mutex_);
+          mails_.push_back(envelope + line);
+          say("250 taken\r\n");
+        } else if (line.starts_with("EHLO") || line.starts_with("HELO")) {
+          say("250 test\r\n");
+        } else if (line.starts_with("MAIL") && refuse_ > 0) {
+          --refuse_;
+          say("451 come back later\r\n");
+        } else if (line.starts_with("DATA")) {
+          in_data = true;
+          say("354 go on\r\n");
+        } else if (line.starts_with("QUIT")) {
+          say("221 bye\r\n");
+          return;
+        } else {
+          envelope += line + "\n";
+          say("250 ok\r\n");
+        }
+      }
+    }
+  }
+
+  int listener_ = -1;
+  int port_ = 0;
+  int refuse_ = 0;
+  std::mutex mutex_;
+  std::vector<std::string> mails_;
+  std::thread thread_;
+};
+
+MailConfig mail_config(const std::string& server) {
+  MailConfig out;
+  out.server = server;
+  out.from = "Weir <weir@example.org>";
+  out.to = {"ops@example.org"};
+  return out;
+}
+
+template <class Fact>
+bool eventually(Fact fact) {
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (!fact()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(5ms);
+  }
+  return true;
+}
+
+std::int64_t now_s() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+TEST(Mailer, DeliversToARealSocket) {
+  SmtpServer server;
+  const std::atomic<bool> stop{false};
+  const auto mailer = make_smtp_mailer(mail_config(server.url()), stop);
+  OutboxMail mail;
+  mail.to = "ops@example.org";
+  mail.subject = "hello";
+  mail.body = "first\n.dot\nlast\n";
+  const auto sent = mailer->deliver(mail);
+  ASSERT_TRUE(sent.has_value()) << sent.error().what;
+  ASSERT_EQ(server.mails().size(), 1U);
+  EXPECT_THAT(server.mails()[0], HasSubstr("MAIL FROM:<weir@example.org>"));
+  EXPECT_THAT(server.mails()[0], HasSubstr("RCPT TO:<ops@example.org>"));
+  EXPECT_THAT(server.mails()[0], HasSubstr("Subject: hello"));
+  EXPECT_THAT(server.mails()[0], HasSubstr("\r\n..dot\r\n")) << "a dot in front is doubled";
+}
+
+TEST(Mailer, SaysWhatTheServerAnswered) {
+  SmtpServer server(1);
+  const std::atomic<bool> stop{false};
+  const auto sent =
+      make_smtp_mailer(mail_config(server.url()), stop)->deliver({1, "a@x.org", "s", "b", 0, 0, 0, ""});
+  ASSERT_FALSE(sent.has_value());
+  EXPECT_EQ(sent.error().code, Code::kUnavailable);
+  EXPECT_THAT(sent.error().what, HasSubstr("451 come back later"));
+}
+
+TEST(Mailer, RequiredTlsIsNotGivenUp) {
+  SmtpServer server;
+  MailConfig config = mail_config(server.url());
+  config.tls = "required";
+  const std::atomic<bool> stop{false};
+  EXPECT_FALSE(make_smtp_mailer(config, stop)->deliver({1, "a@x.org", "s", "b", 0, 0, 0, ""}).has_value());
+  EXPECT_TRUE(server.mails().empty());
+}
+
+TEST(Outbox, BackOffDoublesUpToTenMinutes) {
+  EXPECT_EQ(retry_delay_ms(1), 5'000);
+  EXPECT_EQ(retry_delay_ms(2), 10'000);
+  EXPECT_EQ(retry_delay_ms(7), 320'000);
+  EXPECT_EQ(retry_delay_ms(8), 600'000);
+  EXPECT_EQ(retry_delay_ms(4'000'000'000U), 600'000);
+}
+
+class ScriptedMailer : public Mailer {
+ public:
+  int failures = 0;
+  std::vector<std::string> sent;
+  Result<void> deliver(const OutboxMail& mail) override {
+    if (failures > 0) {
+      --failures;
+      return fail(Code::kUnavailable, "mail server smtp://x: refused\x1b", "start it");
+    }
+    sent.push_back(mail.subject);
+    return {};
+  }
+};
+
+TEST(Outbox, AMailIsKeptUntilItIsDelivered) {
+  const auto tables = std::make_shared<test::MemoryTables>();
+  test::MemoryStore store(tables);
+  ASSERT_TRUE(
+      store.save_alerts({}, {{0, "a@x", "one", "", 0, 0, 0, ""}, {0, "a@x", "two", "", 0, 0, 0, ""}}));
+  ScriptedMailer mailer;
+  mailer.failures = 1;
+  std::int64_t now_ms = 1000;
+  const auto round = [&] {
+    return deliver_due(store, mailer, [&] { return now_ms; }, [] { return false; }).value();
+  };
+  const OutboxResult failed = round();
+  EXPECT_EQ(failed.delivered, 0U);
+  EXPECT_EQ(failed.problem, "mail server smtp://x: refused?; start it");
+  EXPECT_EQ(tables->mails.at(1).next_try_ms, 6000);
+  EXPECT_EQ(tables->mails.at(1).attempts, 1U);
+  EXPECT_EQ(round().delivered, 1U) << "the other one is due";
+  now_ms = 5999;
+  EXPECT_EQ(round().delivered, 0U);
+  now_ms = 6000;
+  EXPECT_EQ(round().delivered, 1U);
+  EXPECT_EQ(mailer.sent, (std::vector<std::string>{"two", "one"}));
+  EXPECT_TRUE(tables->mails.empty());
+}
+
+TEST(Warner, MailsOnceWhenItFiresAndOnceWhenItClears) {
+  SmtpServer server;
+  const auto tables = std::make_shared<test::MemoryTables>();
+  WarnerConfig config;
+  config.window = 1s;
+  config.interval = 20ms;
+  config.page_url = "http://weir.example.org/";
+  config.mail = mail_config(server.url());
+  RuleConfig rule;
+  rule.name = "flood";
+  rule.metric = "requests_per_second";
+  rule.above = 100;
+  rule.range = 2s;
+  rule.site = "*";
+  config.rules = {rule};
+  for (std::int64_t t = now_s() - 10; t < now_s() + 2; ++t)
+    tables->add(t, "www.example.org", "h", 200, 1000, 1);
+  // Two aggregators on one store: only one of them may write the mail.
+  const Warner one(config, test::opener(tables));
+  const Warner two(config, test::opener(tables));
+  ASSERT_TRUE(eventually([&] { return server.mails().size() == 2; }));
+  EXPECT_THAT(server.mails()[0], HasSubstr("FIRING"));
+  EXPECT_THAT(server.mails()[0], HasSubstr("www.example.org"));
+  EXPECT_THAT(server.mails()[0], HasSubstr("http://weir.example.org/"));
+  EXPECT_THAT(server.mails()[1], HasSubstr("CLEARED"));
+  ASSERT_TRUE(eventually([&] { return one.status().mails_delivered + two.status().mails_delivered == 2; }));
+  ASSERT_TRUE(eventually([&] { return one.status().firing == 0 && two.status().firing == 0; }));
+  EXPECT_EQ(server.mails().size(), 2U);
+}
+
+TEST(Warner, AStoreThatIsAwayIsAProblemUntilItIsBack) {
+  const auto tables = std::make_shared<test::MemoryTables>();
+  tables->down = true;
+  WarnerConfig config;
+  config.interval = 10ms;
+  const Warner warner(config, test::opener(tables));
+  ASSERT_TRUE(eventually([&] { return !warner.status().problem.empty(); }));
+  EXPECT_THAT(warner.status().problem, HasSubstr("store memory: it is away"));
+  {
+    const std::lock_guard lock(tables->mutex);
+    tables->down = false;
+  }
+  ASSERT_TRUE(eventually([&] { return warner.status().problem.empty(); }));
+}
+
+}  // namespace
+}  // namespace weir
