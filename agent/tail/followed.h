@@ -1,0 +1,110 @@
+// One source that the agent follows: where it is in the file, and which lines make the
+// next batch. No libuv, no output: the engine drives it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "agent/format/parser.h"
+#include "agent/tail/content.h"
+#include "proto/batch.h"
+#include "proto/source_id.h"
+
+namespace weir {
+
+enum class Codec { kBatch, kJson, kRaw };
+
+// Lines of one range, in the codec of the output. Reused from batch to batch.
+class LineBatch {
+ public:
+  LineBatch(Codec codec, int zstd_level) : codec_(codec), builder_(zstd_level) {}
+  void begin(const LineParser& parser);
+  // Adds the whole lines of `bytes` until `limit_bytes` of content are in; returns how many bytes that were.
+  std::size_t add_lines(std::string_view bytes, std::uint64_t limit_bytes, std::uint64_t max_line,
+                        LineParser& parser);
+  // A line that may lack its '\n' (the last of a finished file).
+  void add_line(std::string_view line, std::uint32_t line_bytes, LineParser& parser);
+  // A line longer than max_line: its beginning, and all its bytes.
+  void add_cut(std::string_view head, std::uint32_t line_bytes);
+  [[nodiscard]] Result<std::string> finish(const BatchHeader& header);
+
+  [[nodiscard]] std::uint64_t content_bytes() const { return content_bytes_; }
+  struct Counts {
+    std::uint64_t lines = 0, unparsed = 0, filtered = 0, truncated = 0;
+  };
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+  [[nodiscard]] std::int64_t last_time_ms() const { return last_time_ms_; }  // kNoTime: none
+
+ private:
+  Codec codec_;
+  BatchBuilder builder_;
+  std::string text_;  // json, raw
+  const std::vector<std::string>* extra_names_ = nullptr;
+  std::uint64_t content_bytes_ = 0;
+  Counts counts_;
+  std::int64_t last_time_ms_ = kNoTime;
+  Record record_;
+};
+
+// What is in flight of a source: ranges in the order they were sent.
+class SentRanges {
+ public:
+  explicit SentRanges(std::uint64_t acknowledged_offset) : acknowledged_offset_(acknowledged_offset) {}
+  void sent(std::uint64_t message_id, ByteRange range);
+  // One settled; false: not ours.
+  void settled(std::uint64_t message_id, bool acknowledged);
+  [[nodiscard]] std::uint64_t acknowledged_offset() const { return acknowledged_offset_; }
+  // Nothing is in flight.
+  [[nodiscard]] bool idle() const { return outstanding_ == 0; }
+  // One failed: once idle(), reading starts again at acknowledged_offset().
+  [[nodiscard]] bool failed() const { return failed_; }
+  void rewound();
+
+ private:
+  struct Entry {
+    std::uint64_t message_id;
+    ByteRange range;
+    bool acknowledged = false;
+  };
+  std::uint64_t acknowledged_offset_;
+  std::deque<Entry> entries_;
+  std::size_t outstanding_ = 0;
+  bool failed_ = false;
+};
+
+// Reads forward through a content and hands whole lines to a LineBatch.
+class LineReader {
+ public:
+  LineReader(std::shared_ptr<Content> content, std::uint64_t offset, std::uint64_t max_line)
+      : content_(std::move(content)), offset_(offset), max_line_(max_line) {}
+  // Fills `batch` up to limit_bytes or the end. Errors: those of Content::read; lines that
+  // were read before are in the batch.
+  [[nodiscard]] Result<void> fill(LineBatch& batch, std::uint64_t limit_bytes, LineParser& parser);
+  [[nodiscard]] std::uint64_t offset() const { return offset_; }             // all before is in batches
+  [[nodiscard]] std::uint64_t position() const { return offset_ + held(); }  // of the next byte to read
+  [[nodiscard]] bool at_end() const { return at_end_; }                      // as of the last fill()
+  void rewind(std::uint64_t offset);
+
+ private:
+  [[nodiscard]] std::uint64_t held() const { return cut_bytes_ > 0 ? cut_bytes_ : pending_.size(); }
+  void take_long_line(LineBatch& batch);
+
+  std::shared_ptr<Content> content_;
+  std::uint64_t offset_;
+  std::uint64_t max_line_;
+  std::string pending_;  // bytes from offset_ that are not in a batch yet
+  // A line longer than max_line: only its head is kept, in pending_.
+  std::uint64_t cut_bytes_ = 0;
+  std::string scratch_;
+  bool at_end_ = false;
+};
+
+// The first data line of a content, for its SourceId: "" while there is no whole one.
+// Comment lines ('#') are skipped; at most kFirstLineHashBytes.
+[[nodiscard]] Result<std::string> first_data_line(Content& content);
+// Hash of up to 1 KiB before `offset`; "" when the content has not that many bytes.
+[[nodiscard]] Result<std::string> tail_hash(Content& content, std::uint64_t offset);
+
+}  // namespace weir
