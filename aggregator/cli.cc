@@ -1,0 +1,168 @@
+#include "aggregator/cli.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+
+#include "aggregator/commands.h"
+#include "aggregator/load_config.h"
+#include "aggregator/report_command.h"
+#include "common/exit_codes.h"
+
+namespace weir {
+namespace {
+
+constexpr const char* kDescription =
+    "Counts what web servers have served: reads the batches of weir-agent (or the logs of this "
+    "machine), each request exactly once, keeps windows in a store, shows pages and warns.";
+
+struct Arguments {
+  std::string config;
+  bool check_store = false;
+  LocalOptions local;
+  std::string format_name, log_format;
+  ReportOptions report;
+  std::string by;
+  std::string store;
+};
+
+void add_run(CLI::App& app, Arguments& arguments) {
+  auto* run = app.add_subcommand("run", "Read from Kafka into the store, warn, serve the page");
+  run->add_option("--config", arguments.config, "The configuration (TOML)")->required()->type_name("FILE");
+}
+
+void add_check(CLI::App& app, Arguments& arguments) {
+  auto* check = app.add_subcommand("check", "Say every mistake in a configuration");
+  check->add_option("--config", arguments.config, "The configuration (TOML)")->required()->type_name("FILE");
+  check->add_flag("--store", arguments.check_store, "Connect to the store, too, and say its schema version");
+}
+
+void add_local(CLI::App& app, Arguments& arguments) {
+  auto* local = app.add_subcommand("local", "Read the logs of this machine; nothing else is needed");
+  local->add_option("logs", arguments.local.logs, "Logs: files and globs, rotated and .gz ones, too")
+      ->required()
+      ->type_name("LOG");
+  local
+      ->add_option("--store", arguments.local.store_path,
+                   "SQLite file (default: weir.db in $XDG_STATE_HOME, else in the current directory)")
+      ->type_name("FILE");
+  auto* format = local
+                     ->add_option("--format", arguments.format_name,
+                                  "combined, common, main, json or w3c (default: found out from the log)")
+                     ->type_name("NAME");
+  local->add_option("--log-format", arguments.log_format, "The format as nginx's log_format has it")
+      ->excludes(format)
+      ->type_name("STRING");
+  local->add_option("--config", arguments.local.config_path, "Configuration with [[rule]] and [mail]")
+      ->type_name("FILE");
+  local
+      ->add_option("--listen", arguments.local.listen,
+                   "Address of the page (default: 127.0.0.1:8080, or a free port when that is in use)")
+      ->type_name("ADDR");
+  local->add_flag("--once", arguments.local.once, "Read to the end, print the table and end");
+}
+
+void add_report(CLI::App& app, Arguments& arguments) {
+  auto* report = app.add_subcommand("report", "Tables, CSV and JSON from the store");
+  report->require_subcommand(1);
+  auto* traffic = report->add_subcommand("traffic", "Requests, bytes, times and latency");
+  auto* store = traffic->add_option("--store", arguments.store, "SQLite file")->type_name("FILE");
+  traffic->add_option("--config", arguments.config, "Configuration that names the store")
+      ->excludes(store)
+      ->type_name("FILE");
+  traffic
+      ->add_option("--from", arguments.report.from,
+                   "From this time on, UTC: 2026-11-23, 2026-11-23T10:00:00Z, -24h")
+      ->type_name("TIME");
+  traffic->add_option("--to", arguments.report.to, "Before this time")->type_name("TIME");
+  traffic->add_option("--by", arguments.by, "Columns: site, host, status, with commas between")
+      ->type_name("LIST");
+  traffic->add_option("--step", arguments.report.step, "1m, 5m, 1h, 1d or all")->capture_default_str();
+  traffic->add_option("--format", arguments.report.format, "table, csv or json")->capture_default_str();
+  traffic->add_option("--site", arguments.report.site, "This site alone");
+  traffic->add_option("--host", arguments.report.host, "This host alone");
+}
+
+int usage(const std::string& what, const std::string& hint) {
+  print_error(kProgram, Error{Code::kInvalid, what, hint});
+  return kExitUsage;
+}
+
+int start_local(Arguments& arguments) {
+  LocalOptions& options = arguments.local;
+  if (!arguments.format_name.empty()) {
+    auto spec = named_format(arguments.format_name);
+    if (!spec) return usage(spec.error().what, spec.error().hint);
+    options.format = std::move(*spec);
+  } else if (!arguments.log_format.empty()) {
+    options.format = FormatSpec{.kind = FormatSpec::Kind::kNginx, .text = arguments.log_format};
+  }
+  if (options.format) {
+    if (auto parser = compile_format(*options.format, {}); !parser) {
+      return usage(parser.error().what, parser.error().hint);
+    }
+  }
+  return local_command(options);
+}
+
+std::vector<std::string> split_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= text.size() && !text.empty();) {
+    const std::size_t comma = std::min(text.find(',', begin), text.size());
+    parts.push_back(text.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  return parts;
+}
+
+int start_report(Arguments& arguments) {
+  if (arguments.store.empty() == arguments.config.empty()) {
+    return usage("report traffic needs a store", "give --store FILE or --config FILE");
+  }
+  AggregatorConfig config;
+  config.sqlite_path = arguments.store;
+  if (!arguments.config.empty()) {
+    auto loaded = load_or_print(arguments.config);
+    if (!loaded) return kExitConfig;
+    config = std::move(*loaded);
+  }
+  auto store = config.mysql ? open_mysql(*config.mysql) : open_sqlite_readonly(config.sqlite_path);
+  if (!store) {
+    print_error(kProgram, store.error());
+    return kExitStore;
+  }
+  arguments.report.by = split_commas(arguments.by);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return report_traffic(**store, arguments.report,
+                        std::chrono::duration_cast<std::chrono::seconds>(now).count(), stdout);
+}
+
+}  // namespace
+
+int run_cli(int argc, char** argv) {
+  CLI::App app{kDescription, kProgram};
+  app.set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
+  app.require_subcommand(1);
+  app.fallthrough(false);
+  Arguments arguments;
+  add_run(app, arguments);
+  add_check(app, arguments);
+  add_local(app, arguments);
+  add_report(app, arguments);
+  for (CLI::App* sub : app.get_subcommands({})) sub->set_version_flag("--version", app.version());
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // 0: --help and --version, which arrive as errors.
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  if (app.got_subcommand("run")) return run_command(arguments.config);
+  if (app.got_subcommand("check")) return check_command(arguments.config, arguments.check_store);
+  if (app.got_subcommand("local")) return start_local(arguments);
+  return start_report(arguments);
+}
+
+}  // namespace weir

@@ -1,0 +1,250 @@
+// `local`: the single box. The agent's code in this process, SQLite, no Kafka.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "aggregator/commands.h"
+#include "aggregator/detect_format.h"
+#include "aggregator/engine.h"
+#include "aggregator/load_config.h"
+#include "aggregator/log_arguments.h"
+#include "aggregator/pages/pages.h"
+#include "aggregator/report_command.h"
+#include "aggregator/signals.h"
+#include "aggregator/source/local_source.h"
+#include "aggregator/warn/warner.h"
+#include "common/exit_codes.h"
+#include "common/visible.h"
+
+namespace weir {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kDefaultListen = "127.0.0.1:8080";
+constexpr std::size_t kDetectLines = 50;
+// Part of every source's id in a local store: changing it would count all logs again.
+constexpr const char* kAgentId = "local";
+constexpr const char* kFormatName = "local";
+// Content bytes on their way from the file to a commit. Half of it is committed at a time, so
+// that the reader does not wait for the store.
+constexpr std::uint64_t kMaxInFlightBytes = 128 << 20;
+
+void say(const std::string& sentence) { fmt::print(stderr, "{}: {}\n", kProgram, visible(sentence)); }
+
+// The format that the person named, or that the first log with lines has.
+Result<FormatSpec> choose_format(const LocalOptions& options, const LogArguments& logs) {
+  if (options.format) return *options.format;
+  for (const std::string& file : logs.files) {
+    auto lines = first_lines(file, kDetectLines);
+    if (!lines || lines->empty()) continue;
+    auto detected = detect_format(*lines);
+    if (!detected) {
+      return fail(
+          Code::kInvalid,
+          fmt::format("{}: none of the first {} lines fits {}", file, lines->size(), kDetectableFormats),
+          "name the format with --format NAME, or give nginx's log_format with --log-format '...'");
+    }
+    say(fmt::format("format {}: fits {} of the first {} lines of {}", detected->name, detected->matched,
+                    lines->size(), file));
+    return detected->spec;
+  }
+  say("format combined: no log has a line yet (--format NAME chooses another)");
+  return named_format("combined");
+}
+
+AgentConfig agent_config(const LogArguments& logs, const FormatSpec& format) {
+  AgentConfig config;
+  config.id = kAgentId;
+  config.formats[kFormatName] = format;
+  InputConfig input;
+  input.name = "local";
+  input.paths = logs.paths;
+  input.format = kFormatName;
+  config.inputs.push_back(std::move(input));
+  config.ship.flush_interval = 500ms;
+  config.ship.max_in_flight = kMaxInFlightBytes;
+  config.ship.shutdown_timeout = 1s;
+  config.metrics_listen.clear();
+  return config;
+}
+
+// The store, made ready; or its exit code.
+int prepare_store(const std::string& path) {
+  std::error_code ignored;
+  if (const auto parent = std::filesystem::path(path).parent_path(); !parent.empty()) {
+    std::filesystem::create_directories(parent, ignored);  // open_sqlite() says why it cannot
+  }
+  auto store = open_sqlite(path);
+  if (!store) {
+    print_error(kProgram, store.error());
+    return kExitStore;
+  }
+  if (auto migrated = (*store)->migrate(); !migrated) {
+    print_error(kProgram, migrated.error());
+    return migrated.error().code == Code::kInvalid ? kExitSchemaTooNew : kExitStore;
+  }
+  return kExitOk;
+}
+
+Result<std::unique_ptr<PagesServer>> start_pages(const LocalOptions& options, std::int64_t window_s,
+                                                 const OpenStore& open, const Engine& engine,
+                                                 const Warner& warner) {
+  const auto listen = [&](const std::string& address) {
+    return PagesServer::start(
+        {.listen = address, .window_s = window_s}, open, [&engine] { return engine.status(); },
+        [&warner] { return warner.status(); });
+  };
+  if (!options.listen.empty()) return listen(options.listen);
+  auto pages = listen(kDefaultListen);
+  if (pages || pages.error().code != Code::kUnavailable) return pages;
+  say(fmt::format("{} is in use: taking a free port (--listen ADDR chooses one)", kDefaultListen));
+  return listen("127.0.0.1:0");
+}
+
+// Runs the engine beside this thread; the destructor stops and joins.
+class EngineThread {
+ public:
+  explicit EngineThread(Engine& engine) : engine_(engine), thread_([this] { run(); }) {}
+  ~EngineThread() { stop(); }
+  EngineThread(const EngineThread&) = delete;
+  EngineThread& operator=(const EngineThread&) = delete;
+  [[nodiscard]] bool ended() const { return ended_; }
+  // Stops, joins, and says how it went.
+  [[nodiscard]] Result<void> join() {
+    stop();
+    return result_;
+  }
+
+ private:
+  void stop() {
+    engine_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+  void run() {
+    result_ = engine_.run();
+    ended_ = true;
+  }
+  Engine& engine_;
+  Result<void> result_;
+  std::atomic<bool> ended_ = false;
+  std::thread thread_;
+};
+
+bool print_summary(const OpenStore& open) {
+  auto store = open();
+  auto table = store ? summary_table(**store) : Result<std::string>(std::unexpected(store.error()));
+  if (!table) {
+    print_error(kProgram, table.error());
+    return false;
+  }
+  std::fwrite(table->data(), 1, table->size(), stdout);
+  std::fflush(stdout);
+  return true;
+}
+
+int exit_code(const Error& error) { return error.code == Code::kFenced ? kExitStore : kExitFailed; }
+
+}  // namespace
+
+std::string default_store_path() {
+  const char* state_home = std::getenv("XDG_STATE_HOME");
+  if (state_home == nullptr || *state_home == '\0') return "weir.db";
+  return (std::filesystem::path(state_home) / "weir.db").string();
+}
+
+int local_command(const LocalOptions& options) {
+  AggregatorConfig config;
+  if (!options.config_path.empty()) {
+    auto loaded = load_or_print(options.config_path);
+    if (!loaded) return kExitConfig;
+    config = std::move(*loaded);
+  }
+  const auto logs = look_at_logs(options.logs);
+  if (!logs) {
+    print_error(kProgram, logs.error());
+    return kExitInput;
+  }
+  for (const std::string& glob : logs->empty_globs) say(fmt::format("{}: no file matches yet", glob));
+  if (options.once && logs->files.empty()) {
+    print_error(kProgram, Error{Code::kNotFound, "no log to read", "correct the paths"});
+    return kExitInput;
+  }
+  const auto format = choose_format(options, *logs);
+  if (!format) {
+    print_error(kProgram, format.error());
+    return kExitInput;
+  }
+  const std::string store_path = options.store_path.empty() ? default_store_path() : options.store_path;
+  if (const int code = prepare_store(store_path); code != kExitOk) return code;
+  say(fmt::format("store {}", store_path));
+
+  std::atomic<bool> stop = false;
+  const SignalWatcher signals([&stop] { stop = true; });
+  const OpenStore open = [&store_path] { return open_sqlite(store_path); };
+  auto source = LocalSource::create(agent_config(*logs, *format), open);
+  if (!source) {
+    print_error(kProgram, source.error());
+    return kExitInput;
+  }
+  EngineConfig engine_config;
+  engine_config.settler.fold.window_s = config.window.count();
+  engine_config.settle = config.settle;
+  engine_config.owner = fmt::format("local:{}", getpid());
+  engine_config.commit_content_bytes = kMaxInFlightBytes / 2;
+  engine_config.commit_when_idle = 100ms;
+  engine_config.log = [](const Error& error) { print_error(kProgram, error); };
+  Engine engine(engine_config, **source, open);
+
+  WarnerConfig warner_config;
+  warner_config.rules = config.rules;
+  warner_config.mail = config.mail;
+  warner_config.window = config.window;
+  std::unique_ptr<Warner> warner;
+  std::unique_ptr<PagesServer> pages;
+  if (!options.once) {
+    warner_config.page_url =
+        config.public_url.empty()
+            ? fmt::format("http://{}/", options.listen.empty() ? kDefaultListen : options.listen)
+            : config.public_url;
+    warner = std::make_unique<Warner>(warner_config, open);
+    auto started = start_pages(options, config.window.count(), open, engine, *warner);
+    if (!started) {
+      print_error(kProgram, started.error());
+      return kExitListen;
+    }
+    pages = std::move(*started);
+    fmt::print("page {}\n", pages->url());
+    std::fflush(stdout);
+  }
+
+  EngineThread engine_thread(engine);
+  bool printed = false;
+  while (!stop && !engine_thread.ended()) {
+    if (!printed && (*source)->agent_status().caught_up) {
+      printed = true;
+      if (options.once) break;
+      if (!print_summary(open)) break;
+      fmt::print(stderr, "{}: following; Ctrl-C ends\n", kProgram);
+    }
+    std::this_thread::sleep_for(20ms);
+  }
+  if (auto done = engine_thread.join(); !done) {
+    print_error(kProgram, done.error());
+    return exit_code(done.error());
+  }
+  if (!options.once) return kExitOk;
+  if (!printed) return kExitFailed;  // interrupted: the table would not be of all
+  if (!print_summary(open)) return kExitStore;
+  const auto problems = (*source)->agent_status().problems;
+  for (const std::string& problem : problems) print_error(kProgram, Error{Code::kIo, problem, {}});
+  return problems.empty() ? kExitOk : kExitInput;
+}
+
+}  // namespace weir

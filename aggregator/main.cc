@@ -1,0 +1,3 @@
+#include "aggregator/cli.h"
+
+int main(int argc, char** argv) { return weir::run_cli(argc, argv); }
