@@ -125,6 +125,7 @@ struct KafkaSource::Impl {
   [[nodiscard]] Result<void> assign_started();
   void pause_assigned(bool pause);
   void retry(std::vector<SourceEvent>& out);
+  bool seek(const PartitionKey& key, std::int64_t offset);
 };
 
 void KafkaSource::Impl::unassign(const rd_kafka_topic_partition_list_t* list) {
@@ -299,13 +300,33 @@ void KafkaSource::Impl::retry(std::vector<SourceEvent>& out) {
     }
     seeks[key] = next;
   }
-  for (auto it = seeks.begin(); it != seeks.end();) {
-    auto list = make_list(1);
-    add_to(list, it->first, it->second < 0 ? RD_KAFKA_OFFSET_BEGINNING : it->second);
-    const KafkaError error(rd_kafka_seek_partitions(consumer.get(), list.get(), kSeekTimeoutMs));
-    if (error || list->elems[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) break;
-    it = seeks.erase(it);
+  for (auto it = seeks.begin(); it != seeks.end() && seek(it->first, it->second);) it = seeks.erase(it);
+}
+
+// False: not now.
+bool KafkaSource::Impl::seek(const PartitionKey& key, std::int64_t offset) {
+  auto list = make_list(1);
+  add_to(list, key, offset < 0 ? RD_KAFKA_OFFSET_BEGINNING : offset);
+  const KafkaError error(rd_kafka_seek_partitions(consumer.get(), list.get(), kSeekTimeoutMs));
+  if (error) return false;
+  if (list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+  // A partition whose fetch ended (its offset does not exist) takes no seek, but a new
+  // assignment. An answer to a rebalance that is under way must not be mixed up with it.
+  if (list->elems[0].err != RD_KAFKA_RESP_ERR__STATE || !starting.empty() || revoking) return false;
+  list->elems[0].err = RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (cooperative()) {
+    const KafkaError unassigned(rd_kafka_incremental_unassign(consumer.get(), list.get()));
+    if (unassigned) return false;
+    const KafkaError assigned(rd_kafka_incremental_assign(consumer.get(), list.get()));
+    if (assigned) return false;
+  } else {
+    auto all = make_list(next_offsets.size());
+    for (const auto& [each, next] : next_offsets)
+      add_to(all, each, next < 0 ? RD_KAFKA_OFFSET_BEGINNING : next);
+    if (rd_kafka_assign(consumer.get(), all.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
   }
+  if (paused) pause_assigned(true);
+  return true;
 }
 
 KafkaSource::KafkaSource() : impl_(std::make_unique<Impl>()) {}
