@@ -1,0 +1,56 @@
+// What the names in a log mean: nginx variables, ECS names and common aliases.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "proto/record.h"
+
+namespace weir {
+
+enum class Meaning : std::uint8_t {
+  kIgnore,         // a known name without a column ($msec's twins); or nobody's
+  kText,           // `text`
+  kTextFallback,   // `text`, unless another variable of the line sets it ($uri, $http_host)
+  kNumber,         // `number`
+  kStatus,         // `number`, three digits
+  kSeconds,        // `number`, given in seconds
+  kMilliseconds,   // `number`, given in milliseconds
+  kNanoseconds,    // `number`, given in nanoseconds (event.duration)
+  kSecondsList,    // `number` is the sum of "0.1, 0.2 : 0.3"
+  kUpstreamTimes,  // as kSecondsList, and the list itself
+  kUpstreamStatuses,
+  kPipe,
+  kTimeLocal,
+  kTimeIso8601,
+  kTimeMsec,
+  kTimeAny,      // a time in whatever notation
+  kTimeShipped,  // @timestamp: the time of the event or, from some shippers, of reading it
+  kTimeEpochMs,
+  kDate,  // W3C: with kTimeOfDay, in UTC
+  kTimeOfDay,
+  kRequest,     // "GET /x?y HTTP/1.1"
+  kRequestUri,  // "/x?y"
+  kRemoteAddress,
+  kRealipRemoteAddress,
+  kSecondsOrMilliseconds,  // W3C time-taken: seconds with a point, else milliseconds
+};
+
+struct Variable {
+  Meaning meaning = Meaning::kIgnore;
+  Text text = Text::kCount;
+  Number number = Number::kCount;
+};
+
+[[nodiscard]] bool is_time(Meaning meaning);
+// True for values that nginx writes as lists with spaces: "a, b : c".
+[[nodiscard]] bool is_list(std::string_view nginx_name);
+
+// Names without '$'. Nothing: weir has no column for it.
+[[nodiscard]] std::optional<Variable> nginx_variable(std::string_view name);
+// nginx's names and more. `name` in lower case, with '_' for '-' (see normal_name).
+[[nodiscard]] std::optional<Variable> any_variable(std::string_view normal_name);
+[[nodiscard]] std::optional<Variable> w3c_variable(std::string_view name);  // "cs(User-Agent)", lower case
+
+}  // namespace weir

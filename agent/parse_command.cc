@@ -1,0 +1,249 @@
+// weir-agent parse: lines in, one JSON object per line out.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+
+#include "agent/commands.h"
+#include "common/exit_codes.h"
+
+namespace weir {
+namespace {
+
+constexpr const char* kProgram = "weir-agent";
+constexpr std::size_t kMaxLineBytes = 1 << 20;
+constexpr std::size_t kReadBytes = 1 << 20;
+
+// stdout; once nobody reads it any more, closed() is true and nothing else happens.
+class StdoutWriter {
+ public:
+  [[nodiscard]] std::string& buffer() { return buffer_; }
+  [[nodiscard]] bool closed() const { return closed_; }
+  [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+  void flush() {
+    std::string_view rest = buffer_;
+    while (!rest.empty() && !closed_) {
+      const ssize_t written = write(STDOUT_FILENO, rest.data(), rest.size());
+      if (written > 0) {
+        rest.remove_prefix(static_cast<std::size_t>(written));
+      } else if (errno != EINTR) {
+        closed_ = true;
+        if (errno != EPIPE) {
+          error_ = Error{Code::kIo, fmt::format("stdout cannot be written: {}", std::strerror(errno)),
+                         "free some space where the output goes"};
+        }
+      }
+    }
+    buffer_.clear();
+  }
+
+ private:
+  std::string buffer_;
+  bool closed_ = false;
+  std::optional<Error> error_;
+};
+
+struct Counts {
+  std::uint64_t lines = 0, records = 0, unparsed = 0, skipped = 0;
+};
+
+class LinePrinter {
+ public:
+  LinePrinter(LineParser& parser, StdoutWriter& out) : parser_(parser), out_(out) {}
+
+  void print(std::string_view line, bool cut) {
+    ++counts_.lines;
+    Unparsed reason = cut ? Unparsed::kTooLong : Unparsed::kNoMatch;
+    const auto outcome = cut ? LineParser::Outcome::kUnparsed : parser_.parse(line, record_, reason);
+    std::string& json = out_.buffer();
+    switch (outcome) {
+      case LineParser::Outcome::kRecord:
+        ++counts_.records;
+        append_json(json, record_, parser_.extra_names());
+        break;
+      case LineParser::Outcome::kUnparsed:
+        ++counts_.unparsed;
+        append_json_unparsed(json, line, reason);
+        break;
+      case LineParser::Outcome::kSkip:
+        ++counts_.skipped;
+        append_json_no_data(json, line);
+        break;
+    }
+    json.push_back('\n');
+    if (json.size() >= kReadBytes) out_.flush();
+  }
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+
+ private:
+  // The same shape as an unparsed line, with its own reason.
+  static void append_json_no_data(std::string& out, std::string_view line) {
+    const std::size_t begin = out.size();
+    append_json_unparsed(out, line, Unparsed::kNoMatch);
+    const std::string tail = fmt::format("\"{}\"}}}}", to_string(Unparsed::kNoMatch));
+    out.resize(std::max(begin, out.size() - tail.size()));
+    out += "\"no data: comment or blank line\"}}";
+  }
+
+  LineParser& parser_;
+  StdoutWriter& out_;
+  Record record_;
+  Counts counts_;
+};
+
+// Reads a descriptor, compressed or not: gzip is recognised by its first two bytes.
+class Input {
+ public:
+  Input(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+  ~Input() {
+    if (gz_ != nullptr) {
+      gzclose(gz_);
+    } else if (fd_ > STDIN_FILENO) {
+      close(fd_);
+    }
+  }
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+
+  // 0 at the end.
+  [[nodiscard]] Result<std::size_t> read_some(char* to, std::size_t room) {
+    if (gz_ != nullptr) return read_gz(to, room);
+    ssize_t got = 0;
+    do {
+      got = read(fd_, to, room);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) return failed(std::strerror(errno), "weir-agent needs to be allowed to read it");
+    return static_cast<std::size_t>(got);
+  }
+
+  // A file (not a pipe) that begins as gzip is read through zlib.
+  [[nodiscard]] Result<void> recognise() {
+    unsigned char magic[2] = {};
+    const bool gzip_name = name_.ends_with(".gz");
+    const ssize_t got = pread(fd_, magic, sizeof magic, 0);
+    const bool gzip_bytes = got == 2 && magic[0] == 0x1F && magic[1] == 0x8B;
+    if (!gzip_bytes && !(gzip_name && got < 0)) return {};
+    gz_ = gzdopen(fd_, "rb");
+    if (gz_ == nullptr) return std::unexpected(failed("no memory to decompress it", "").error());
+    gzbuffer(gz_, 256 << 10);
+    return {};
+  }
+
+ private:
+  [[nodiscard]] Result<std::size_t> read_gz(char* to, std::size_t room) {
+    const int got = gzread(gz_, to, static_cast<unsigned>(room));
+    if (got > 0) return static_cast<std::size_t>(got);
+    int code = Z_OK;
+    const char* text = gzerror(gz_, &code);
+    if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) {
+      return failed(code == Z_BUF_ERROR ? "the compressed data ends too early" : text,
+                    "what stands before is printed; copy the file again");
+    }
+    return 0;
+  }
+  [[nodiscard]] Result<std::size_t> failed(std::string_view why, std::string hint) const {
+    return fail(Code::kIo, fmt::format("{} cannot be read: {}", name_, why), std::move(hint));
+  }
+
+  int fd_;
+  std::string name_;
+  gzFile gz_ = nullptr;
+};
+
+class LineSplitter {
+ public:
+  LineSplitter() : buffer_(kMaxLineBytes + kReadBytes, '\0') {}
+
+  [[nodiscard]] Result<void> run(Input& input, LinePrinter& printer, StdoutWriter& out) {
+    std::size_t used = 0;   // bytes of the unfinished line at the buffer's start
+    bool dropping = false;  // the rest of a line that was cut
+    while (!out.closed()) {
+      out.flush();  // what is known is shown before more is waited for
+      const auto got = input.read_some(buffer_.data() + used, kReadBytes);
+      if (!got || *got == 0) {
+        if (used > 0) printer.print({buffer_.data(), std::min(used, kMaxLineBytes)}, dropping);
+        if (!got) return std::unexpected(got.error());
+        return {};
+      }
+      const char* begin = buffer_.data();
+      const char* const end = begin + used + *got;
+      const char* search = begin + used;
+      while (const auto* newline = static_cast<const char*>(
+                 std::memchr(search, '\n', static_cast<std::size_t>(end - search)))) {
+        const auto size = static_cast<std::size_t>(newline - begin);
+        const bool cut = dropping || size > kMaxLineBytes;
+        printer.print({begin, std::min(size, kMaxLineBytes)}, cut);
+        dropping = false;
+        begin = search = newline + 1;
+      }
+      used = static_cast<std::size_t>(end - begin);
+      std::memmove(buffer_.data(), begin, used);
+      if (used > kMaxLineBytes) {
+        used = kMaxLineBytes;
+        dropping = true;
+      }
+    }
+    return {};
+  }
+
+ private:
+  std::string buffer_;
+};
+
+}  // namespace
+
+int parse_command(const ParseOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);  // `parse | head` ends by EPIPE
+  auto parser = compile_format(options.format, options.client);
+  if (!parser) {
+    print_error(kProgram, parser.error());
+    return kExitConfig;
+  }
+  StdoutWriter out;
+  LinePrinter printer(**parser, out);
+  LineSplitter splitter;
+  int exit_code = kExitOk;
+  const auto read_input = [&](int fd, const std::string& name) {
+    Input input(fd, name);
+    auto done = input.recognise();
+    if (done) done = splitter.run(input, printer, out);
+    if (!done) {
+      print_error(kProgram, done.error());
+      exit_code = kExitInput;
+    }
+  };
+  if (options.files.empty()) read_input(STDIN_FILENO, "stdin");
+  for (const std::string& file : options.files) {
+    if (out.closed()) break;
+    if (file == "-") {
+      read_input(STDIN_FILENO, "stdin");
+      continue;
+    }
+    const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+      print_error(kProgram, Error{Code::kIo, fmt::format("{} cannot be read: {}", file, std::strerror(errno)),
+                                  "check the path and the permissions"});
+      exit_code = kExitInput;
+      continue;
+    }
+    read_input(fd, file);
+  }
+  out.flush();
+  if (out.error()) {
+    print_error(kProgram, *out.error());
+    return kExitFailed;
+  }
+  if (out.closed()) return exit_code;
+  const Counts& counts = printer.counts();
+  fmt::print(stderr, "{} lines: {} records, {} unparsed, {} skipped\n", counts.lines, counts.records,
+             counts.unparsed, counts.skipped);
+  return exit_code;
+}
+
+}  // namespace weir
