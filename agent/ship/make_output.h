@@ -19,8 +19,8 @@ namespace weir {
 struct KafkaProbe {
   std::vector<std::string> brokers;  // "1 at host:9092"
   std::int32_t partitions = 0;
-  std::uint64_t max_message_bytes = 0;   // the topic's; 0: the broker does not tell
-  std::uint64_t largest_batch_bytes = 0; // what this configuration may send at most
+  std::uint64_t max_message_bytes = 0;    // the topic's; 0: the broker does not tell
+  std::uint64_t largest_batch_bytes = 0;  // what this configuration may send at most
 };
 // Connects; waits up to timeout_ms. kUnavailable (no broker answers: why), kNotFound (the topic).
 [[nodiscard]] Result<KafkaProbe> probe_kafka(const AgentConfig& config, int timeout_ms);

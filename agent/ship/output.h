@@ -19,7 +19,7 @@ struct Message {
 
 struct OutputStatus {
   bool connected = false;
-  std::string blocked_because;      // empty when nothing is wrong
+  std::string blocked_because;  // empty when nothing is wrong
   std::uint64_t reconnects = 0;
 };
 

@@ -31,8 +31,8 @@ class QueueOutput : public Output {
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<Message> queue_;
-  std::vector<std::uint64_t> settled_;      // acknowledged, not yet told to the loop
-  std::deque<std::uint64_t> outstanding_;   // popped, not yet acknowledged
+  std::vector<std::uint64_t> settled_;     // acknowledged, not yet told to the loop
+  std::deque<std::uint64_t> outstanding_;  // popped, not yet acknowledged
   Settled on_settled_;
   std::size_t max_messages_;
   int event_fd_ = -1;

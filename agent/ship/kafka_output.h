@@ -1,0 +1,31 @@
+// Kafka through librdkafka: the only file that includes it here.
+#pragma once
+
+#include <memory>
+
+#include "agent/ship/make_output.h"
+
+namespace weir {
+
+// What a batch of this configuration may come to, uncompressible as it may be.
+[[nodiscard]] std::uint64_t largest_message_bytes(const AgentConfig& config);
+
+class KafkaOutput : public Output {
+ public:
+  // Errors: kInvalid, a property that librdkafka does not know.
+  [[nodiscard]] static Result<std::unique_ptr<Output>> create(const AgentConfig& config);
+  ~KafkaOutput() override;
+  void set_on_settled(Settled on_settled) override;
+  [[nodiscard]] Result<void> send(Message& message) override;
+  [[nodiscard]] std::int32_t partition_count() override;
+  void poll() override;
+  [[nodiscard]] int readable_fd() const override;
+  [[nodiscard]] OutputStatus status() const override;
+
+ private:
+  KafkaOutput();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weir

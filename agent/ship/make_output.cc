@@ -1,0 +1,73 @@
+#include "agent/ship/make_output.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "agent/ship/kafka_output.h"
+
+namespace weir {
+namespace {
+
+// stdout or a file: a message is settled once the system took it.
+class TextOutput : public Output {
+ public:
+  TextOutput(int fd, bool owned, std::string name) : fd_(fd), owned_(owned), name_(std::move(name)) {}
+  ~TextOutput() override {
+    if (owned_) ::close(fd_);
+  }
+  void set_on_settled(Settled on_settled) override { on_settled_ = std::move(on_settled); }
+  [[nodiscard]] Result<void> send(Message& message) override {
+    if (!written_.empty()) return fail(Code::kFull, name_ + ": one at a time");
+    std::string_view rest = message.payload;
+    std::optional<Error> error;
+    while (!rest.empty()) {
+      const auto put = ::write(fd_, rest.data(), rest.size());
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) {
+        error = Error{Code::kUnavailable, fmt::format("{}: {}", name_, std::strerror(errno)),
+                      "free some space, or choose another output"};
+        break;
+      }
+      rest.remove_prefix(static_cast<std::size_t>(put));
+    }
+    status_.blocked_because = error ? error->what + "; " + error->hint : "";
+    written_.emplace_back(message.id, std::move(error));
+    return {};
+  }
+  [[nodiscard]] std::int32_t partition_count() override { return 1; }
+  void poll() override {
+    for (const auto& [id, error] : std::exchange(written_, {})) on_settled_(id, error ? &*error : nullptr);
+  }
+  [[nodiscard]] int readable_fd() const override { return -1; }
+  [[nodiscard]] OutputStatus status() const override { return status_; }
+
+ private:
+  int fd_;
+  bool owned_;
+  std::string name_;
+  Settled on_settled_;
+  std::vector<std::pair<std::uint64_t, std::optional<Error>>> written_;
+  OutputStatus status_{.connected = true, .blocked_because = {}, .reconnects = 0};
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Output>> make_output(const AgentConfig& config) {
+  if (config.output == AgentConfig::OutputKind::kKafka) return KafkaOutput::create(config);
+  if (config.output == AgentConfig::OutputKind::kStdout)
+    return std::make_unique<TextOutput>(STDOUT_FILENO, false, "stdout");
+  const int fd = ::open(config.file_output_path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  if (fd < 0) {
+    return fail(Code::kIo, fmt::format("output.file {}: {}", config.file_output_path, std::strerror(errno)),
+                "give the user that runs weir-agent the right to write it");
+  }
+  return std::make_unique<TextOutput>(fd, true, config.file_output_path);
+}
+
+}  // namespace weir
