@@ -9,6 +9,7 @@ namespace weir {
 namespace {
 
 constexpr std::chrono::milliseconds kPollTimeout{100};
+constexpr std::chrono::milliseconds kLookInterval{200};
 // Messages are up to some MiB each: a bound on what is polled and waits for the store.
 constexpr std::size_t kMaxEventsPerPoll = 64;
 
@@ -325,11 +326,17 @@ std::chrono::milliseconds Engine::poll_timeout() const {
 }
 
 void Engine::publish() {
-  std::string problem = store_problem_;
-  if (problem.empty()) problem = source_.status();
-  if (problem.empty() && settler_) {
-    if (const auto problems = settler_->problems(now_ms()); !problems.empty()) problem = problems.front();
+  // Looks at every source and agent: not after every few messages.
+  if (Steady::now() - last_look_ >= kLookInterval) {
+    last_look_ = Steady::now();
+    other_problem_ = source_.status();
+    if (other_problem_.empty() && settler_) {
+      if (auto problems = settler_->problems(now_ms()); !problems.empty()) {
+        other_problem_ = std::move(problems.front());
+      }
+    }
   }
+  std::string problem = store_problem_.empty() ? other_problem_ : store_problem_;
   const std::scoped_lock lock(mutex_);
   status_.problem = std::move(problem);
   status_.commits = commits_;

@@ -89,6 +89,8 @@ class Engine {
   Steady::time_point retry_at_{};
   std::chrono::milliseconds backoff_;
   std::string store_problem_;
+  std::string other_problem_;  // of the source and the agents, as of last_look_
+  Steady::time_point last_look_{};
   Steady::time_point last_commit_{};
   std::uint64_t content_bytes_at_commit_ = 0;
   Steady::time_point last_log_{};
