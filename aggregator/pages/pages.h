@@ -29,10 +29,10 @@ struct PagesConfig {
 class PagesServer {
  public:
   // Listens when it returns. kUnavailable: the address is in use or not ours.
-  [[nodiscard]] static Result<std::unique_ptr<PagesServer>> start(
-      PagesConfig config, OpenStore open_store, std::function<EngineStatus()> engine,
-      std::function<WarnerStatus()> warner);
-  ~PagesServer();  // stops and joins
+  [[nodiscard]] static Result<std::unique_ptr<PagesServer>> start(PagesConfig config, OpenStore open_store,
+                                                                  std::function<EngineStatus()> engine,
+                                                                  std::function<WarnerStatus()> warner);
+  ~PagesServer();                         // stops and joins
   [[nodiscard]] std::string url() const;  // "http://127.0.0.1:43211/"
 
  private:

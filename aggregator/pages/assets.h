@@ -1,0 +1,17 @@
+// The page's files, embedded by cmake/web.cmake.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace weir {
+
+struct Asset {
+  const char* path;  // of the URL
+  const char* content_type;
+  const unsigned char* bytes;
+  std::size_t size;
+};
+[[nodiscard]] std::span<const Asset> assets();
+
+}  // namespace weir

@@ -1,0 +1,16 @@
+// /metrics in Prometheus' text format. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "aggregator/pages/pages.h"
+
+namespace weir {
+
+// `gap_bytes`: nullopt while the store does not answer.
+[[nodiscard]] std::string render_metrics(const EngineStatus& engine, const WarnerStatus& warner,
+                                         std::optional<std::uint64_t> gap_bytes, std::int64_t now_ms);
+
+}  // namespace weir

@@ -1,0 +1,211 @@
+#include "aggregator/pages/query.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <set>
+#include <utility>
+
+namespace weir {
+namespace {
+
+constexpr std::int64_t kMaxTime = 253'402'300'800;  // the year 10000
+
+std::optional<std::int64_t> integer(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+// "90s", "15m", "24h", "7d", or seconds.
+std::optional<std::int64_t> duration_s(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  std::int64_t unit = 1;
+  switch (text.back()) {
+    case 's':
+      unit = 1;
+      break;
+    case 'm':
+      unit = 60;
+      break;
+    case 'h':
+      unit = 3600;
+      break;
+    case 'd':
+      unit = 86400;
+      break;
+    default:
+      unit = 0;
+  }
+  if (unit != 0) text.remove_suffix(1);
+  const auto value = integer(text);
+  if (!value || *value < 0 || *value > kMaxTime / std::max<std::int64_t>(unit, 1)) return std::nullopt;
+  return *value * std::max<std::int64_t>(unit, 1);
+}
+
+// The parameter as an error shows it: a stranger wrote it.
+std::string shown(std::string_view text) {
+  std::string out;
+  for (const char c : text.substr(0, 80)) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte < 0x20 || byte >= 0x7f ? '?' : c;
+  }
+  return out;
+}
+
+std::optional<std::int64_t> iso_8601(std::string_view text) {
+  // YYYY-MM-DD[THH:MM[:SS]][Z]
+  if (!text.empty() && text.back() == 'Z') text.remove_suffix(1);
+  if (text.size() != 10 && text.size() != 16 && text.size() != 19) return std::nullopt;
+  const auto digits = [&](std::size_t at, std::size_t n) -> int {
+    int value = 0;
+    for (std::size_t i = at; i < at + n; ++i) {
+      if (text[i] < '0' || text[i] > '9') return -1;
+      value = value * 10 + (text[i] - '0');
+    }
+    return value;
+  };
+  if (text[4] != '-' || text[7] != '-') return std::nullopt;
+  const int year = digits(0, 4);
+  const int month = digits(5, 2);
+  const int day = digits(8, 2);
+  if (year < 0 || month < 0 || day < 0) return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!date.ok()) return std::nullopt;
+  std::int64_t time =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::sys_days(date).time_since_epoch())
+          .count();
+  if (text.size() > 10) {
+    if ((text[10] != 'T' && text[10] != ' ') || text[13] != ':') return std::nullopt;
+    const int hour = digits(11, 2);
+    const int minute = digits(14, 2);
+    const int second = text.size() == 19 ? (text[16] == ':' ? digits(17, 2) : -1) : 0;
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return std::nullopt;
+    time += hour * 3600 + minute * 60 + second;
+  }
+  return time;
+}
+
+Result<void> parse_by(std::string_view text, TrafficRequest& out) {
+  while (!text.empty()) {
+    const auto comma = text.find(',');
+    const std::string_view name = text.substr(0, comma);
+    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
+    if (name == "site") {
+      out.query.by_site = true;
+    } else if (name == "host") {
+      out.query.by_host = true;
+    } else if (name == "status") {
+      out.query.by_status = true;
+    } else if (name == "class") {
+      out.by_class = true;
+    } else {
+      return fail(Code::kInvalid, fmt::format("parameter by: \"{}\" is no dimension", shown(name)),
+                  "write a comma-separated list of site, host, status, class");
+    }
+  }
+  if (out.by_class && out.query.by_status) {
+    return fail(Code::kInvalid, "parameter by: class and status exclude each other", "write one of them");
+  }
+  if (out.by_class) out.query.by_status = true;
+  return {};
+}
+
+}  // namespace
+
+Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_s) {
+  std::optional<std::int64_t> out;
+  if (text == "now") {
+    out = now_s;
+  } else if (text.starts_with("-")) {
+    if (const auto before = duration_s(text.substr(1))) out = now_s - *before;
+  } else if (const auto seconds = integer(text)) {
+    out = seconds;
+  } else if (text.size() >= 10) {
+    out = iso_8601(text);
+  }
+  if (!out || *out > kMaxTime || *out < -kMaxTime) {
+    return fail(Code::kInvalid, fmt::format("\"{}\" is no time", shown(text)),
+                "write Unix seconds, 2026-11-23T10:00:00Z, or -24h for a day ago");
+  }
+  return *out;
+}
+
+Result<void> refuse_params(const Params& params) {
+  if (params.empty()) return {};
+  return fail(Code::kInvalid, fmt::format("parameter \"{}\" is not known here", shown(params.begin()->first)),
+              "leave it out");
+}
+
+Result<TrafficRequest> parse_traffic(const Params& params, std::int64_t now_s, std::int64_t window_s,
+                                     bool with_step) {
+  TrafficRequest out;
+  std::set<std::string> seen;
+  for (const auto& [name, value] : params) {
+    if (!seen.insert(name).second) {
+      return fail(Code::kInvalid, fmt::format("parameter {} is given twice", shown(name)), "give it once");
+    }
+    if (name == "from" || name == "to") {
+      if (value.empty()) continue;
+      const auto time = parse_time(value, now_s);
+      if (!time)
+        return fail(Code::kInvalid, fmt::format("parameter {}: {}", name, time.error().what),
+                    time.error().hint);
+      (name == "from" ? out.query.from_s : out.query.to_s) = *time;
+    } else if (name == "site") {
+      if (!value.empty()) out.query.site = value;
+    } else if (name == "host") {
+      if (!value.empty()) out.query.host = value;
+    } else if (name == "step" && with_step) {
+      if (value == "auto") {
+        out.auto_step = true;
+      } else if (value != "all" && !value.empty()) {
+        const auto step = duration_s(value);
+        if (!step || *step <= 0 || *step % window_s != 0) {
+          return fail(Code::kInvalid,
+                      fmt::format("parameter step: \"{}\" is no multiple of the window of {} s", shown(value),
+                                  window_s),
+                      "write 1m, 5m, 1h, 1d, auto or all");
+        }
+        out.query.step_s = *step;
+      }
+    } else if (name == "by" && with_step) {
+      if (const auto by = parse_by(value, out); !by) return std::unexpected(by.error());
+    } else {
+      return fail(Code::kInvalid, fmt::format("parameter \"{}\" is not known here", shown(name)),
+                  with_step ? "known are from, to, step, by, site, host" : "known are from, to, site, host");
+    }
+  }
+  if (out.query.from_s && out.query.to_s && *out.query.from_s > *out.query.to_s) {
+    return fail(Code::kInvalid, "parameter from lies after to", "swap them");
+  }
+  return out;
+}
+
+std::int64_t choose_step(std::int64_t from_s, std::int64_t to_s, std::int64_t window_s) {
+  constexpr std::int64_t kWantedPoints = 300;
+  constexpr std::array<std::int64_t, 13> kNice = {1,    10,    60,    300,   900,   1800,  3600,
+                                                  7200, 10800, 21600, 43200, 86400, 604800};
+  const std::int64_t wanted_s =
+      std::max<std::int64_t>(1, (to_s - from_s + kWantedPoints - 1) / kWantedPoints);
+  for (const std::int64_t step : kNice) {
+    if (step >= wanted_s && step % window_s == 0) return step;
+  }
+  const std::int64_t unit = kNice.back() % window_s == 0 ? kNice.back() : window_s;
+  return std::max(window_s, (wanted_s + unit - 1) / unit * unit);
+}
+
+Result<void> check_points(std::int64_t from_s, std::int64_t to_s, std::int64_t step_s) {
+  if (step_s <= 0 || (to_s - from_s) / step_s <= kMaxPoints) return {};
+  return fail(Code::kInvalid,
+              fmt::format("{} steps of {} s are more than the {} that one answer may have",
+                          (to_s - from_s) / step_s, step_s, kMaxPoints),
+              "ask for a longer step, step=auto, or a shorter range");
+}
+
+}  // namespace weir

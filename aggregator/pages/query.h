@@ -1,0 +1,39 @@
+// What a request asks for, and the steps that a chart is drawn with. Pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "aggregator/store/store.h"
+#include "proto/result.h"
+
+namespace weir {
+
+using Params = std::multimap<std::string, std::string>;
+
+inline constexpr std::int64_t kMaxPoints = 2000;  // of one series
+inline constexpr std::size_t kMaxRows = 100'000;  // of one answer
+
+struct TrafficRequest {
+  TrafficQuery query;
+  bool by_class = false;   // status classes, folded here
+  bool auto_step = false;  // the range of the data decides
+};
+
+// Every mistake says which parameter, what it is and what it may be. Unknown parameters
+// are mistakes: a misspelt filter must not answer with everything. `from` and `to`: Unix
+// seconds, ISO 8601 in UTC, or "-24h" before now.
+[[nodiscard]] Result<TrafficRequest> parse_traffic(const Params& params, std::int64_t now_s,
+                                                   std::int64_t window_s, bool with_step);
+[[nodiscard]] Result<void> refuse_params(const Params& params);  // of a route that has none
+[[nodiscard]] Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_s);
+
+// A step from a list that people like, a multiple of the window, with at most ~300 points.
+[[nodiscard]] std::int64_t choose_step(std::int64_t from_s, std::int64_t to_s, std::int64_t window_s);
+// kInvalid when [from, to) has more than kMaxPoints steps.
+[[nodiscard]] Result<void> check_points(std::int64_t from_s, std::int64_t to_s, std::int64_t step_s);
+
+}  // namespace weir

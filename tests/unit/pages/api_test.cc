@@ -1,0 +1,173 @@
+#include "aggregator/pages/api.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "aggregator/pages/metrics.h"
+#include "tests/unit/warn/memory_store.h"
+
+namespace weir {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr std::int64_t kNow = 1'800'000'030;
+constexpr std::int64_t kMinute = 1'800'000'000;
+
+class ApiTest : public testing::Test {
+ protected:
+  std::shared_ptr<test::MemoryTables> tables = std::make_shared<test::MemoryTables>();
+  EngineStatus engine;
+  WarnerStatus warner;
+  std::int64_t now_ms = kNow * 1000;
+  Api api{PagesConfig{}, test::opener(tables), [this] { return engine; }, [this] { return warner; },
+          [this] { return now_ms; }};
+
+  json get(std::string_view path, const Params& params = {}, int status = 200) {
+    const Answer answer = api.get(path, params);
+    EXPECT_EQ(answer.status, status) << answer.body;
+    return json::parse(answer.body);
+  }
+};
+
+TEST_F(ApiTest, SummaryAddsUpExactly) {
+  tables->add(kMinute - 60, "a", "h1", 200, 9'007'199'254'740'000, 5'000'000'000'000, 10);
+  tables->add(kMinute - 60, "a", "h2", 503, 7, 70, 1000);
+  tables->add(kMinute, "b", "h1", 404, 3, 30, 20);
+  const json out = get("/api/v1/summary");
+  EXPECT_EQ(out["total"]["requests"], 9'007'199'254'740'010U);
+  EXPECT_EQ(out["total"]["bytes_sent"], 5'000'000'000'100U);
+  EXPECT_EQ(out["total"]["classes"]["5xx"], 7);
+  EXPECT_EQ(out["total"]["classes"]["4xx"], 3);
+  EXPECT_EQ(out["data"]["first_s"], kMinute - 60);
+  EXPECT_EQ(out["data"]["end_s"], kMinute + 60);
+  ASSERT_EQ(out["sites"].size(), 2U);
+  EXPECT_EQ(out["sites"][1]["site"], "b");
+  EXPECT_EQ(out["sites"][1]["requests"], 3);
+  EXPECT_EQ(get("/api/v1/summary", {{"host", "h2"}})["total"]["requests"], 7);
+  EXPECT_EQ(get("/api/v1/summary", {{"from", std::to_string(kMinute)}})["total"]["requests"], 3);
+}
+
+TEST_F(ApiTest, AnEmptyStoreIsNoError) {
+  const json out = get("/api/v1/summary");
+  EXPECT_EQ(out["total"]["requests"], 0);
+  EXPECT_TRUE(out["data"].is_null());
+  EXPECT_TRUE(out["total"]["latency"].is_null());
+  EXPECT_TRUE(get("/api/v1/traffic", {{"step", "auto"}})["rows"].empty());
+}
+
+TEST_F(ApiTest, TrafficByClassMergesStatusesAndLatencies) {
+  tables->add(kMinute, "a", "h", 500, 1, 10, 100);
+  tables->add(kMinute, "a", "h", 502, 3, 30, 100);
+  tables->add(kMinute, "a", "h", 200, 5, 50, 10);
+  const json out = get("/api/v1/traffic", {{"step", "1m"}, {"by", "class"}});
+  ASSERT_EQ(out["rows"].size(), 2U);
+  EXPECT_EQ(out["step_s"], 60);
+  EXPECT_EQ(out["rows"][0]["class"], "2xx");
+  EXPECT_EQ(out["rows"][1]["class"], "5xx");
+  EXPECT_EQ(out["rows"][1]["requests"], 4);
+  EXPECT_EQ(out["rows"][1]["start_s"], kMinute);
+  EXPECT_EQ(out["rows"][1]["latency"]["count"], 4);
+  EXPECT_NEAR(out["rows"][1]["latency"]["p50_ms"], 100, 2);
+  EXPECT_EQ(get("/api/v1/traffic", {{"step", "1m"}, {"by", "status"}})["rows"].size(), 3U);
+}
+
+TEST_F(ApiTest, TooManyPointsAreRefusedWithASentence) {
+  tables->add(kMinute - 30 * 86400, "a", "h", 200, 1, 1);
+  tables->add(kMinute, "a", "h", 200, 1, 1);
+  const json out = get("/api/v1/traffic", {{"step", "1m"}}, 400);
+  EXPECT_THAT(out["error"]["what"].get<std::string>(), HasSubstr("2000"));
+  EXPECT_THAT(out["error"]["hint"].get<std::string>(), HasSubstr("step=auto"));
+  EXPECT_EQ(get("/api/v1/traffic", {{"step", "auto"}})["rows"].size(), 2U);
+}
+
+TEST_F(ApiTest, HostileBytesAreStillJson) {
+  tables->add(kMinute, "a\xff\"<script>", "h", 200, 1, 1);
+  SourceState source;
+  source.path = "/var/log/\xc3\x28\n.log";
+  tables->sources.push_back(source);
+  tables->dead_letters = {1, {{{"t", 0}, 5, 0, "", "does not decode", std::string("\0\xfe\x1b", 3), 9}}};
+  EXPECT_EQ(get("/api/v1/sites")["sites"].size(), 1U);
+  EXPECT_EQ(get("/api/v1/sources")["sources"].size(), 1U);
+  EXPECT_EQ(get("/api/v1/dead-letters")["total"], 1);
+  EXPECT_THAT(api.get("/api/v1/dead-letters", {}).body, Not(HasSubstr("\x1b")));
+}
+
+TEST_F(ApiTest, GapsAreListedAndSummed) {
+  SourceState source;
+  source.id = {1, 2};
+  source.coverage = Coverage(0, 1000, {{100, 150}, {400, 410}});
+  tables->sources.push_back(source);
+  const json out = get("/api/v1/sources");
+  EXPECT_EQ(out["gap_bytes"], 60);
+  EXPECT_EQ(out["sources"][0]["gaps"], json::parse("[[100,150],[400,410]]"));
+  EXPECT_EQ(out["sources"][0]["id"].get<std::string>().size(), 32U);
+  EXPECT_THAT(api.get("/metrics", {}).body, HasSubstr("\nweir_aggregator_gap_bytes 60\n"));
+}
+
+TEST_F(ApiTest, AgentsArePastOrNot) {
+  AgentState good;
+  good.agent_id = "good";
+  good.last_heartbeat_ms = now_ms - 1000;
+  good.watermark_ms = now_ms - 1000;
+  AgentState late = good;
+  late.watermark_ms = now_ms - 600'000;
+  AgentState retired = late;
+  retired.last_heartbeat_ms = now_ms - 2 * 86'400'000LL;
+  tables->agents = {good, late, retired};
+  const json out = get("/api/v1/agents");
+  EXPECT_EQ(out["known"], 2);
+  EXPECT_EQ(out["past"], 1);
+  EXPECT_EQ(out["until_s"], kMinute - 60);
+  EXPECT_EQ(out["agents"][2]["silent"], true);
+}
+
+TEST_F(ApiTest, TheWarnersLeaseIsNoAlert) {
+  tables->alerts[{"", ""}] = {"", "", "lease", kNow + 20, 7};
+  tables->alerts[{"flood", "a"}] = {"flood", "a", "firing", kNow, 12};
+  const json out = get("/api/v1/alerts");
+  EXPECT_EQ(out["firing"], 1);
+  ASSERT_EQ(out["alerts"].size(), 1U);
+  EXPECT_EQ(out["alerts"][0]["rule"], "flood");
+}
+
+TEST_F(ApiTest, UnknownPathsAndParametersAreRefused) {
+  EXPECT_THAT(get("/api/v1/nothing", {}, 404)["error"]["what"].get<std::string>(), HasSubstr("no such page"));
+  get("/../../etc/passwd", {}, 404);
+  get("/api/v1/sites", {{"x", "y"}}, 400);
+  get("/api/v1/summary", {{"step", "1m"}}, 400);
+}
+
+TEST_F(ApiTest, AStoreThatIsAwayIs503AndHealthSaysSo) {
+  EXPECT_EQ(get("/health")["status"], "ok");
+  tables->down = true;
+  EXPECT_THAT(get("/api/v1/summary", {}, 503)["error"]["what"].get<std::string>(), HasSubstr("away"));
+  engine.problem = "store: refused; start it";
+  const json out = get("/health", {}, 503);
+  EXPECT_EQ(out["status"], "degraded");
+  EXPECT_EQ(out["problems"].size(), 2U);
+  EXPECT_THAT(api.get("/metrics", {}).body, HasSubstr("weir_aggregator_store_up 0\n"));
+  tables->down = false;
+  EXPECT_EQ(get("/api/v1/summary")["total"]["requests"], 0) << "a fresh connection is made";
+}
+
+TEST(Metrics, HaveHelpTypeAndValue) {
+  EngineStatus engine;
+  engine.records = 12;
+  engine.last_commit_ms = 1000;
+  WarnerStatus warner;
+  warner.firing = 2;
+  const std::string text = render_metrics(engine, warner, 5, 3500);
+  EXPECT_THAT(text,
+              HasSubstr("# HELP weir_aggregator_records_total Requests settled.\n"
+                        "# TYPE weir_aggregator_records_total counter\nweir_aggregator_records_total 12\n"));
+  EXPECT_THAT(text, HasSubstr("\nweir_aggregator_last_commit_age_seconds 2.5\n"));
+  EXPECT_THAT(text, HasSubstr("\nweir_aggregator_alerts_firing 2\n"));
+}
+
+}  // namespace
+}  // namespace weir
