@@ -1,0 +1,52 @@
+// One connection to a database, as SqlStore needs it. SQLite and MySQL behind it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "aggregator/store/store.h"
+#include "proto/result.h"
+
+namespace weir {
+
+using SqlValue = std::variant<std::int64_t, std::string>;  // numbers, bytes
+using SqlRow = std::vector<SqlValue>;
+
+[[nodiscard]] inline std::int64_t number(const SqlValue& value) {
+  const auto* n = std::get_if<std::int64_t>(&value);
+  return n != nullptr ? *n : 0;
+}
+[[nodiscard]] inline std::string text(const SqlValue& value) {
+  const auto* s = std::get_if<std::string>(&value);
+  return s != nullptr ? *s : std::to_string(std::get<std::int64_t>(value));
+}
+
+class SqlConnection {
+ public:
+  virtual ~SqlConnection() = default;
+  // Runs one statement; the rows it gives, if any. Statements are kept prepared by their text.
+  // Errors: kUnavailable (connection lost: nothing is known of the statement), kFull (deadlock,
+  // lock time-out, busy: roll back and do it again), kInvalid (refused: password, rights), kIo.
+  [[nodiscard]] virtual Result<std::vector<SqlRow>> query(std::string_view sql,
+                                                          const std::vector<SqlValue>& parameters = {}) = 0;
+  [[nodiscard]] virtual std::uint64_t affected_rows() const = 0;  // of the last query; matched, not changed
+  [[nodiscard]] virtual bool connected() const = 0;
+  [[nodiscard]] virtual Result<void> connect() = 0;  // again, after a loss
+  // What differs between the two.
+  [[nodiscard]] virtual std::string_view begin_sql() const = 0;
+  [[nodiscard]] virtual std::string_view column_type(
+      std::string_view portable) const = 0;  // "key", "long_key", "text", "blob", "number"
+  [[nodiscard]] virtual Result<void> lock_schema() = 0;
+  virtual void unlock_schema() = 0;
+};
+
+[[nodiscard]] Result<std::unique_ptr<SqlConnection>> connect_sqlite(const std::string& path, bool read_only);
+[[nodiscard]] Result<std::unique_ptr<SqlConnection>> connect_mysql(const MysqlConfig& config);
+[[nodiscard]] std::unique_ptr<Store> make_sql_store(std::unique_ptr<SqlConnection> connection);
+
+}  // namespace weir

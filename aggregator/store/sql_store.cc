@@ -1,0 +1,608 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "aggregator/store/sql_connection.h"
+
+namespace weir {
+namespace {
+
+constexpr int kMaxAttempts = 10;  // of a transaction that a deadlock or a busy file rolled back
+constexpr std::size_t kRowsPerStatement = 50;
+constexpr std::int64_t kDeadLettersPerPartition = 1000;
+constexpr std::int64_t kTrafficSliceSeconds = 6 * 3600;  // rows held at once while reading
+constexpr std::size_t kMaxKeyBytes = 255;
+
+std::int64_t as_number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+std::uint64_t as_unsigned(const SqlValue& value) { return static_cast<std::uint64_t>(number(value)); }
+
+std::string repeated(std::string_view part, std::size_t count, std::string_view between) {
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i > 0) out += between;
+    out += part;
+  }
+  return out;
+}
+
+constexpr std::string_view kWindowColumns =
+    "start_s, site, host, status, topic, partition_id, requests, bytes_sent, flow_bytes, request_bytes, "
+    "request_time_ms, upstream_time_ms, latency";
+
+Result<WindowSum> sum_of(const SqlRow& row, std::size_t at) {
+  WindowSum sum;
+  sum.requests = as_unsigned(row[at]);
+  sum.bytes_sent = as_unsigned(row[at + 1]);
+  sum.flow_bytes = as_unsigned(row[at + 2]);
+  sum.request_bytes = as_unsigned(row[at + 3]);
+  sum.request_time_ms = as_unsigned(row[at + 4]);
+  sum.upstream_time_ms = as_unsigned(row[at + 5]);
+  auto latency = Histogram::decode(text(row[at + 6]));
+  if (!latency) return std::unexpected(latency.error());
+  sum.latency = std::move(*latency);
+  return sum;
+}
+
+class SqlStore : public Store {
+ public:
+  explicit SqlStore(std::unique_ptr<SqlConnection> connection) : db_(std::move(connection)) {}
+
+  [[nodiscard]] Result<void> migrate() override;
+  [[nodiscard]] Result<PartitionState> acquire(const PartitionKey& partition,
+                                               std::string_view owner) override;
+  [[nodiscard]] Result<std::vector<SourceState>> load_sources(const std::vector<SourceId>& ids) override;
+  [[nodiscard]] Result<void> commit(const Commit& commit) override;
+  [[nodiscard]] Result<std::vector<std::string>> sites() override {
+    return names("SELECT name FROM site ORDER BY name");
+  }
+  [[nodiscard]] Result<std::vector<std::string>> hosts() override {
+    return names("SELECT DISTINCT host FROM window_traffic ORDER BY host");
+  }
+  [[nodiscard]] Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query,
+                                                        std::size_t max_rows) override;
+  [[nodiscard]] Result<std::vector<SourceState>> all_sources(std::size_t max_rows) override;
+  [[nodiscard]] Result<std::vector<AgentState>> agents() override;
+  [[nodiscard]] Result<DeadLetters> dead_letters(std::size_t max_rows) override;
+  [[nodiscard]] Result<std::vector<AlertState>> alerts() override;
+  [[nodiscard]] Result<void> save_alerts(const std::vector<AlertState>& states,
+                                         const std::vector<OutboxMail>& mails) override;
+  [[nodiscard]] Result<std::vector<OutboxMail>> claim_mails(std::int64_t now_ms, std::int64_t lease_ms,
+                                                            std::size_t max_mails) override;
+  [[nodiscard]] Result<void> mail_delivered(std::int64_t id) override;
+  [[nodiscard]] Result<void> mail_failed(std::int64_t id, std::int64_t next_try_ms,
+                                         std::string_view error) override;
+  [[nodiscard]] Result<std::uint64_t> mails_waiting() override;
+
+ private:
+  using Rows = Result<std::vector<SqlRow>>;
+  Result<void> ensure() { return db_->connected() ? Result<void>{} : db_->connect(); }
+  Rows ask(std::string_view sql, const std::vector<SqlValue>& parameters = {}) {
+    if (auto ready = ensure(); !ready) return std::unexpected(ready.error());
+    return db_->query(sql, parameters);
+  }
+  Result<void> run(std::string_view sql, const std::vector<SqlValue>& parameters = {}) {
+    auto rows = db_->query(sql, parameters);
+    if (!rows) return std::unexpected(rows.error());
+    return {};
+  }
+  // Begins, calls body, commits; from the start again when the database rolled it back.
+  template <class Body>
+  Result<void> transaction(Body body, bool* commit_unknown = nullptr) {
+    if (auto ready = ensure(); !ready) return ready;
+    for (int attempt = 1;; ++attempt) {
+      auto done = run(db_->begin_sql());
+      bool committing = false;
+      if (done) done = body();
+      if (done) {
+        committing = true;
+        done = run("COMMIT");
+      }
+      if (done) return {};
+      if (committing && commit_unknown != nullptr) *commit_unknown = done.error().code == Code::kUnavailable;
+      if (db_->connected()) {
+        if (auto undone = run("ROLLBACK"); !undone && done.error().code == Code::kFull) return done;
+      }
+      if (done.error().code != Code::kFull) return done;
+      if (attempt == kMaxAttempts) return fail(Code::kUnavailable, done.error().what, done.error().hint);
+      std::this_thread::sleep_for(std::chrono::milliseconds(attempt * 5));
+    }
+  }
+  Result<std::vector<std::string>> names(std::string_view sql);
+  Result<void> create_tables();
+  Result<void> write_windows(const Commit& commit);
+  Result<void> write_sources(const std::vector<SourceState>& sources);
+  Result<void> write_dead_letters(const Commit& commit);
+  Result<SourceState> source_of(const SqlRow& row);
+
+  std::unique_ptr<SqlConnection> db_;
+  std::mt19937_64 random_{std::random_device{}()};
+};
+
+Result<void> SqlStore::create_tables() {
+  const auto n = db_->column_type("number");
+  const auto k = db_->column_type("key");
+  const auto t = db_->column_type("text");
+  const std::vector<std::string> statements = {
+      fmt::format("CREATE TABLE IF NOT EXISTS meta(name {0} NOT NULL PRIMARY KEY, value {1} NOT NULL)", k, n),
+      fmt::format("CREATE TABLE IF NOT EXISTS partition_state(topic {0} NOT NULL, partition_id {1} NOT NULL, "
+                  "owner {0} NOT NULL, epoch {1} NOT NULL, "
+                  "next_offset {1} NOT NULL, commit_token {1} NOT NULL, cluster_id {0} NOT NULL, "
+                  "leader_epoch {1} NOT NULL, dead_letters {1} NOT NULL, "
+                  "PRIMARY KEY(topic, partition_id))",
+                  k, n),
+      fmt::format("CREATE TABLE IF NOT EXISTS window_traffic(start_s {1} NOT NULL, site {0} NOT NULL, host "
+                  "{0} NOT NULL, status {1} NOT NULL, topic {0} NOT NULL, "
+                  "partition_id {1} NOT NULL, requests {1} NOT NULL, bytes_sent {1} NOT NULL, flow_bytes {1} "
+                  "NOT NULL, request_bytes {1} NOT NULL, "
+                  "request_time_ms {1} NOT NULL, upstream_time_ms {1} NOT NULL, latency {2} NOT NULL, "
+                  "PRIMARY KEY(start_s, site, host, status, topic, partition_id))",
+                  k, n, t),
+      fmt::format("CREATE TABLE IF NOT EXISTS source(id {0} NOT NULL PRIMARY KEY, agent_id {0} NOT NULL, "
+                  "instance {1} NOT NULL, host {0} NOT NULL, input {2} NOT NULL, "
+                  "path {2} NOT NULL, origin {1} NOT NULL, high_water {1} NOT NULL, line_count {1} NOT NULL, "
+                  "unparsed {1} NOT NULL, filtered {1} NOT NULL, "
+                  "first_seen_ms {1} NOT NULL, last_seen_ms {1} NOT NULL)",
+                  k, n, t),
+      fmt::format("CREATE TABLE IF NOT EXISTS source_gap(source_id {0} NOT NULL, begin_offset {1} NOT NULL, "
+                  "end_offset {1} NOT NULL, PRIMARY KEY(source_id, begin_offset))",
+                  k, n),
+      fmt::format("CREATE TABLE IF NOT EXISTS dead_letter(topic {0} NOT NULL, partition_id {1} NOT NULL, "
+                  "message_offset {1} NOT NULL, line {1} NOT NULL, source {0} NOT NULL, "
+                  "reason {2} NOT NULL, sample {2} NOT NULL, seen_ms {1} NOT NULL, PRIMARY KEY(topic, "
+                  "partition_id, message_offset, line))",
+                  k, n, t),
+      fmt::format("CREATE TABLE IF NOT EXISTS agent(agent_id {0} NOT NULL PRIMARY KEY, host {0} NOT NULL, "
+                  "instance {1} NOT NULL, last_heartbeat_ms {1} NOT NULL, "
+                  "watermark_ms {1} NOT NULL, lag_bytes {1} NOT NULL)",
+                  k, n),
+      fmt::format("CREATE TABLE IF NOT EXISTS site(name {0} NOT NULL PRIMARY KEY)", k),
+      fmt::format("CREATE TABLE IF NOT EXISTS alert(rule_name {0} NOT NULL, subject {0} NOT NULL, state {0} "
+                  "NOT NULL, since_s {1} NOT NULL, value_text {0} NOT NULL, "
+                  "PRIMARY KEY(rule_name, subject))",
+                  k, n),
+      fmt::format("CREATE TABLE IF NOT EXISTS outbox(id {0} NOT NULL PRIMARY KEY, mail_to {1} NOT NULL, "
+                  "subject {1} NOT NULL, body {1} NOT NULL, created_ms {0} NOT NULL, "
+                  "next_try_ms {0} NOT NULL, attempts {0} NOT NULL, last_error {1} NOT NULL)",
+                  n, t),
+  };
+  for (const auto& sql : statements) {
+    if (auto made = run(sql); !made) return made;
+  }
+  return {};
+}
+
+Result<void> SqlStore::migrate() {
+  if (auto ready = ensure(); !ready) return ready;
+  if (auto locked = db_->lock_schema(); !locked) return locked;
+  auto done = create_tables();
+  if (done) {
+    auto version = db_->query("SELECT value FROM meta WHERE name = ?", {std::string("schema_version")});
+    if (!version) {
+      done = std::unexpected(version.error());
+    } else if (version->empty()) {
+      done = run("INSERT INTO meta(name, value) VALUES (?, ?), (?, ?)",
+                 {std::string("schema_version"), std::int64_t{kSchemaVersion}, std::string("last_mail_id"),
+                  std::int64_t{0}});
+    } else if (number(version->front().front()) > kSchemaVersion) {
+      done = fail(Code::kInvalid,
+                  fmt::format("store: schema version {} is newer than this program knows ({})",
+                              number(version->front().front()), kSchemaVersion),
+                  "install the newer weir-aggregator; an older one would count wrongly");
+    }
+  }
+  db_->unlock_schema();
+  return done;
+}
+
+Result<PartitionState> SqlStore::acquire(const PartitionKey& partition, std::string_view owner) {
+  PartitionState state;
+  const std::vector<SqlValue> key = {partition.topic, std::int64_t{partition.partition}};
+  auto done = transaction([&]() -> Result<void> {
+    state = {};
+    auto raised = db_->query(
+        "UPDATE partition_state SET epoch = epoch + 1, owner = ? WHERE topic = ? AND partition_id = ?",
+        {std::string(owner.substr(0, kMaxKeyBytes)), key[0], key[1]});
+    if (!raised) return std::unexpected(raised.error());
+    if (db_->affected_rows() == 0) {
+      auto made = run("INSERT INTO partition_state VALUES (?, ?, ?, 1, -1, 0, ?, -1, 0)",
+                      {key[0], key[1], std::string(owner.substr(0, kMaxKeyBytes)), std::string()});
+      if (!made) return made;
+    }
+    auto rows = db_->query(
+        "SELECT epoch, next_offset, cluster_id, leader_epoch FROM partition_state WHERE topic = ? AND "
+        "partition_id = ?",
+        key);
+    if (!rows) return std::unexpected(rows.error());
+    const auto& row = rows->front();
+    state.epoch = as_unsigned(row[0]);
+    state.next_offset = number(row[1]);
+    state.cluster_id = text(row[2]);
+    state.leader_epoch = static_cast<std::int32_t>(number(row[3]));
+    return {};
+  });
+  if (!done) return std::unexpected(done.error());
+  return state;
+}
+
+constexpr std::string_view kSourceColumns =
+    "id, agent_id, instance, host, input, path, origin, high_water, line_count, unparsed, filtered, "
+    "first_seen_ms, last_seen_ms";
+
+Result<SourceState> SqlStore::source_of(const SqlRow& row) {
+  auto id = SourceId::from_hex(text(row[0]));
+  if (!id) return std::unexpected(id.error());
+  auto gaps = db_->query(
+      "SELECT begin_offset, end_offset FROM source_gap WHERE source_id = ? ORDER BY begin_offset", {row[0]});
+  if (!gaps) return std::unexpected(gaps.error());
+  std::vector<ByteRange> ranges;
+  for (const auto& gap : *gaps) ranges.push_back({as_unsigned(gap[0]), as_unsigned(gap[1])});
+  SourceState state;
+  state.id = *id;
+  state.coverage = Coverage(as_unsigned(row[6]), as_unsigned(row[7]), std::move(ranges));
+  if (!state.coverage.valid())
+    return fail(Code::kCorrupt,
+                fmt::format("store: the coverage of source {} contradicts itself", text(row[0])),
+                "restore the tables source and source_gap from a backup");
+  state.agent_id = text(row[1]);
+  state.instance = as_unsigned(row[2]);
+  state.host = text(row[3]);
+  state.input = text(row[4]);
+  state.path = text(row[5]);
+  state.lines = as_unsigned(row[8]);
+  state.unparsed = as_unsigned(row[9]);
+  state.filtered = as_unsigned(row[10]);
+  state.first_seen_ms = number(row[11]);
+  state.last_seen_ms = number(row[12]);
+  return state;
+}
+
+Result<std::vector<SourceState>> SqlStore::load_sources(const std::vector<SourceId>& ids) {
+  std::vector<SourceState> out;
+  for (const auto& id : ids) {
+    auto rows = ask(fmt::format("SELECT {} FROM source WHERE id = ?", kSourceColumns), {id.hex()});
+    if (!rows) return std::unexpected(rows.error());
+    if (rows->empty()) continue;
+    auto state = source_of(rows->front());
+    if (!state) return std::unexpected(state.error());
+    out.push_back(std::move(*state));
+  }
+  return out;
+}
+
+Result<std::vector<SourceState>> SqlStore::all_sources(std::size_t max_rows) {
+  auto rows = ask(
+      fmt::format("SELECT {} FROM source ORDER BY last_seen_ms DESC, id LIMIT {}", kSourceColumns, max_rows));
+  if (!rows) return std::unexpected(rows.error());
+  std::vector<SourceState> out;
+  for (const auto& row : *rows) {
+    auto state = source_of(row);
+    if (!state) return std::unexpected(state.error());
+    out.push_back(std::move(*state));
+  }
+  return out;
+}
+
+Result<void> SqlStore::write_windows(const Commit& commit) {
+  auto at = commit.windows.begin();
+  while (at != commit.windows.end()) {
+    std::vector<std::pair<WindowKey, WindowSum>> chunk;
+    for (; at != commit.windows.end() && chunk.size() < kRowsPerStatement; ++at) {
+      if (at->first.site.size() > kMaxKeyBytes || at->first.host.size() > kMaxKeyBytes)
+        return fail(Code::kInvalid, "store: a site or host longer than 255 bytes");
+      chunk.emplace_back(*at);
+    }
+    // Rows carry topic and partition, and the compare-and-set made this writer their only one.
+    std::vector<SqlValue> parameters = {commit.partition.topic, std::int64_t{commit.partition.partition}};
+    for (const auto& [key, sum] : chunk)
+      parameters.insert(parameters.end(), {key.start_s, key.site, key.host, std::int64_t{key.status}});
+    auto rows = db_->query(
+        fmt::format("SELECT start_s, site, host, status, requests, bytes_sent, flow_bytes, request_bytes, "
+                    "request_time_ms, upstream_time_ms, latency "
+                    "FROM window_traffic WHERE topic = ? AND partition_id = ? AND ({})",
+                    repeated("(start_s = ? AND site = ? AND host = ? AND status = ?)", chunk.size(), " OR ")),
+        parameters);
+    if (!rows) return std::unexpected(rows.error());
+    for (const auto& row : *rows) {
+      const WindowKey key{number(row[0]), text(row[1]), text(row[2]),
+                          static_cast<std::uint16_t>(number(row[3]))};
+      const auto mine =
+          std::lower_bound(chunk.begin(), chunk.end(), key,
+                           [](const auto& entry, const WindowKey& k) { return entry.first < k; });
+      if (mine == chunk.end() || mine->first != key)
+        return fail(Code::kCorrupt, "store: window_traffic gave a row that was not asked for");
+      auto stored = sum_of(row, 4);
+      if (!stored) return std::unexpected(stored.error());
+      mine->second.merge(*stored);
+    }
+    parameters.clear();
+    for (const auto& [key, sum] : chunk) {
+      parameters.insert(
+          parameters.end(),
+          {key.start_s, key.site, key.host, std::int64_t{key.status}, commit.partition.topic,
+           std::int64_t{commit.partition.partition}, as_number(sum.requests), as_number(sum.bytes_sent),
+           as_number(sum.flow_bytes), as_number(sum.request_bytes), as_number(sum.request_time_ms),
+           as_number(sum.upstream_time_ms), sum.latency.encode()});
+    }
+    if (auto written = run(fmt::format("REPLACE INTO window_traffic({}) VALUES {}", kWindowColumns,
+                                       repeated("(?,?,?,?,?,?,?,?,?,?,?,?,?)", chunk.size(), ",")),
+                           parameters);
+        !written)
+      return written;
+  }
+  return {};
+}
+
+Result<void> SqlStore::write_sources(const std::vector<SourceState>& sources) {
+  auto sorted = sources;
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  for (const auto& s : sorted) {
+    const auto hex = s.id.hex();
+    auto written = run(
+        fmt::format("REPLACE INTO source({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", kSourceColumns),
+        {hex, s.agent_id.substr(0, kMaxKeyBytes), as_number(s.instance), s.host.substr(0, kMaxKeyBytes),
+         s.input, s.path, as_number(s.coverage.origin()), as_number(s.coverage.high_water()),
+         as_number(s.lines), as_number(s.unparsed), as_number(s.filtered), s.first_seen_ms, s.last_seen_ms});
+    if (!written) return written;
+    if (auto cleared = run("DELETE FROM source_gap WHERE source_id = ?", {hex}); !cleared) return cleared;
+    for (const auto& gap : s.coverage.gaps()) {
+      if (auto put =
+              run("INSERT INTO source_gap VALUES (?,?,?)", {hex, as_number(gap.begin), as_number(gap.end)});
+          !put)
+        return put;
+    }
+  }
+  return {};
+}
+
+Result<void> SqlStore::write_dead_letters(const Commit& commit) {
+  if (commit.dead_letters.empty()) return {};
+  const std::vector<SqlValue> key = {commit.partition.topic, std::int64_t{commit.partition.partition}};
+  for (const auto& letter : commit.dead_letters) {
+    auto put = run("REPLACE INTO dead_letter VALUES (?,?,?,?,?,?,?,?)",
+                   {letter.partition.topic, std::int64_t{letter.partition.partition}, letter.offset,
+                    std::int64_t{letter.line}, letter.source, letter.reason, letter.text.substr(0, 512),
+                    letter.seen_ms});
+    if (!put) return put;
+  }
+  auto last =
+      db_->query(fmt::format("SELECT message_offset FROM dead_letter WHERE topic = ? AND partition_id = ? "
+                             "ORDER BY message_offset DESC, line DESC LIMIT 1 OFFSET {}",
+                             kDeadLettersPerPartition),
+                 key);
+  if (!last) return std::unexpected(last.error());
+  if (last->empty()) return {};
+  return run("DELETE FROM dead_letter WHERE topic = ? AND partition_id = ? AND message_offset <= ?",
+             {key[0], key[1], last->front().front()});
+}
+
+Result<void> SqlStore::commit(const Commit& commit) {
+  const std::vector<SqlValue> key = {commit.partition.topic, std::int64_t{commit.partition.partition}};
+  // Written with the offset, so that a COMMIT whose answer was lost can be told from one that was not done.
+  const auto token = static_cast<std::int64_t>(random_() >> 1);
+  for (;;) {
+    bool unknown = false;
+    auto done = transaction(
+        [&]() -> Result<void> {
+          auto set = db_->query(
+              "UPDATE partition_state SET next_offset = ?, commit_token = ?, cluster_id = ?, leader_epoch = "
+              "?, dead_letters = dead_letters + ? "
+              "WHERE topic = ? AND partition_id = ? AND epoch = ? AND next_offset = ?",
+              {commit.next_offset, token, commit.cluster_id, std::int64_t{commit.leader_epoch},
+               as_number(commit.dead_letter_count), key[0], key[1], as_number(commit.epoch),
+               commit.expected_next_offset});
+          if (!set) return std::unexpected(set.error());
+          if (db_->affected_rows() != 1)
+            return fail(Code::kFenced, fmt::format("partition {} {}: another aggregator has taken it",
+                                                   commit.partition.topic, commit.partition.partition));
+          if (auto windows = write_windows(commit); !windows) return windows;
+          if (auto sources = write_sources(commit.sources); !sources) return sources;
+          if (auto letters = write_dead_letters(commit); !letters) return letters;
+          for (const auto& agent : commit.agents) {
+            auto known = db_->query("SELECT last_heartbeat_ms FROM agent WHERE agent_id = ?",
+                                    {agent.agent_id.substr(0, kMaxKeyBytes)});
+            if (!known) return std::unexpected(known.error());
+            if (!known->empty() && number(known->front().front()) > agent.last_heartbeat_ms) continue;
+            auto put = run("REPLACE INTO agent VALUES (?,?,?,?,?,?)",
+                           {agent.agent_id.substr(0, kMaxKeyBytes), agent.host.substr(0, kMaxKeyBytes),
+                            as_number(agent.instance), agent.last_heartbeat_ms, agent.watermark_ms,
+                            as_number(agent.lag_bytes)});
+            if (!put) return put;
+          }
+          for (const auto& site : std::set<std::string>(commit.new_sites.begin(), commit.new_sites.end())) {
+            if (auto put = run("REPLACE INTO site VALUES (?)", {site.substr(0, kMaxKeyBytes)}); !put)
+              return put;
+          }
+          return {};
+        },
+        &unknown);
+    if (done || !unknown) return done;
+    auto row =
+        ask("SELECT commit_token, epoch FROM partition_state WHERE topic = ? AND partition_id = ?", key);
+    // Still unknown: the caller tries the same commit again, and is answered kFenced if it had landed.
+    if (!row) return fail(Code::kUnavailable, row.error().what, row.error().hint);
+    if (!row->empty() && number(row->front()[0]) == token) return {};
+    if (row->empty() || as_unsigned(row->front()[1]) != commit.epoch)
+      return fail(Code::kFenced, fmt::format("partition {} {}: another aggregator has taken it",
+                                             commit.partition.topic, commit.partition.partition));
+  }
+}
+
+Result<std::vector<std::string>> SqlStore::names(std::string_view sql) {
+  auto rows = ask(sql);
+  if (!rows) return std::unexpected(rows.error());
+  std::vector<std::string> out;
+  for (const auto& row : *rows) out.push_back(text(row[0]));
+  return out;
+}
+
+Result<std::vector<TrafficRow>> SqlStore::traffic(const TrafficQuery& query, std::size_t max_rows) {
+  using Key = std::tuple<std::int64_t, std::string, std::string, std::uint16_t>;
+  std::map<Key, WindowSum> groups;
+  std::optional<std::int64_t> first;
+  auto from = query.from_s.value_or(std::numeric_limits<std::int64_t>::min());
+  const auto to = query.to_s.value_or(std::numeric_limits<std::int64_t>::max());
+  for (;;) {
+    // From one slice of time that has rows to the next, so that what is held at once is bounded.
+    auto next =
+        ask("SELECT start_s FROM window_traffic WHERE start_s >= ? AND start_s < ? ORDER BY start_s LIMIT 1",
+            {from, to});
+    if (!next) return std::unexpected(next.error());
+    if (next->empty()) break;
+    const auto begin = number(next->front().front());
+    const auto end = std::min(to, begin + kTrafficSliceSeconds);
+    if (!first) first = begin;
+    std::string sql =
+        "SELECT start_s, site, host, status, requests, bytes_sent, flow_bytes, request_bytes, "
+        "request_time_ms, upstream_time_ms, latency FROM window_traffic WHERE start_s >= ? AND start_s < ?";
+    std::vector<SqlValue> parameters = {begin, end};
+    if (query.site) {
+      sql += " AND site = ?";
+      parameters.emplace_back(*query.site);
+    }
+    if (query.host) {
+      sql += " AND host = ?";
+      parameters.emplace_back(*query.host);
+    }
+    auto rows = ask(sql, parameters);
+    if (!rows) return std::unexpected(rows.error());
+    for (const auto& row : *rows) {
+      auto sum = sum_of(row, 4);
+      if (!sum) return std::unexpected(sum.error());
+      auto start = number(row[0]);
+      start = query.step_s <= 0 ? *first : start - ((start % query.step_s) + query.step_s) % query.step_s;
+      groups[{start, query.by_site ? text(row[1]) : "", query.by_host ? text(row[2]) : "",
+              query.by_status ? static_cast<std::uint16_t>(number(row[3])) : std::uint16_t{0}}]
+          .merge(*sum);
+      if (groups.size() > max_rows)
+        return fail(Code::kFull, fmt::format("more than {} rows", max_rows),
+                    "choose a larger step, a shorter time, or one site");
+    }
+    from = end;
+  }
+  std::vector<TrafficRow> out;
+  out.reserve(groups.size());
+  for (auto& [key, sum] : groups)
+    out.push_back({std::get<0>(key), std::get<1>(key), std::get<2>(key), std::get<3>(key), std::move(sum)});
+  return out;
+}
+
+Result<std::vector<AgentState>> SqlStore::agents() {
+  auto rows =
+      ask("SELECT agent_id, host, instance, last_heartbeat_ms, watermark_ms, lag_bytes FROM agent ORDER BY "
+          "agent_id");
+  if (!rows) return std::unexpected(rows.error());
+  std::vector<AgentState> out;
+  for (const auto& row : *rows)
+    out.push_back({text(row[0]), text(row[1]), as_unsigned(row[2]), number(row[3]), number(row[4]),
+                   as_unsigned(row[5])});
+  return out;
+}
+
+Result<Store::DeadLetters> SqlStore::dead_letters(std::size_t max_rows) {
+  DeadLetters out;
+  auto counts = ask("SELECT dead_letters FROM partition_state");
+  if (!counts) return std::unexpected(counts.error());
+  for (const auto& row : *counts) out.total += as_unsigned(row[0]);
+  auto rows =
+      ask(fmt::format("SELECT topic, partition_id, message_offset, line, source, reason, sample, seen_ms "
+                      "FROM dead_letter ORDER BY seen_ms DESC, message_offset DESC, line LIMIT {}",
+                      max_rows));
+  if (!rows) return std::unexpected(rows.error());
+  for (const auto& row : *rows) {
+    out.newest.push_back({{text(row[0]), static_cast<std::int32_t>(number(row[1]))},
+                          number(row[2]),
+                          static_cast<std::uint32_t>(number(row[3])),
+                          text(row[4]),
+                          text(row[5]),
+                          text(row[6]),
+                          number(row[7])});
+  }
+  return out;
+}
+
+Result<std::vector<AlertState>> SqlStore::alerts() {
+  auto rows =
+      ask("SELECT rule_name, subject, state, since_s, value_text FROM alert ORDER BY rule_name, subject");
+  if (!rows) return std::unexpected(rows.error());
+  std::vector<AlertState> out;
+  for (const auto& row : *rows)
+    out.push_back({text(row[0]), text(row[1]), text(row[2]), number(row[3]),
+                   std::strtod(text(row[4]).c_str(), nullptr)});
+  return out;
+}
+
+Result<void> SqlStore::save_alerts(const std::vector<AlertState>& states,
+                                   const std::vector<OutboxMail>& mails) {
+  return transaction([&]() -> Result<void> {
+    for (const auto& alert : states) {
+      auto put = run("REPLACE INTO alert VALUES (?,?,?,?,?)",
+                     {alert.rule.substr(0, kMaxKeyBytes), alert.subject.substr(0, kMaxKeyBytes), alert.state,
+                      alert.since_s, fmt::format("{}", alert.value)});
+      if (!put) return put;
+    }
+    for (const auto& mail : mails) {
+      if (auto raised =
+              run("UPDATE meta SET value = value + 1 WHERE name = ?", {std::string("last_mail_id")});
+          !raised)
+        return raised;
+      auto id = db_->query("SELECT value FROM meta WHERE name = ?", {std::string("last_mail_id")});
+      if (!id) return std::unexpected(id.error());
+      auto put = run("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)",
+                     {id->front().front(), mail.to, mail.subject, mail.body, mail.created_ms,
+                      mail.next_try_ms, std::int64_t{mail.attempts}, mail.last_error});
+      if (!put) return put;
+    }
+    return {};
+  });
+}
+
+Result<std::vector<OutboxMail>> SqlStore::claim_mails(std::int64_t now_ms, std::int64_t lease_ms,
+                                                      std::size_t max_mails) {
+  auto rows = ask(fmt::format("SELECT id, mail_to, subject, body, created_ms, next_try_ms, attempts, "
+                              "last_error FROM outbox WHERE next_try_ms <= ? ORDER BY id LIMIT {}",
+                              max_mails),
+                  {now_ms});
+  if (!rows) return std::unexpected(rows.error());
+  std::vector<OutboxMail> out;
+  for (const auto& row : *rows) {
+    // Whoever moves next_try_ms on has the mail; another mailer's update then matches nothing.
+    auto claimed = ask("UPDATE outbox SET next_try_ms = ? WHERE id = ? AND next_try_ms = ?",
+                       {now_ms + lease_ms, row[0], row[5]});
+    if (!claimed) return std::unexpected(claimed.error());
+    if (db_->affected_rows() != 1) continue;
+    out.push_back({number(row[0]), text(row[1]), text(row[2]), text(row[3]), number(row[4]),
+                   now_ms + lease_ms, static_cast<std::uint32_t>(number(row[6])), text(row[7])});
+  }
+  return out;
+}
+
+Result<void> SqlStore::mail_delivered(std::int64_t id) {
+  auto done = ask("DELETE FROM outbox WHERE id = ?", {id});
+  if (!done) return std::unexpected(done.error());
+  return {};
+}
+
+Result<void> SqlStore::mail_failed(std::int64_t id, std::int64_t next_try_ms, std::string_view error) {
+  auto done = ask("UPDATE outbox SET next_try_ms = ?, attempts = attempts + 1, last_error = ? WHERE id = ?",
+                  {next_try_ms, std::string(error.substr(0, 1000)), id});
+  if (!done) return std::unexpected(done.error());
+  return {};
+}
+
+Result<std::uint64_t> SqlStore::mails_waiting() {
+  auto rows = ask("SELECT COUNT(*) FROM outbox");
+  if (!rows) return std::unexpected(rows.error());
+  return as_unsigned(rows->front().front());
+}
+
+}  // namespace
+
+std::unique_ptr<Store> make_sql_store(std::unique_ptr<SqlConnection> connection) {
+  return std::make_unique<SqlStore>(std::move(connection));
+}
+
+}  // namespace weir
