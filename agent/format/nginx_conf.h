@@ -1,0 +1,53 @@
+// Reads nginx.conf and what it includes: which access logs are written, in which formats.
+// Pure: files come from a callback.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/result.h"
+
+namespace weir {
+
+struct NginxConfFiles {
+  std::function<Result<std::string>(const std::string& path)> read;
+  std::function<std::vector<std::string>(const std::string& pattern)> glob;  // sorted
+};
+
+struct NginxPlaces {
+  std::string log_prefix;   // what relative log paths are relative to
+  std::string default_log;  // where nginx writes when no access_log says so
+};
+
+struct NginxLogFormat {
+  std::string name;
+  std::string text;
+  std::string escape = "default";
+};
+
+struct NginxAccessLog {
+  std::string path;                       // absolute; variables have become '*'
+  std::string format;                     // a name of `formats`, or "combined"
+  std::string condition;                  // of if=; empty: every request
+  bool compressed = false;                // gzip=: whole blocks appear at once
+  std::vector<std::string> server_names;  // of the servers that write to it; empty names left out
+  std::string where;                      // "file:line"; empty: nginx's default
+};
+
+struct NginxLogs {
+  std::vector<NginxLogFormat> formats;
+  std::vector<NginxAccessLog> logs;  // one per path and format
+  std::vector<std::string> skipped;  // sentences: what is not followed, and why
+};
+
+// Errors name file and line.
+[[nodiscard]] Result<NginxLogs> read_nginx_conf(const std::string& path, const NginxPlaces& places,
+                                                const NginxConfFiles& files);
+
+// The [format.*] and [[input]] tables of agent.toml for these logs.
+[[nodiscard]] std::string inputs_toml(const NginxLogs& logs);
+
+}  // namespace weir

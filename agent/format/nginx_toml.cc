@@ -1,0 +1,132 @@
+// What `weir-agent discover` prints.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "agent/format/nginx_conf.h"
+#include "agent/format/parser.h"
+#include "agent/format/utf8.h"
+
+namespace weir {
+namespace {
+
+std::string toml_string(std::string_view text) {
+  // A literal string is what people copy from nginx.conf; it holds no quote and no control character.
+  const bool literal = std::all_of(text.begin(), text.end(), [](char c) {
+    return c != '\'' && static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7F;
+  });
+  if (literal) return fmt::format("'{}'", text);
+  std::string out;
+  append_json_string(out, text);  // JSON's escapes are TOML's
+  return out;
+}
+
+std::string toml_basic(std::string_view text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
+}
+
+// In a comment: one line, nothing that a terminal obeys.
+std::string comment_text(std::string_view text) {
+  std::string out;
+  append_json_text(out, text);
+  return out;
+}
+
+std::string toml_key(std::string_view name) {
+  const bool bare = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+  return bare ? std::string(name) : toml_basic(name);
+}
+
+// "/var/log/nginx/shop.access.log" -> "shop"; unique among those of `taken`.
+std::string input_name(std::string_view path, std::set<std::string>& taken) {
+  std::string_view base = path.substr(path.rfind('/') + 1);
+  for (const std::string_view suffix : {".log", "access", "."}) {
+    if (base.size() > suffix.size() && base.ends_with(suffix)) base.remove_suffix(suffix.size());
+  }
+  std::string name;
+  for (const char c : base) {
+    const bool good = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+    if (good) name.push_back(c);
+  }
+  while (!name.empty() && (name.back() == '-' || name.back() == '_' || name.back() == '.')) name.pop_back();
+  if (name.empty()) name = "nginx";
+  const std::string first = name;
+  for (int i = 2; !taken.insert(name).second; ++i) name = fmt::format("{}-{}", first, i);
+  return name;
+}
+
+}  // namespace
+
+std::string inputs_toml(const NginxLogs& logs) {
+  std::string out;
+  for (const std::string& sentence : logs.skipped)
+    out += fmt::format("# not followed: {}\n", comment_text(sentence));
+  if (!logs.skipped.empty()) out += "\n";
+
+  std::map<std::string, std::string> names = {{"combined", "combined"}};  // nginx's name -> ours
+  std::set<std::string> taken = {"combined", "common", "main", "json", "w3c"};
+  for (const NginxLogFormat& format : logs.formats) taken.insert(format.name);
+  for (const NginxLogFormat& format : logs.formats) {
+    const auto uses = [&](const NginxAccessLog& log) { return log.format == format.name; };
+    if (std::none_of(logs.logs.begin(), logs.logs.end(), uses)) continue;
+    std::string name = format.name;
+    if (const auto known = named_format(name)) {
+      if (known->kind == FormatSpec::Kind::kNginx && known->text == format.text &&
+          known->escape == format.escape) {
+        names[format.name] = name;
+        continue;
+      }
+      // The name means something else to weir-agent.
+      name = "nginx_" + name;
+      while (!taken.insert(name).second) name += "_";
+    }
+    names[format.name] = name;
+    const FormatSpec spec{FormatSpec::Kind::kNginx, format.text, format.escape};
+    if (const auto compiled = compile_format(spec, {}); !compiled) {
+      out += fmt::format("# weir-agent cannot read this format: {}\n", comment_text(compiled.error().what));
+      out += fmt::format("# {}\n", comment_text(compiled.error().hint));
+    }
+    out += fmt::format("[format.{}]\nnginx = {}\n", toml_key(name), toml_string(format.text));
+    if (format.escape != "default") out += fmt::format("escape = {}\n", toml_basic(format.escape));
+    out += "\n";
+  }
+
+  std::set<std::string> inputs;
+  for (const NginxAccessLog& log : logs.logs) {
+    out += log.where.empty() ? "# nginx's default: no access_log says otherwise\n"
+                             : fmt::format("# {}\n", comment_text(log.where));
+    if (!log.server_names.empty()) {
+      out += "# server_name";
+      constexpr std::size_t kShown = 20;
+      for (std::size_t i = 0; i < log.server_names.size() && i < kShown; ++i)
+        out += " " + comment_text(log.server_names[i]);
+      if (log.server_names.size() > kShown)
+        out += fmt::format(" and {} more", log.server_names.size() - kShown);
+      out += "\n";
+    }
+    if (!log.condition.empty()) {
+      out += fmt::format("# if={}: nginx leaves requests out of this log\n", comment_text(log.condition));
+    }
+    if (log.compressed)
+      out += "# gzip: nginx compresses this log while it writes; follow an uncompressed one\n";
+    const auto shared = [&](const NginxAccessLog& other) {
+      return other.path == log.path && other.format != log.format;
+    };
+    if (std::any_of(logs.logs.begin(), logs.logs.end(), shared)) {
+      out += "# this file gets lines of more than one format: give each format its own file\n";
+    }
+    out += fmt::format("[[input]]\nname = {}\npaths = [{}]\nformat = {}\n\n",
+                       toml_basic(input_name(log.path, inputs)), toml_basic(log.path),
+                       toml_basic(names[log.format]));
+  }
+  if (out.ends_with("\n\n")) out.pop_back();
+  return out;
+}
+
+}  // namespace weir
