@@ -356,7 +356,8 @@ Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig
                                                 .origin = origin,
                                                 .partition = entry != nullptr ? entry->partition : -1,
                                                 .reader = LineReader(content, offset, input.max_line),
-                                                .sent = SentRanges(offset)});
+                                                .sent = SentRanges(offset),
+                                                .trouble = {}});
   source->dirty_since_ms = 0;
   const FileKey key{facts.device, facts.inode};
   sources[key] = source;

@@ -1,0 +1,305 @@
+#include "aggregator/report_command.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <ctime>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <tuple>
+
+#include "common/exit_codes.h"
+#include "common/visible.h"
+
+namespace weir {
+namespace {
+
+constexpr std::size_t kMaxRows = 1'000'000;
+constexpr std::size_t kSitesInSummary = 20;
+
+struct Total {
+  WindowSum sum;
+  std::array<std::uint64_t, 6> by_class{};  // index: status / 100
+};
+
+std::string iso(std::int64_t seconds) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
+
+std::string grouped(std::uint64_t value) {
+  auto digits = fmt::format("{}", value);
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<std::size_t>(at), ",");
+  return digits;
+}
+
+std::string human_bytes(std::uint64_t value) {
+  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  auto amount = static_cast<double>(value);
+  std::size_t unit = 0;
+  for (; amount >= 1024 && unit + 1 < kUnits.size(); ++unit) amount /= 1024;
+  return unit == 0 ? fmt::format("{} B", value) : fmt::format("{:.1f} {}", amount, kUnits[unit]);
+}
+
+Result<std::int64_t> unit_seconds(char unit) {
+  switch (unit) {
+    case 's':
+      return 1;
+    case 'm':
+      return 60;
+    case 'h':
+      return 3600;
+    case 'd':
+      return 86400;
+    default:
+      return fail(Code::kInvalid, "");
+  }
+}
+
+// "15m" -> 900.
+std::optional<std::int64_t> span_seconds(std::string_view text) {
+  if (text.size() < 2) return std::nullopt;
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size() - 1, count);
+  const auto unit = unit_seconds(text.back());
+  if (error != std::errc{} || end != text.data() + text.size() - 1 || !unit || count <= 0 || count > 100'000)
+    return std::nullopt;
+  return count * *unit;
+}
+
+Result<std::int64_t> moment(const std::string& text, const char* option, std::int64_t now_s) {
+  if (text.starts_with('-')) {
+    if (const auto span = span_seconds(std::string_view(text).substr(1))) return now_s - *span;
+  } else {
+    for (const char* shape :
+         {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"}) {
+      std::tm parts{};
+      const char* end = ::strptime(text.c_str(), shape, &parts);
+      if (end != nullptr && *end == '\0') return static_cast<std::int64_t>(::timegm(&parts));
+    }
+  }
+  return fail(Code::kInvalid, fmt::format("{} {}: is not a time", option, visible(text)),
+              "UTC, for example 2026-11-23, 2026-11-23T10:00:00Z, or -24h for that long ago");
+}
+
+std::string csv_field(const std::string& value) {
+  if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
+  std::string out = "\"";
+  for (const char c : value) {
+    if (c == '"') out.push_back('"');
+    out.push_back(c);
+  }
+  return out + "\"";
+}
+
+std::string seconds_text(std::uint64_t ms) { return fmt::format("{}.{:03}", ms / 1000, ms % 1000); }
+
+std::vector<std::string> dimension_values(const TrafficRow& row, const ReportOptions& options) {
+  std::vector<std::string> out;
+  if (options.step != "all") out.push_back(iso(row.start_s));
+  for (const auto& by : options.by)
+    out.push_back(by == "site" ? row.site : by == "host" ? row.host : fmt::format("{}", row.status));
+  return out;
+}
+
+std::vector<std::string> dimension_names(const ReportOptions& options) {
+  std::vector<std::string> out;
+  if (options.step != "all") out.emplace_back("time");
+  out.insert(out.end(), options.by.begin(), options.by.end());
+  return out;
+}
+
+constexpr std::array kMeasures = {
+    "requests", "bytes_sent", "flow_bytes", "request_bytes", "request_time_seconds", "upstream_time_seconds",
+    "p50_ms",   "p95_ms",     "p99_ms"};
+
+std::vector<std::string> measure_values(const WindowSum& sum) {
+  std::vector<std::string> out = {fmt::format("{}", sum.requests),   fmt::format("{}", sum.bytes_sent),
+                                  fmt::format("{}", sum.flow_bytes), fmt::format("{}", sum.request_bytes),
+                                  seconds_text(sum.request_time_ms), seconds_text(sum.upstream_time_ms)};
+  for (const double q : {0.5, 0.95, 0.99}) out.push_back(fmt::format("{:.1f}", sum.latency.quantile_ms(q)));
+  return out;
+}
+
+// Columns as wide as they need; text to the left, numbers to the right.
+std::string aligned(const std::vector<std::vector<std::string>>& rows, std::size_t text_columns) {
+  std::vector<std::size_t> width(rows.front().size());
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i)
+      line += (i > 0 ? "  " : "") + (i < text_columns ? fmt::format("{:<{}}", row[i], width[i])
+                                                      : fmt::format("{:>{}}", row[i], width[i]));
+    while (line.ends_with(' ')) line.pop_back();
+    out += line + "\n";
+  }
+  return out;
+}
+
+void write_csv(const std::vector<TrafficRow>& rows, const ReportOptions& options, std::FILE* out) {
+  auto names = dimension_names(options);
+  names.insert(names.end(), kMeasures.begin(), kMeasures.end());
+  fmt::print(out, "{}\n", fmt::join(names, ","));
+  for (const auto& row : rows) {
+    auto values = dimension_values(row, options);
+    for (auto& value : values) value = csv_field(value);
+    const auto measures = measure_values(row.sum);
+    values.insert(values.end(), measures.begin(), measures.end());
+    fmt::print(out, "{}\n", fmt::join(values, ","));
+  }
+}
+
+void write_json(const std::vector<TrafficRow>& rows, const ReportOptions& options, std::FILE* out) {
+  auto array = nlohmann::ordered_json::array();
+  for (const auto& row : rows) {
+    nlohmann::ordered_json object;
+    const auto names = dimension_names(options);
+    const auto values = dimension_values(row, options);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (names[i] == "status") {
+        object[names[i]] = row.status;
+      } else {
+        object[names[i]] = values[i];
+      }
+    }
+    object["requests"] = row.sum.requests;
+    object["bytes_sent"] = row.sum.bytes_sent;
+    object["flow_bytes"] = row.sum.flow_bytes;
+    object["request_bytes"] = row.sum.request_bytes;
+    object["request_time_seconds"] = static_cast<double>(row.sum.request_time_ms) / 1000;
+    object["upstream_time_seconds"] = static_cast<double>(row.sum.upstream_time_ms) / 1000;
+    object["p50_ms"] = row.sum.latency.quantile_ms(0.5);
+    object["p95_ms"] = row.sum.latency.quantile_ms(0.95);
+    object["p99_ms"] = row.sum.latency.quantile_ms(0.99);
+    array.push_back(std::move(object));
+  }
+  fmt::print(out, "{}\n", array.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void write_table(const std::vector<TrafficRow>& rows, const ReportOptions& options, std::FILE* out) {
+  auto names = dimension_names(options);
+  const auto dimensions = names.size();
+  names.insert(names.end(), {"requests", "bytes", "p50 ms", "p95 ms", "p99 ms"});
+  std::vector<std::vector<std::string>> table = {names};
+  for (const auto& row : rows) {
+    auto values = dimension_values(row, options);
+    for (auto& value : values) value = visible(value);
+    values.insert(values.end(), {grouped(row.sum.requests), human_bytes(row.sum.bytes_sent)});
+    for (const double q : {0.5, 0.95, 0.99})
+      values.push_back(fmt::format("{:.0f}", row.sum.latency.quantile_ms(q)));
+    table.push_back(std::move(values));
+  }
+  fmt::print(out, "{}", aligned(table, dimensions));
+}
+
+int usage(std::string what, std::string hint) {
+  print_error("weir-aggregator", Error{Code::kInvalid, std::move(what), std::move(hint)});
+  return kExitUsage;
+}
+
+}  // namespace
+
+int report_traffic(Store& store, const ReportOptions& options, std::int64_t now_s, std::FILE* out) {
+  TrafficQuery query;
+  for (const auto& by : options.by) {
+    if (by == "site") {
+      query.by_site = true;
+    } else if (by == "host") {
+      query.by_host = true;
+    } else if (by == "status") {
+      query.by_status = true;
+    } else {
+      return usage(fmt::format("--by {}: is not known", visible(by)),
+                   "site, host and status are, separated by commas");
+    }
+  }
+  if (options.step != "all") {
+    const auto step = span_seconds(options.step);
+    if (!step)
+      return usage(fmt::format("--step {}: is not known", visible(options.step)),
+                   "all, or for example 1m, 5m, 1h, 1d");
+    query.step_s = *step;
+  }
+  if (options.format != "table" && options.format != "csv" && options.format != "json")
+    return usage(fmt::format("--format {}: is not known", visible(options.format)),
+                 "table, csv and json are");
+  for (const auto& [value, name, into] :
+       {std::tuple{&options.from, "--from", &query.from_s}, std::tuple{&options.to, "--to", &query.to_s}}) {
+    if (value->empty()) continue;
+    const auto at = moment(*value, name, now_s);
+    if (!at) return usage(at.error().what, at.error().hint);
+    *into = *at;
+  }
+  if (!options.site.empty()) query.site = options.site;
+  if (!options.host.empty()) query.host = options.host;
+  const auto rows = store.traffic(query, kMaxRows);
+  if (!rows) {
+    print_error("weir-aggregator", rows.error());
+    return rows.error().code == Code::kFull ? kExitUsage : kExitStore;
+  }
+  if (options.format == "csv") {
+    write_csv(*rows, options, out);
+  } else if (options.format == "json") {
+    write_json(*rows, options, out);
+  } else {
+    write_table(*rows, options, out);
+  }
+  return std::fflush(out) == 0 ? kExitOk : kExitFailed;
+}
+
+Result<std::string> summary_table(Store& store) {
+  TrafficQuery query;
+  query.by_site = query.by_status = true;
+  auto rows = store.traffic(query, kMaxRows);
+  if (!rows) return std::unexpected(rows.error());
+  if (rows->empty()) return std::string("No requests yet.\n");
+  std::map<std::string, Total> sites;
+  Total all;
+  for (const auto& row : *rows) {
+    for (auto* total : {&sites[row.site], &all}) {
+      total->sum.merge(row.sum);
+      total->by_class[std::min<std::size_t>(row.status / 100, 5)] += row.sum.requests;
+    }
+  }
+  std::vector<std::pair<std::string, Total>> sorted(sites.begin(), sites.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    return a.second.sum.requests > b.second.sum.requests;
+  });
+  if (sorted.size() > kSitesInSummary) {
+    Total rest;
+    for (auto at = sorted.begin() + kSitesInSummary; at != sorted.end(); ++at) {
+      rest.sum.merge(at->second.sum);
+      for (std::size_t i = 0; i < rest.by_class.size(); ++i) rest.by_class[i] += at->second.by_class[i];
+    }
+    const auto count = sorted.size() - kSitesInSummary;
+    sorted.resize(kSitesInSummary);
+    sorted.emplace_back(fmt::format("({} more)", count), std::move(rest));
+  }
+  sorted.emplace_back("total", all);
+  std::vector<std::vector<std::string>> table = {
+      {"site", "requests", "bytes", "2xx", "3xx", "4xx", "5xx", "p50 ms", "p95 ms", "p99 ms"}};
+  for (const auto& [site, total] : sorted) {
+    std::vector<std::string> row = {visible(site), grouped(total.sum.requests),
+                                    human_bytes(total.sum.bytes_sent)};
+    for (std::size_t i = 2; i <= 5; ++i) row.push_back(grouped(total.by_class[i]));
+    for (const double q : {0.5, 0.95, 0.99})
+      row.push_back(total.sum.latency.empty() ? "-"
+                                              : fmt::format("{:.0f}", total.sum.latency.quantile_ms(q)));
+    table.push_back(std::move(row));
+  }
+  TrafficQuery by_minute;
+  by_minute.step_s = 60;
+  std::string span;
+  if (auto minutes = store.traffic(by_minute, kMaxRows); minutes && !minutes->empty())
+    span = fmt::format("{} to {}\n", iso(minutes->front().start_s), iso(minutes->back().start_s));
+  return aligned(table, 1) + span;
+}
+
+}  // namespace weir
