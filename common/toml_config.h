@@ -41,6 +41,8 @@ class ConfigTable {
   // Absent: the fallback. Wrong type or value: a mistake is noted and the fallback returned.
   [[nodiscard]] std::string string(std::string_view key, std::string_view fallback = {});
   [[nodiscard]] std::string secret(std::string_view key);  // K or K_file
+  // A string as it stands, "${" included: a log_format has variables of its own.
+  [[nodiscard]] std::string verbatim(std::string_view key);
   [[nodiscard]] bool boolean(std::string_view key, bool fallback);
   [[nodiscard]] std::int64_t integer(std::string_view key, std::int64_t fallback,
                                      std::int64_t min, std::int64_t max);
@@ -51,7 +53,8 @@ class ConfigTable {
   [[nodiscard]] std::uint64_t size(std::string_view key, std::uint64_t fallback);
   [[nodiscard]] std::vector<std::string> strings(std::string_view key,
                                                  std::vector<std::string> fallback = {});
-  // Every key of a table of strings (numbers and booleans become text); all are known.
+  // Every key of a table of strings (numbers and booleans become text); all are known. Keys of
+  // tables inside are joined by dots, so that `linger.ms = 5` needs no quotes.
   [[nodiscard]] std::map<std::string, std::string> string_map(std::string_view key);
   // Sub-tables. table(): absent gives an empty one whose has-been-there is false.
   [[nodiscard]] ConfigTable table(std::string_view key);

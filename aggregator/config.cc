@@ -1,0 +1,162 @@
+#include "aggregator/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "agent/format_table.h"
+
+namespace weir {
+namespace {
+
+using std::chrono_literals::operator""s;
+
+std::string one_of(ConfigTable& table, std::string_view key, std::string value,
+                   const std::vector<std::string>& words) {
+  if (std::find(words.begin(), words.end(), value) != words.end()) return value;
+  const auto close = nearest(value, words);
+  table.mistake(key, fmt::format("\"{}\" is not known; {}", value,
+                                 close.empty() ? fmt::format("there are {}", fmt::join(words, ", "))
+                                               : fmt::format("did you mean \"{}\"?", close)));
+  return words.front();
+}
+
+RuleConfig read_rule(ConfigTable& table) {
+  RuleConfig rule;
+  table.require("name");
+  table.require("metric");
+  rule.name = table.string("name");
+  if (table.has("metric"))
+    rule.metric = one_of(table, "metric", table.string("metric"),
+                         {"requests_per_second", "bytes_per_second", "status_share"});
+  rule.status_class = table.string("status_class");
+  if (rule.metric == "status_share") {
+    if (rule.status_class.empty()) {
+      table.mistake("status_class", "is needed for status_share, for example \"5xx\"");
+    } else {
+      rule.status_class =
+          one_of(table, "status_class", rule.status_class, {"5xx", "4xx", "3xx", "2xx", "1xx"});
+    }
+  } else if (!rule.status_class.empty()) {
+    table.mistake("status_class", "belongs to the metric status_share only");
+  }
+  rule.above = table.optional_number("above");
+  rule.below = table.optional_number("below");
+  rule.clear = table.optional_number("clear");
+  if (rule.above.has_value() == rule.below.has_value())
+    table.mistake("above", "needs exactly one of above and below");
+  if (rule.clear && rule.above && *rule.clear > *rule.above)
+    table.mistake("clear", "must not be higher than above: the alert would never end");
+  if (rule.clear && rule.below && *rule.clear < *rule.below)
+    table.mistake("clear", "must not be lower than below: the alert would never end");
+  rule.for_duration = table.duration("for", rule.for_duration);
+  rule.range = table.duration("range", rule.range);
+  if (rule.range.count() <= 0) table.mistake("range", "must be longer than nothing, for example \"5m\"");
+  rule.site = table.string("site");
+  rule.severity = table.string("severity", rule.severity);
+  rule.min_requests = table.optional_number("min_requests").value_or(0);
+  return rule;
+}
+
+void read_store(ConfigTable& root, AggregatorConfig& config) {
+  auto store = root.table("store");
+  int stores = 0;
+  if (auto table = store.table("mysql"); table.present()) {
+    ++stores;
+    MysqlConfig mysql;
+    mysql.host = table.string("host", mysql.host);
+    mysql.port = static_cast<std::uint16_t>(table.integer("port", mysql.port, 1, 65535));
+    mysql.socket = table.string("socket");
+    mysql.user = table.string("user", mysql.user);
+    mysql.password = table.secret("password");
+    mysql.database = table.string("database", mysql.database);
+    mysql.tls_ca = table.string("tls_ca");
+    config.mysql = std::move(mysql);
+  }
+  if (auto table = store.table("sqlite"); table.present()) {
+    ++stores;
+    table.require("path");
+    config.sqlite_path = table.string("path");
+  }
+  if (stores != 1) root.mistake("store", "needs exactly one of [store.mysql], [store.sqlite]");
+}
+
+void read_mail(ConfigTable& root, AggregatorConfig& config) {
+  auto table = root.table("mail");
+  if (!table.present()) return;
+  MailConfig mail;
+  for (const char* key : {"server", "from", "to"}) table.require(key);
+  mail.server = table.string("server");
+  if (!mail.server.empty() && !mail.server.starts_with("smtp://") && !mail.server.starts_with("smtps://"))
+    table.mistake("server", "must be smtp://HOST:PORT or smtps://HOST:PORT");
+  mail.from = table.string("from");
+  mail.to = table.strings("to");
+  mail.user = table.string("user");
+  mail.password = table.secret("password");
+  mail.tls = one_of(table, "tls", table.string("tls", mail.tls), {"opportunistic", "required", "none"});
+  mail.tls_ca = table.string("tls_ca");
+  config.mail = std::move(mail);
+}
+
+}  // namespace
+
+LoadedAggregatorConfig parse_aggregator_config(ConfigFile file) {
+  LoadedAggregatorConfig loaded;
+  auto& config = loaded.config;
+  auto& root = file.root();
+  const auto formats = read_formats(root);
+  auto source = root.table("source");
+  if (auto kafka = source.table("kafka"); kafka.present()) {
+    KafkaSourceConfig from;
+    read_kafka_connection(kafka, from);
+    kafka.require("topics");
+    from.topics = kafka.strings("topics");
+    if (kafka.has("topics") && from.topics.empty())
+      kafka.mistake("topics", "is empty; name at least one topic");
+    from.group = kafka.string("group", from.group);
+    from.format = resolve_format(kafka, "format", kafka.string("format", "combined"), formats);
+    config.kafka = std::move(from);
+  } else {
+    root.mistake("source",
+                 "needs [source.kafka]; on a single box, weir-aggregator local needs no configuration");
+  }
+  read_store(root, config);
+  auto window = root.table("window");
+  const auto length = window.duration("length", config.window);
+  if (length < 1s || length > 86400s || length.count() % 1000 != 0 || 86'400'000 % length.count() != 0) {
+    window.mistake("length", "must be whole seconds that divide a day, for example \"1m\" or \"5m\"");
+  } else {
+    config.window = std::chrono::duration_cast<std::chrono::seconds>(length);
+  }
+  auto pages = root.table("pages");
+  config.pages_listen = pages.string("listen", config.pages_listen);
+  config.public_url = pages.string("url", fmt::format("http://{}/", config.pages_listen));
+  read_mail(root, config);
+  std::set<std::string> names;
+  for (auto& table : root.tables("rule")) {
+    config.rules.push_back(read_rule(table));
+    if (const auto& name = config.rules.back().name; !name.empty() && !names.insert(name).second)
+      table.mistake("name", fmt::format("\"{}\" is the name of another rule, too", name));
+  }
+  auto settle = root.table("settle");
+  auto& s = config.settle;
+  s.commit_interval = settle.duration("commit_interval", s.commit_interval);
+  s.max_pending_bytes = settle.size("max_pending_bytes", s.max_pending_bytes);
+  s.max_sites = static_cast<std::size_t>(
+      settle.integer("max_sites", static_cast<std::int64_t>(s.max_sites), 1, 10'000'000));
+  loaded.mistakes = file.finish();
+  return loaded;
+}
+
+Result<LoadedAggregatorConfig> load_aggregator_config(const std::string& path) {
+  auto file = ConfigFile::read(path);
+  if (!file) return std::unexpected(file.error());
+  return parse_aggregator_config(std::move(*file));
+}
+
+Result<std::unique_ptr<Store>> open_store(const AggregatorConfig& config) {
+  return config.mysql ? open_mysql(*config.mysql) : open_sqlite(config.sqlite_path);
+}
+
+}  // namespace weir

@@ -1,0 +1,35 @@
+// Values that both programs' configurations have: choices, addresses, bounded durations.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/toml_config.h"
+
+namespace weir {
+
+// One of `choices`; anything else is a mistake that names the nearest.
+[[nodiscard]] std::string read_choice(ConfigTable& table, std::string_view key,
+                                      const std::vector<std::string>& choices, std::string_view fallback);
+[[nodiscard]] std::chrono::milliseconds read_duration(ConfigTable& table, std::string_view key,
+                                                      std::chrono::milliseconds fallback,
+                                                      std::chrono::milliseconds min,
+                                                      std::chrono::milliseconds max);
+[[nodiscard]] std::uint64_t read_size(ConfigTable& table, std::string_view key, std::uint64_t fallback,
+                                      std::uint64_t min, std::uint64_t max);
+// "127.0.0.1:9601", "[::1]:9601", ":9601" (every address). "" or false: off, when it may be.
+[[nodiscard]] std::string read_listen(ConfigTable& table, std::string_view key, std::string_view fallback,
+                                      bool may_be_off);
+// "host:port", "[::1]:port", "host" (no port).
+[[nodiscard]] bool is_host_port(std::string_view text);
+// 1 to 249 of a-z A-Z 0-9 . _ -, as Kafka has it.
+[[nodiscard]] bool is_topic_name(std::string_view text);
+// Not empty, at most `max_bytes`, no control characters.
+[[nodiscard]] bool is_plain_text(std::string_view text, std::size_t max_bytes);
+// "200ms", "5s", "2h": what parse_duration reads.
+[[nodiscard]] std::string duration_text(std::chrono::milliseconds duration);
+
+}  // namespace weir
