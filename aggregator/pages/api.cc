@@ -73,6 +73,11 @@ std::int64_t floor_to(std::int64_t value, std::int64_t unit) {
   return value - (rest < 0 ? rest + unit : rest);
 }
 
+// Windows are whole: the one that holds `from` belongs to the range.
+void align(TrafficQuery& query, std::int64_t window_s) {
+  if (query.from_s) query.from_s = floor_to(*query.from_s, window_s);
+}
+
 json time_json(std::int64_t time_ms) {
   return time_ms <= 0 ? json(nullptr) : json(time_ms);  // never, or not known
 }
@@ -152,6 +157,7 @@ Answer Api::summary(const Params& params) {
   const std::int64_t now_s = now_ms_() / 1000;
   auto request = parse_traffic(params, now_s, config_.window_s, false);
   if (!request) return error_answer(request.error());
+  align(request->query, config_.window_s);
   request->query.by_site = true;
   request->query.by_status = true;
   const auto rows = pool_.with<std::vector<TrafficRow>>(
@@ -185,6 +191,7 @@ Answer Api::traffic(const Params& params) {
   auto request = parse_traffic(params, now_s, config_.window_s, true);
   if (!request) return error_answer(request.error());
   TrafficQuery& query = request->query;
+  align(query, config_.window_s);
   const auto data = extent();
   if (!data) return error_answer(data.error());
   // Where there is no data there are no rows: the range that matters is that of the data.

@@ -73,7 +73,10 @@ function showRanges() {
     const button = element("button", name);
     button.type = "button";
     button.setAttribute("aria-pressed", String(name === chosen.range));
-    button.addEventListener("click", () => choose({ range: name }));
+    button.addEventListener("click", () => {
+      undecided = false;
+      choose({ range: name });
+    });
     return button;
   }));
 }
@@ -200,7 +203,7 @@ function showEmpty(summary) {
   const nothing = !summary.data;
   const empty = nothing || summary.total.requests === 0;
   find("empty").hidden = !empty;
-  find("content").hidden = nothing;
+  for (const id of ["tiles", "charts", "sites-section"]) find(id).hidden = nothing;
   find("empty-help").hidden = !nothing;
   if (!empty) return;
   find("empty-title").textContent = nothing ? "No requests yet" : "No requests in this range";
@@ -216,14 +219,17 @@ function problem(text) {
 
 let generation = 0;
 let timer = null;
+let undecided = false;
 
 async function refresh() {
   const mine = ++generation;
   clearTimeout(timer);
   try {
-    if (chosen.range === null) {
-      // An old log shows itself; a live one shows its last day.
+    if (chosen.range === null || undecided) {
+      // An old log shows itself; a live one shows its last day. Without data that waits.
       const all = await ask("summary");
+      if (mine !== generation) return;
+      undecided = !all.data;
       chosen.range = all.data && all.now_s - all.data.end_s > 86400 ? "all" : "24h";
       showRanges();
     }
@@ -239,6 +245,7 @@ async function refresh() {
     const seconds = ranges.find(([name]) => name === chosen.range)[1];
     const first = summary.data?.first_s ?? now - 3600;
     const shown = seconds ? { from: now - seconds, to: now } : { from: first, to: Math.min(now, summary.data?.end_s ?? now) };
+    find("content").hidden = !summary.data && agents.agents.length === 0 && sources.sources.length === 0 && dead.total === 0;
     showEmpty(summary);
     showTotals(summary, { from: Math.max(shown.from, Math.min(first, now)), to: shown.to });
     if (summary.data) showCharts(byClass, total, now, shown);

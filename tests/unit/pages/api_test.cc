@@ -52,6 +52,14 @@ TEST_F(ApiTest, SummaryAddsUpExactly) {
   EXPECT_EQ(get("/api/v1/summary", {{"from", std::to_string(kMinute)}})["total"]["requests"], 3);
 }
 
+TEST_F(ApiTest, TheWindowThatHoldsFromIsPartOfTheRange) {
+  tables->add(kMinute - 60, "a", "h", 200, 1, 1);
+  tables->add(kMinute, "a", "h", 200, 10, 1);
+  const Params half_way = {{"from", std::to_string(kMinute + 29)}};
+  EXPECT_EQ(get("/api/v1/summary", half_way)["total"]["requests"], 10);
+  EXPECT_EQ(get("/api/v1/traffic", half_way)["rows"][0]["requests"], 10);
+}
+
 TEST_F(ApiTest, AnEmptyStoreIsNoError) {
   const json out = get("/api/v1/summary");
   EXPECT_EQ(out["total"]["requests"], 0);
