@@ -1,0 +1,139 @@
+#include "agent/cli.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+
+#include "agent/commands.h"
+#include "agent/config.h"
+#include "common/exit_codes.h"
+
+namespace weir {
+namespace {
+
+constexpr const char* kProgram = "weir-agent";
+constexpr const char* kDescription =
+    "Follows access logs and ships them to Kafka, each line exactly once: what was acknowledged is in the "
+    "registry, "
+    "what was not is sent again and counted once.";
+
+struct Arguments {
+  std::string config, state_dir, nginx_conf;
+  bool output = false, json = false;
+  std::string format_name, log_format, escape = "default";
+  ParseOptions parse;
+};
+
+void add_commands(CLI::App& app, Arguments& a) {
+  auto* run = app.add_subcommand("run", "Follow the logs and ship them");
+  run->add_option("--config", a.config, "The configuration (TOML)")->required()->type_name("FILE");
+  run->footer("Example: weir-agent run --config /etc/weir/agent.toml");
+
+  auto* check = app.add_subcommand("check", "Say every mistake in a configuration");
+  check->add_option("--config", a.config, "The configuration (TOML)")->required()->type_name("FILE");
+  check->add_flag("--output", a.output, "Connect to Kafka, too: brokers, topic, partitions, largest message");
+  check->footer("Example: weir-agent check --config /etc/weir/agent.toml --output");
+
+  auto* parse = app.add_subcommand("parse", "Print lines as JSON objects, one per line");
+  auto* name = parse
+                   ->add_option("--format", a.format_name,
+                                "combined, common, main, json, w3c, or a [format.NAME] of --config")
+                   ->type_name("NAME");
+  parse->add_option("--log-format", a.log_format, "The format as nginx's log_format has it")
+      ->excludes(name)
+      ->type_name("STRING");
+  parse->add_option("--escape", a.escape, "escape= of that log_format")
+      ->check(CLI::IsMember({"default", "json", "none"}));
+  parse->add_option("--config", a.config, "The configuration that has the format")->type_name("FILE");
+  parse
+      ->add_option("--trusted-proxy", a.parse.client.trusted_proxies,
+                   "Network whose addresses are balancers, not clients")
+      ->type_name("NETWORK");
+  parse
+      ->add_option("--client-from", a.parse.client.client_from,
+                   "Header that has the client: http_x_real_ip, http_x_forwarded_for")
+      ->type_name("NAME");
+  parse->add_option("files", a.parse.files, "Logs, .gz too (default: standard input)")->type_name("FILE");
+  parse->footer("Example: weir-agent parse --format combined /var/log/nginx/access.log");
+
+  auto* discover =
+      app.add_subcommand("discover", "Read nginx.conf and print an [[input]] for each of its logs");
+  discover->add_option("--nginx-conf", a.nginx_conf, "nginx.conf (default: /etc/nginx/nginx.conf)")
+      ->type_name("FILE");
+  discover->footer("Example: weir-agent discover > /etc/weir/conf.d/nginx.toml");
+
+  auto* status = app.add_subcommand("status", "Print what the registry knows: sources, offsets, lag");
+  auto* config = status->add_option("--config", a.config, "The agent's configuration")->type_name("FILE");
+  status->add_option("--state-dir", a.state_dir, "Its state_dir (default: /var/lib/weir-agent)")
+      ->excludes(config)
+      ->type_name("DIR");
+  status->add_flag("--json", a.json, "As JSON, one object per source");
+  status->footer("Example: weir-agent status --config /etc/weir/agent.toml");
+}
+
+int fail_with(const Error& error, ExitCode code) {
+  print_error(kProgram, error);
+  return code;
+}
+
+int run_parse(Arguments& a) {
+  if (!a.log_format.empty()) {
+    a.parse.format = {FormatSpec::Kind::kNginx, a.log_format, a.escape};
+    return parse_command(a.parse);
+  }
+  const auto name = a.format_name.empty() ? std::string("combined") : a.format_name;
+  if (!a.config.empty()) {
+    const auto loaded = load_agent_config(a.config);
+    if (!loaded) return fail_with(loaded.error(), kExitConfig);
+    if (const auto own = loaded->config.formats.find(name); own != loaded->config.formats.end()) {
+      a.parse.format = own->second;
+      return parse_command(a.parse);
+    }
+  }
+  const auto named = named_format(name);
+  if (!named) return fail_with(named.error(), kExitUsage);
+  a.parse.format = *named;
+  return parse_command(a.parse);
+}
+
+int run_status(const Arguments& a) {
+  auto state_dir = a.state_dir.empty() ? AgentConfig().state_dir : a.state_dir;
+  if (!a.config.empty()) {
+    const auto loaded = load_agent_config(a.config);
+    if (!loaded) return fail_with(loaded.error(), kExitConfig);
+    state_dir = loaded->config.state_dir;
+  }
+  return status_command(state_dir, a.json);
+}
+
+}  // namespace
+
+int run_agent_cli(int argc, char** argv) {
+  CLI::App app(kDescription, kProgram);
+  app.set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
+  app.require_subcommand(0, 1);
+  Arguments a;
+  add_commands(app, a);
+  for (auto* command : app.get_subcommands({}))
+    command->set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? kExitOk : kExitUsage;
+  }
+  try {
+    if (app.got_subcommand("run")) return run_command(a.config);
+    if (app.got_subcommand("check")) return check_command(a.config, a.output);
+    if (app.got_subcommand("parse")) return run_parse(a);
+    if (app.got_subcommand("discover")) return discover_command(a.nginx_conf);
+    if (app.got_subcommand("status")) return run_status(a);
+  } catch (const std::exception& error) {
+    return fail_with(Error{Code::kIo, error.what(), ""}, kExitFailed);
+  }
+  fmt::print(stderr, "{}", app.help());
+  return kExitUsage;
+}
+
+}  // namespace weir

@@ -1,0 +1,61 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "agent/commands.h"
+#include "agent/tail/registry_status.h"
+#include "common/exit_codes.h"
+#include "common/visible.h"
+
+namespace weir {
+namespace {
+
+std::string when(std::int64_t ms) {
+  return ms == 0 ? "never"
+                 : fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(ms / 1000)));
+}
+
+std::uint64_t lag(const SourceStatus& source) {
+  return source.size_bytes - std::min(source.size_bytes, source.acknowledged_offset);
+}
+
+// visible() leaves only the two characters that JSON minds.
+std::string json_text(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : visible(text)) {
+    if (c == '"' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  return out + "\"";
+}
+
+}  // namespace
+
+int status_command(const std::string& state_dir, bool json) {
+  const auto sources = read_registry_status(state_dir);
+  if (!sources) {
+    print_error("weir-agent", sources.error());
+    return sources.error().code == Code::kNotFound ? kExitInput : kExitFailed;
+  }
+  if (!json)
+    fmt::print("{:<32}  {:>14}  {:>14}  {:>12}  {:<20}  {:<8}  PATH\n", "SOURCE", "SIZE", "SHIPPED", "LAG",
+               "LAST SHIPPED", "STATE");
+  for (const auto& source : *sources) {
+    if (json) {
+      fmt::print(
+          "{{\"source\":\"{}\",\"path\":{},\"input\":{},\"size_bytes\":{},\"shipped_offset\":{},\"lag_"
+          "bytes\":{},\"last_shipped_ms\":{},\"state\":{}}}\n",
+          source.id.hex(), json_text(source.path), json_text(source.input), source.size_bytes,
+          source.acknowledged_offset, lag(source), source.last_acknowledged_ms, json_text(source.state));
+    } else {
+      fmt::print("{:<32}  {:>14}  {:>14}  {:>12}  {:<20}  {:<8}  {}\n", source.id.hex(), source.size_bytes,
+                 source.acknowledged_offset, lag(source), when(source.last_acknowledged_ms),
+                 visible(source.state), visible(source.path));
+    }
+  }
+  return kExitOk;
+}
+
+}  // namespace weir
