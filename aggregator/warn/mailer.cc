@@ -63,7 +63,8 @@ std::string hint_for(CURLcode code) {
     case CURLE_OPERATION_TIMEDOUT:
       return "check [mail] server, and that this host may connect to it; the mail waits in the outbox";
     case CURLE_USE_SSL_FAILED:
-      return "the server offers no TLS: set [mail] tls = \"opportunistic\", or another server";
+      return "the server offers no TLS: name another server, or set [mail] tls = \"none\" to send in the "
+             "clear";
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CONNECT_ERROR:
@@ -127,9 +128,10 @@ class SmtpMailer : public Mailer {
 
  private:
   void set_security(CURL* handle) const {
-    const long level = config_.tls == "required" ? CURLUSESSL_ALL
-                       : config_.tls == "none"   ? CURLUSESSL_NONE
-                                                 : CURLUSESSL_TRY;
+    // Whoever can strip TLS from the connection would be handed the password.
+    const bool required =
+        config_.tls == "required" || (config_.tls == "opportunistic" && !config_.user.empty());
+    const long level = required ? CURLUSESSL_ALL : config_.tls == "none" ? CURLUSESSL_NONE : CURLUSESSL_TRY;
     curl_easy_setopt(handle, CURLOPT_USE_SSL, level);
     // Opportunistic TLS takes plain text, so a certificate that nobody signed is no worse
     // (RFC 7435); a name, a password or a CA to check against makes it worth refusing.

@@ -164,6 +164,18 @@ TEST(Mailer, RequiredTlsIsNotGivenUp) {
   EXPECT_TRUE(server.mails().empty());
 }
 
+TEST(Mailer, APasswordIsNotSentInTheClearUnlessAskedTo) {
+  SmtpServer server;
+  MailConfig config = mail_config(server.url());
+  config.user = "ops";
+  config.password = "secret";
+  const std::atomic<bool> stop{false};
+  const auto sent = make_smtp_mailer(config, stop)->deliver({1, "a@x.org", "s", "b", 0, 0, 0, ""});
+  ASSERT_FALSE(sent.has_value());
+  EXPECT_THAT(sent.error().hint, HasSubstr("no TLS"));
+  EXPECT_TRUE(server.mails().empty());
+}
+
 TEST(Outbox, BackOffDoublesUpToTenMinutes) {
   EXPECT_EQ(retry_delay_ms(1), 5'000);
   EXPECT_EQ(retry_delay_ms(2), 10'000);
