@@ -1,7 +1,12 @@
-# The real programs with real parts. One ctest per file; each brings its own daemons.
-foreach(name single_box)
+# The real programs with real parts. One ctest per case; each brings its own daemons, on free
+# ports. Those with brokers in them take turns: three JVMs and a browser fill two cores.
+function(weir_integration_test name file case timeout_s)
   add_test(NAME integration_${name}
-    COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/integration/${name}_test.py)
-  set_tests_properties(integration_${name} PROPERTIES LABELS integration TIMEOUT 600 COST -1
-    ENVIRONMENT "WEIR_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-endforeach()
+    COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/integration/${file}_test.py ${case})
+  set_tests_properties(integration_${name} PROPERTIES LABELS integration TIMEOUT ${timeout_s} COST -1
+    ENVIRONMENT "WEIR_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}" ${ARGN})
+endfunction()
+weir_integration_test(single_box single_box "" 300)
+weir_integration_test(kafka_path kafka_path Path.test_the_table_the_page_and_the_mail 400 RESOURCE_LOCK brokers)
+weir_integration_test(kafka_path_killed kafka_path Path.test_each_part_killed_once 500 RESOURCE_LOCK brokers)
+weir_integration_test(kafka_three_brokers kafka_path Path.test_one_of_three_brokers_killed 600 RESOURCE_LOCK brokers)

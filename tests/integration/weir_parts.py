@@ -122,11 +122,12 @@ class WeirTest(unittest.TestCase):
 
 class Nginx:
     def __init__(self, folder, port, log):
-        self.folder, self.port, self.log = folder, port, log
+        self.folder, self.port, self.log, self.requests = folder, port, log, 0
 
     def load(self, requests, site):
         """`requests` requests over one connection, of four kinds in turn."""
         paths = ["/ok/100", "/ok/10000", "/missing", "/error"]
+        self.requests += requests
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as s:
             reader = s.makefile("rb")
             for i in range(requests):
@@ -138,6 +139,7 @@ class Nginx:
                 reader.read(length)
 
     def raw(self, request):
+        self.requests += 1
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as s:
             s.sendall(request)
             s.shutdown(socket.SHUT_WR)
@@ -151,7 +153,12 @@ class Nginx:
         await_fact(self.log.exists, "nginx wrote to a new file after USR1")
 
     def truth(self):
-        """What the logs say, read by another program than ours: {(site, status): (requests, bytes)}."""
+        """What the logs say, read by another program than ours: {(site, status): (requests, bytes)}.
+        nginx writes a line after its answer was read, so the last one may be still to come."""
+        await_fact(lambda: sum(r for r, _ in self.logged().values()) == self.requests, "nginx wrote each line")
+        return self.logged()
+
+    def logged(self):
         line = re.compile(rb'" (\d{3}) (\d+) "[^"]*" "[^"]*" "[^"]*" (\S+) \S+$')
         sums = collections.defaultdict(lambda: [0, 0])
         for file in sorted(self.log.parent.glob("access.log*")):
