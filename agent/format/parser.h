@@ -40,6 +40,9 @@ class LineParser {
   // Views in `out` live until the next call. Allocates nothing per line once warm.
   [[nodiscard]] virtual Outcome parse(std::string_view line, Record& out, Unparsed& reason) = 0;
   [[nodiscard]] virtual const std::vector<std::string>& extra_names() const = 0;
+  // Lines that begin with '#' say how those after them are read: whoever starts in the middle
+  // of a file gives parse() the ones before first.
+  [[nodiscard]] virtual bool reads_directives() const { return false; }
 };
 
 // Named formats: "combined", "common", "main" (nginx's packaged default), "json", "w3c".

@@ -79,6 +79,8 @@ class W3cParser final : public LineParser {
     return builder_.extra_names();
   }
 
+  [[nodiscard]] bool reads_directives() const override { return true; }
+
  private:
   static constexpr std::size_t kMaxColumns = 256;
   struct Column {

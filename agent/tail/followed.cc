@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <tuple>
 
 namespace weir {
 namespace {
@@ -127,6 +128,28 @@ void LineReader::rewind(std::uint64_t offset) {
   pending_.clear();
   cut_bytes_ = 0;
   at_end_ = false;
+  directives_given_ = false;
+}
+
+// The header of a W3C file says what its columns are, however far behind it the reading starts.
+Result<void> LineReader::give_directives(LineParser& parser) const {
+  std::string bytes;
+  Record unused;
+  Unparsed reason{};
+  for (std::uint64_t at = 0; at < offset_;) {
+    const auto got = content_->read(at, std::min<std::uint64_t>(kReadBytes, offset_ - at), bytes);
+    if (!got) return std::unexpected(got.error());
+    if (*got == 0) break;
+    at += *got;
+    std::string_view rest = bytes;
+    for (auto end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
+      if (rest.starts_with('#')) std::ignore = parser.parse(rest.substr(0, end), unused, reason);
+      rest.remove_prefix(end + 1);
+    }
+    // Of a line that goes on in the next block only its first byte and, of a directive, its text matter.
+    bytes = std::string(rest.substr(0, rest.starts_with('#') ? kHeadScanBytes : 1));
+  }
+  return {};
 }
 
 // Keeps the head and drops the rest as it comes, so that a line without end needs no memory.
@@ -142,6 +165,12 @@ void LineReader::take_long_line(LineBatch& batch) {
 
 Result<void> LineReader::fill(LineBatch& batch, std::uint64_t limit_bytes, LineParser& parser) {
   at_end_ = false;
+  if (!directives_given_) {
+    if (parser.reads_directives()) {
+      if (auto given = give_directives(parser); !given) return given;
+    }
+    directives_given_ = true;
+  }
   for (;;) {
     if (cut_bytes_ == 0) {
       const auto used = batch.add_lines(pending_, limit_bytes, max_line_, parser);

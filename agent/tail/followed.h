@@ -90,6 +90,7 @@ class LineReader {
  private:
   [[nodiscard]] std::uint64_t held() const { return cut_bytes_ > 0 ? cut_bytes_ : pending_.size(); }
   void take_long_line(LineBatch& batch);
+  [[nodiscard]] Result<void> give_directives(LineParser& parser) const;
 
   std::shared_ptr<Content> content_;
   std::uint64_t offset_;
@@ -99,6 +100,7 @@ class LineReader {
   std::uint64_t cut_bytes_ = 0;
   std::string scratch_;
   bool at_end_ = false;
+  bool directives_given_ = false;  // those before offset_ are known to the parser
 };
 
 // The first data line of a content, for its SourceId: "" while there is no whole one.

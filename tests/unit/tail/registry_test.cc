@@ -1,0 +1,140 @@
+#include "agent/tail/registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/tail/registry_status.h"
+#include "tests/unit/temp_folder.h"
+
+namespace weir {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::TempFolder;
+
+RegistryEntry entry_of(std::string_view first_line) {
+  RegistryEntry entry;
+  entry.id = make_source_id("web1", "/var/log/nginx/access.log", first_line);
+  entry.path = "/var/log/nginx/access.log";
+  entry.input = "web";
+  entry.device = 0xffff'ffff'ffff'fff0U;  // more than SQLite's signed integers
+  entry.inode = 42;
+  entry.partition = 3;
+  entry.origin = 10;
+  entry.acknowledged_offset = 5000;
+  entry.size_bytes = 6000;
+  entry.tail_hash = std::string("\0hash\xff", 6);
+  entry.last_acknowledged_ms = 1'795'000'000'123;
+  entry.state = "active";
+  return entry;
+}
+
+TEST(Registry, RemembersAcrossStarts) {
+  const TempFolder folder;
+  const auto entry = entry_of("one");
+  std::uint64_t instance = 0;
+  {
+    const auto registry = std::move(*Registry::open(folder / "state"));
+    instance = registry->instance();
+    EXPECT_NE(instance, 0U);
+    registry->put(entry);
+    registry->put(entry_of("two"));
+    ASSERT_TRUE(registry->flush().has_value());
+    registry->put(entry_of("never flushed"));
+  }
+  const auto registry = std::move(*Registry::open(folder / "state"));
+  EXPECT_EQ(registry->instance(), instance);
+  const auto* found = registry->find(entry.id);
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->path, entry.path);
+  EXPECT_EQ(found->input, entry.input);
+  EXPECT_EQ(found->device, entry.device);
+  EXPECT_EQ(found->inode, entry.inode);
+  EXPECT_EQ(found->partition, entry.partition);
+  EXPECT_EQ(found->origin, entry.origin);
+  EXPECT_EQ(found->acknowledged_offset, entry.acknowledged_offset);
+  EXPECT_EQ(found->size_bytes, entry.size_bytes);
+  EXPECT_EQ(found->tail_hash, entry.tail_hash);
+  EXPECT_EQ(found->last_acknowledged_ms, entry.last_acknowledged_ms);
+  EXPECT_EQ(found->state, entry.state);
+  EXPECT_EQ(registry->find(entry_of("never flushed").id), nullptr);
+}
+
+TEST(Registry, IsReadForStatusBesideARunningAgent) {
+  const TempFolder folder;
+  const auto missing = read_registry_status(folder / "state");
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().code, Code::kNotFound);
+  const auto registry = std::move(*Registry::open(folder / "state"));
+  registry->put(entry_of("one"));
+  ASSERT_TRUE(registry->flush().has_value());
+  const auto rows = read_registry_status(folder / "state");
+  ASSERT_TRUE(rows.has_value());
+  ASSERT_EQ(rows->size(), 1U);
+  EXPECT_EQ(rows->front().acknowledged_offset, 5000U);
+  EXPECT_EQ(rows->front().state, "active");
+}
+
+TEST(Registry, ASecondAgentIsRefusedWithThePidOfTheFirst) {
+  const TempFolder folder;
+  const auto first = Registry::open(folder / "state");
+  const auto second = Registry::open(folder / "state");
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().code, Code::kFenced);
+  EXPECT_THAT(second.error().what, HasSubstr(folder / "state"));
+  EXPECT_THAT(second.error().what, HasSubstr(std::to_string(::getpid())));
+}
+
+TEST(Registry, OfANewerWeirIsRefusedAndLeftAlone) {
+  const TempFolder folder;
+  {
+    const auto registry = Registry::open(folder / "state");
+  }
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open((folder / "state/registry").c_str(), &raw), SQLITE_OK);
+  sqlite3_exec(raw, "UPDATE meta SET value='999' WHERE name='version'", nullptr, nullptr, nullptr);
+  sqlite3_close(raw);
+  const auto refused = Registry::open(folder / "state");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kInvalid);
+  EXPECT_THAT(refused.error().what, HasSubstr("999"));
+}
+
+TEST(Registry, AFileThatIsNoDatabaseIsSaidNotOverwritten) {
+  const TempFolder folder;
+  std::filesystem::create_directories(folder / "state");
+  folder.write("state/registry", std::string(4096, 'x'));
+  const auto refused = Registry::open(folder / "state");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().what, HasSubstr(folder / "state/registry"));
+  EXPECT_EQ(std::filesystem::file_size(folder / "state/registry"), 4096U);
+}
+
+TEST(Registry, WhatCouldNotBeWrittenIsWrittenLater) {
+  const TempFolder folder;
+  const auto registry = std::move(*Registry::open(folder / "state"));
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open((folder / "state/registry").c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  registry->put(entry_of("one"));
+  EXPECT_FALSE(registry->flush().has_value());
+  sqlite3_exec(other, "COMMIT", nullptr, nullptr, nullptr);
+  sqlite3_close(other);
+  EXPECT_TRUE(registry->flush().has_value());
+  EXPECT_EQ(read_registry_status(folder / "state")->size(), 1U);
+}
+
+TEST(Registry, AFolderThatCannotBeMadeIsSaid) {
+  const TempFolder folder;
+  const auto file = folder.write("file", "");
+  const auto refused = Registry::open(file + "/state");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().what, HasSubstr(file));
+  EXPECT_THAT(refused.error().hint, HasSubstr("state_dir"));
+}
+
+}  // namespace
+}  // namespace weir
