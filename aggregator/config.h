@@ -28,7 +28,6 @@ struct SettleConfig {
   std::chrono::milliseconds commit_interval{1000};
   std::uint64_t max_pending_bytes = 64 << 20;  // held uncommitted; fetching stops here
   std::size_t max_sites = 10000;               // more distinct sites become "(other)"
-  std::size_t max_dead_letters = 10000;        // kept rows; all are counted
 };
 
 struct AggregatorConfig {

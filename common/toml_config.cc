@@ -245,13 +245,16 @@ void load_includes(Context& context, const Node& include) {
     const std::optional<std::string> pattern = expand(context, *item, "include");
     if (!pattern) continue;
     glob_t found{};
+    errno = 0;
     const int outcome = ::glob(resolve(*pattern, include.file).c_str(), GLOB_ERR, nullptr, &found);
     const std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
     ::globfree(&found);
     const bool is_glob = pattern->find_first_of("*?[") != std::string::npos;
-    if (outcome == GLOB_NOMATCH && !is_glob) {
+    // A conf.d that nobody made yet is as good as an empty one.
+    const bool nothing = outcome == GLOB_NOMATCH || (outcome == GLOB_ABORTED && errno == ENOENT);
+    if (nothing && !is_glob) {
       context.add(*item, "include", fmt::format("there is no file {}", resolve(*pattern, include.file)));
-    } else if (outcome != 0 && outcome != GLOB_NOMATCH) {
+    } else if (outcome != 0 && !nothing) {
       context.add(
           *item, "include",
           fmt::format("cannot look for {}: {}", resolve(*pattern, include.file), std::strerror(errno)));
