@@ -14,6 +14,7 @@
 #include <mutex>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "agent/tail/followed.h"
 #include "agent/tail/registry.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr std::uint64_t kTickMs = 100;
 constexpr std::uint64_t kRegistryFlushMs = 200;
 constexpr std::int64_t kSayAgainMs = 60'000;
+constexpr std::size_t kMaxNames = 16;
 
 std::int64_t wall_ms() {
   timespec now{};
@@ -57,6 +59,8 @@ std::string existing_folder(std::string folder) {
 
 struct Source {
   std::string path;
+  // The names that it had, newest last: a new file under one of them is no copy of it.
+  std::deque<std::string> names;
   const InputConfig* input = nullptr;
   std::shared_ptr<Content> content;
   FileFacts facts;
@@ -75,6 +79,12 @@ struct Source {
   bool registry_dirty = true;
   std::string trouble;
 
+  void named(const std::string& name) {
+    path = name;
+    std::erase(names, name);
+    names.push_back(name);
+    if (names.size() > kMaxNames) names.pop_front();
+  }
   [[nodiscard]] bool drained() const { return !dirty && sent.idle() && !sent.failed(); }
   [[nodiscard]] std::uint64_t size() const {
     return content->compressed() ? reader.position() : std::max(facts.size_bytes, reader.position());
@@ -94,6 +104,14 @@ struct InFlight {
   LineBatch::Counts counts;
   std::int64_t last_event_ms = kNoTime;
 };
+
+// The registry's source goes on in a file only if the bytes before its offset are there.
+Result<bool> continues(const RegistryEntry& entry, Content& content) {
+  if (entry.tail_hash.empty()) return true;
+  const auto hash = tail_hash(content, entry.acknowledged_offset);
+  if (!hash) return std::unexpected(hash.error());
+  return *hash == entry.tail_hash;
+}
 
 }  // namespace
 
@@ -129,6 +147,7 @@ struct Agent::Impl {
   AgentStatus totals;
 
   uv_loop_t loop{};
+  bool loop_open = false;
   uv_async_t wake{};
   uv_timer_t tick{};
   uv_idle_t more{};
@@ -144,6 +163,7 @@ struct Agent::Impl {
   Result<void> prepare_codec();
   void scan();
   void look_at(const std::string& path, const InputConfig& input);
+  [[nodiscard]] Source* followed(const SourceId& id) const;
   Result<void> open_source(const std::string& path, const InputConfig& input,
                            std::shared_ptr<Content> content, const FileFacts& facts);
   Result<std::unique_ptr<LineParser>> parser_for(const InputConfig& input) const;
@@ -163,6 +183,7 @@ struct Agent::Impl {
   void say_trouble();
   [[nodiscard]] bool caught_up() const;
   void work_more();
+  void close_loop();
 };
 
 Result<void> Agent::Impl::prepare_codec() {
@@ -226,11 +247,13 @@ void Agent::Impl::mark(const std::shared_ptr<Source>& source) {
 }
 
 void Agent::Impl::scan() {
+  check_sizes();  // a truncated file must have made way for its copy
   last_scan_ms = wall_ms();
   scan_wanted = false;
   for (auto& [key, source] : sources) source->present = false;
   waiting.clear();
   std::erase_if(problems, [](const auto& problem) { return !problem.first.starts_with("watch "); });
+  std::vector<std::pair<std::string, const InputConfig*>> found;
   for (const auto& input : config.inputs) {
     for (const auto& pattern : input.paths) {
       for (const auto& folder : expand(folder_of(pattern))) watch(folder);
@@ -241,10 +264,19 @@ void Agent::Impl::scan() {
         const bool excluded = std::any_of(
             input.exclude.begin(), input.exclude.end(),
             [&](const std::string& glob) { return ::fnmatch(glob.c_str(), path.c_str(), 0) == 0; });
-        if (!excluded) look_at(path, input);
+        if (!excluded) found.emplace_back(path, &input);
       }
     }
   }
+  // After a start, files that were followed before come first: what shares its first line with
+  // one of them, a copy that is still being written say, is then compared with it.
+  if (!scanned) {
+    std::stable_partition(found.begin(), found.end(), [&](const auto& candidate) {
+      struct stat named{};
+      return ::stat(candidate.first.c_str(), &named) == 0 && registry->knows_file(named.st_dev, named.st_ino);
+    });
+  }
+  for (const auto& [path, input] : found) look_at(path, *input);
   for (auto& [key, source] : sources) {
     if (!source->present && source->quiet_since_ms == 0) source->quiet_since_ms = last_scan_ms;
     mark(source);
@@ -257,7 +289,7 @@ void Agent::Impl::look_at(const std::string& path, const InputConfig& input) {
   if (::stat(path.c_str(), &named) != 0) return;  // gone since the glob
   if (const auto known = sources.find({named.st_dev, named.st_ino}); known != sources.end()) {
     auto& source = *known->second;
-    if (!source.present || source.path.size() > path.size()) source.path = path;
+    if (!source.present || source.path.size() > path.size()) source.named(path);
     source.present = true;
     source.quiet_since_ms = 0;
     return;
@@ -285,6 +317,12 @@ void Agent::Impl::look_at(const std::string& path, const InputConfig& input) {
     problems[path] = opened.error().what;
 }
 
+Source* Agent::Impl::followed(const SourceId& id) const {
+  const auto found =
+      std::find_if(sources.begin(), sources.end(), [&](const auto& entry) { return entry.second->id == id; });
+  return found == sources.end() ? nullptr : found->second.get();
+}
+
 Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig& input,
                                       std::shared_ptr<Content> content, const FileFacts& facts) {
   const auto line = first_data_line(*content);
@@ -295,38 +333,50 @@ Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig
   }
   const auto family = log_family(path);
   auto id = make_source_id(config.id, family, *line);
-  const auto salt = fmt::format("{}:{}", facts.device, facts.inode);
-  const auto salted = make_source_id(config.id, family, *line, salt);
-  const auto* entry = registry->find(salted);
-  if (entry != nullptr) id = salted;
-  if (entry == nullptr) {
-    entry = registry->find(id);
-    // The registry's source goes on in this file only if the bytes before its offset are here.
-    if (entry != nullptr && !entry->tail_hash.empty()) {
-      const auto hash = tail_hash(*content, entry->acknowledged_offset);
-      if (!hash) return std::unexpected(hash.error());
-      if (*hash != entry->tail_hash) {
-        id = salted;
-        entry = nullptr;
-      }
-    }
+  // A look-alike's id: of the file, too. An inode that comes again makes another generation.
+  const auto salted = [&](int generation) {
+    return make_source_id(config.id, family, *line,
+                          generation == 0 ? fmt::format("{}:{}", facts.device, facts.inode)
+                                          : fmt::format("{}:{}:{}", facts.device, facts.inode, generation));
+  };
+  const RegistryEntry* entry = nullptr;
+  int free_generation = 0;
+  for (const auto* known = registry->find(salted(0)); known != nullptr && entry == nullptr;
+       known = registry->find(salted(free_generation))) {
+    const auto goes_on = continues(*known, *content);
+    if (!goes_on) return std::unexpected(goes_on.error());
+    if (*goes_on) entry = known;
+    ++free_generation;
   }
-  for (const auto& [key, other] : sources) {
-    if (other->id != id) continue;
-    // Same first line as a file that is followed: a copy of it (copytruncate's, or compressed
-    // beside it) adds nothing; anything else is a look-alike and gets an id of its own.
-    const auto shared =
-        std::min(other->reader.offset(), content->compressed() ? other->reader.offset() : facts.size_bytes);
-    const auto ours = tail_hash(*content, shared);
-    const auto theirs = tail_hash(*other->content, shared);
-    if (ours && theirs && !ours->empty() && *ours == *theirs) {
-      if (!content->compressed() && facts.size_bytes > other->size())
-        break;  // it goes on where the other ends
-      return {};
+  auto position = options.position_of ? options.position_of(salted(0)) : std::nullopt;
+  if (entry != nullptr) {
+    id = entry->id;
+  } else if (position) {
+    id = salted(0);
+  } else if (auto* other = followed(id); other != nullptr) {
+    const auto relation = relation_to(*content, facts, path, *other->content, other->names);
+    if (!relation) return std::unexpected(relation.error());
+    if (*relation == Relation::kCopy) return {};
+    if (*relation == Relation::kLookAlike) id = salted(free_generation);
+    if (*relation == Relation::kContinues) {
+      remember(*other);
+      entry = registry->find(id);
     }
-    id = salted;
-    entry = nullptr;
-    break;
+  } else if (options.position_of) {
+    position = options.position_of(id);
+    // The store has counted more of that source than this file has: it is another one.
+    if (position && !content->compressed() && *position > facts.size_bytes) {
+      id = salted(0);
+      position.reset();
+    }
+  } else if (const auto* known = registry->find(id); known != nullptr) {
+    const auto goes_on = continues(*known, *content);
+    if (!goes_on) return std::unexpected(goes_on.error());
+    if (*goes_on) {
+      entry = known;
+    } else {
+      id = salted(free_generation);
+    }
   }
   auto parser = parser_for(input);
   if (!parser) return std::unexpected(parser.error());
@@ -335,8 +385,8 @@ Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig
   if (entry != nullptr) {
     offset = entry->acknowledged_offset;
     origin = entry->origin;
-  } else if (options.position_of) {
-    if (const auto position = options.position_of(id)) offset = *position;
+  } else if (position) {
+    offset = *position;
   } else if (input.start_at_end && !scanned && !content->compressed()) {
     // Told to begin at the end: at the start of the line that is being written.
     offset = facts.size_bytes;
@@ -348,6 +398,7 @@ Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig
     origin = offset;
   }
   auto source = std::make_shared<Source>(Source{.path = path,
+                                                .names = {path},
                                                 .input = &input,
                                                 .content = content,
                                                 .facts = facts,
@@ -358,6 +409,7 @@ Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig
                                                 .reader = LineReader(content, offset, input.max_line),
                                                 .sent = SentRanges(offset),
                                                 .trouble = {}});
+  if (entry != nullptr && entry->path != path) source->names.push_front(entry->path);
   source->dirty_since_ms = 0;
   const FileKey key{facts.device, facts.inode};
   sources[key] = source;
@@ -647,6 +699,19 @@ void Agent::Impl::housekeeping() {
   if (scan_wanted || now - last_scan_ms >= config.tail.scan_interval.count()) scan();
 }
 
+void Agent::Impl::close_loop() {
+  if (!std::exchange(loop_open, false)) return;
+  uv_walk(
+      &loop,
+      [](uv_handle_t* handle, void*) {
+        if (uv_is_closing(handle) == 0) uv_close(handle, nullptr);
+      },
+      nullptr);
+  while (uv_run(&loop, UV_RUN_DEFAULT) != 0) {
+  }
+  uv_loop_close(&loop);
+}
+
 void Agent::Impl::work_more() {
   if (uv_is_active(reinterpret_cast<uv_handle_t*>(&more)) != 0) return;
   uv_idle_start(&more, [](uv_idle_t* handle) {
@@ -672,7 +737,7 @@ void Agent::Impl::on_tick() {
 
 Agent::Agent() : impl_(std::make_unique<Impl>()) {}
 
-Agent::~Agent() = default;
+Agent::~Agent() { impl_->close_loop(); }
 
 Result<std::unique_ptr<Agent>> Agent::create(const AgentConfig& config, Output& output,
                                              AgentOptions options) {
@@ -695,6 +760,7 @@ Result<std::unique_ptr<Agent>> Agent::create(const AgentConfig& config, Output& 
   if (auto prepared = impl.prepare_codec(); !prepared) return std::unexpected(prepared.error());
   if (uv_loop_init(&impl.loop) != 0)
     return fail(Code::kIo, "the event loop could not be made", "raise the limit of open files");
+  impl.loop_open = true;
   impl.output->set_on_settled([self = &impl](std::uint64_t id, const Error* error) {
     self->settled(id, error);
     self->work_more();
@@ -734,15 +800,7 @@ Result<void> Agent::run() {
     const std::lock_guard lock(impl.mutex);
     impl.running = false;
   }
-  uv_walk(
-      &impl.loop,
-      [](uv_handle_t* handle, void*) {
-        if (uv_is_closing(handle) == 0) uv_close(handle, nullptr);
-      },
-      nullptr);
-  while (uv_run(&impl.loop, UV_RUN_DEFAULT) != 0) {
-  }
-  uv_loop_close(&impl.loop);
+  impl.close_loop();
   return {};
 }
 

@@ -67,7 +67,7 @@ void add_local(CLI::App& app, Arguments& arguments) {
 
 void add_report(CLI::App& app, Arguments& arguments) {
   auto* report = app.add_subcommand("report", "Tables, CSV and JSON from the store");
-  report->require_subcommand(1);
+  report->require_subcommand(0, 1);
   auto* traffic = report->add_subcommand("traffic", "Requests, bytes, times and latency");
   auto* store = traffic->add_option("--store", arguments.store, "SQLite file")->type_name("FILE");
   traffic->add_option("--config", arguments.config, "Configuration that names the store")
@@ -145,7 +145,7 @@ int start_report(Arguments& arguments) {
 int run_cli(int argc, char** argv) {
   CLI::App app{kDescription, kProgram};
   app.set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.fallthrough(false);
   Arguments arguments;
   add_run(app, arguments);
@@ -162,7 +162,10 @@ int run_cli(int argc, char** argv) {
   if (app.got_subcommand("run")) return run_command(arguments.config);
   if (app.got_subcommand("check")) return check_command(arguments.config, arguments.check_store);
   if (app.got_subcommand("local")) return start_local(arguments);
-  return start_report(arguments);
+  const auto* report = app.get_subcommand("report");
+  if (report->parsed() && report->got_subcommand("traffic")) return start_report(arguments);
+  fmt::print(stderr, "{}", report->parsed() ? report->help() : app.help());
+  return kExitUsage;
 }
 
 }  // namespace weir

@@ -207,6 +207,26 @@ Result<void> LineReader::fill(LineBatch& batch, std::uint64_t limit_bytes, LineP
   return {};
 }
 
+Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const std::string& path,
+                             Content& followed, const std::deque<std::string>& followed_names) {
+  const auto other = followed.facts();
+  if (!other) return std::unexpected(other.error());
+  // Rotation by rename: the bytes may agree, as they do when the same requests come within the
+  // same second, and are new all the same. An unlinked file was replaced, by an editor say.
+  const bool renamed_away =
+      other->links > 0 && std::find(followed_names.begin(), followed_names.end(), path) != followed_names.end();
+  if (renamed_away) return Relation::kLookAlike;
+  // A compressed content has the size of its compression: its first line must do.
+  if (candidate.compressed() || followed.compressed()) return Relation::kCopy;
+  const auto shared = std::min(other->size_bytes, facts.size_bytes);
+  const auto ours = tail_hash(candidate, shared);
+  if (!ours) return std::unexpected(ours.error());
+  const auto theirs = tail_hash(followed, shared);
+  if (!theirs) return std::unexpected(theirs.error());
+  if (*ours != *theirs) return Relation::kLookAlike;
+  return facts.size_bytes > other->size_bytes ? Relation::kContinues : Relation::kCopy;
+}
+
 Result<std::string> first_data_line(Content& content) {
   std::string head;
   const auto got = content.read(0, kHeadScanBytes, head);

@@ -1,5 +1,6 @@
 #include "agent/tail/registry.h"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -211,6 +212,12 @@ std::uint64_t Registry::instance() const { return impl_->instance; }
 const RegistryEntry* Registry::find(const SourceId& id) const {
   const auto found = impl_->entries.find(id);
   return found == impl_->entries.end() ? nullptr : &found->second;
+}
+
+bool Registry::knows_file(std::uint64_t device, std::uint64_t inode) const {
+  return std::any_of(impl_->entries.begin(), impl_->entries.end(), [&](const auto& entry) {
+    return entry.second.device == device && entry.second.inode == inode;
+  });
 }
 
 void Registry::put(const RegistryEntry& entry) {

@@ -39,6 +39,8 @@ class Registry {
 
   [[nodiscard]] std::uint64_t instance() const;
   [[nodiscard]] const RegistryEntry* find(const SourceId& id) const;
+  // A file that an entry was about when it was last written.
+  [[nodiscard]] bool knows_file(std::uint64_t device, std::uint64_t inode) const;
   void put(const RegistryEntry& entry);
   // One transaction with all that was put since. Errors: kIo; what was put stays to be flushed.
   [[nodiscard]] Result<void> flush();

@@ -51,7 +51,9 @@ listen = "{listen}"
 
     def test_wrong_arguments(self):
         for program in ("weir-agent", "weir-aggregator"):
-            self.says(program, "frobnicate", code=2, todo="--help")
+            self.says(program, "frobnicate", code=2, what="frobnicate", todo="--help")
+            self.says(program, code=2, todo="Usage")
+        self.says("weir-aggregator", "report", "trafic", code=2, what="trafic", todo="--help")
 
     def test_a_log_that_is_binary(self):
         log = self.folder / "binary.log"

@@ -52,7 +52,16 @@ listen = "127.0.0.1:{self.pages}"
 
     def settled(self, aggregator, nginx):
         truth = nginx.truth()
-        await_fact(lambda: self.report("--config", aggregator) == truth, f"the table equals the log: {truth}")
+        tables = []  # the last one is what a failure shows
+
+        def equal():
+            tables[:] = [self.report("--config", aggregator)]
+            return tables[0] == truth
+
+        try:
+            await_fact(equal, "the table equals the log")
+        except AssertionError:
+            self.assertEqual(tables[0], truth)
         self.assertEqual(self.report("--config", aggregator), truth)
 
     def test_the_table_the_page_and_the_mail(self):
