@@ -354,6 +354,11 @@ Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig
   } else if (position) {
     id = salted(0);
   } else if (auto* other = followed(id); other != nullptr) {
+    const auto now = other->content->facts();
+    if (now && !other->content->compressed() && now->size_bytes < other->reader.position()) {
+      scan_wanted = true;  // truncated a moment ago: its copy is looked at once it has left
+      return {};
+    }
     const auto relation = relation_to(*content, facts, path, *other->content, other->names);
     if (!relation) return std::unexpected(relation.error());
     if (*relation == Relation::kCopy) return {};

@@ -21,11 +21,11 @@ namespace weir {
 struct SourceStatus {
   SourceId id;
   std::string path, input;
-  std::uint64_t size_bytes = 0;            // of the content, as far as known
+  std::uint64_t size_bytes = 0;  // of the content, as far as known
   std::uint64_t read_offset = 0;
   std::uint64_t acknowledged_offset = 0;
-  std::int64_t last_acknowledged_ms = 0;   // 0: never
-  std::string state;                       // "active", "rotated", "gone", "unreadable: ..."
+  std::int64_t last_acknowledged_ms = 0;  // 0: never
+  std::string state;                      // "active", "rotated", "gone", "unreadable: ..."
 };
 
 struct AgentStatus {
@@ -56,9 +56,9 @@ class Agent {
   // Runs the loop on this thread until stop(); then ships what is read, within
   // ship.shutdown_timeout. Errors: the loop could not be made.
   [[nodiscard]] Result<void> run();
-  void stop();                                   // any thread, and signal handlers' watcher
-  void reload(AgentConfig config);               // any thread; a config that was checked
-  [[nodiscard]] AgentStatus status() const;      // any thread; a snapshot at most 1 s old
+  void stop();                               // any thread, and signal handlers' watcher
+  void reload(AgentConfig config);           // any thread; a config that was checked
+  [[nodiscard]] AgentStatus status() const;  // any thread; a snapshot at most 1 s old
 
  private:
   Agent();

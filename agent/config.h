@@ -17,10 +17,10 @@ namespace weir {
 
 struct InputConfig {
   std::string name;
-  std::vector<std::string> paths;    // globs
-  std::vector<std::string> exclude;  // globs
-  std::string format = "combined";   // a named format, or one of [format.NAME]
-  bool start_at_end = false;         // start_at = "beginning" | "end", for files never seen before
+  std::vector<std::string> paths;             // globs
+  std::vector<std::string> exclude;           // globs
+  std::string format = "combined";            // a named format, or one of [format.NAME]
+  bool start_at_end = false;                  // start_at = "beginning" | "end", for files never seen before
   std::chrono::milliseconds ignore_older{0};  // 0: off. Files not modified for longer are not opened
   std::map<std::string, std::string> fields;
   ClientConfig client;               // trusted_proxies, client_from
@@ -29,7 +29,7 @@ struct InputConfig {
 
 struct KafkaOutputConfig : KafkaConnection {
   std::string topic;
-  std::string acks = "all";    // "0", "1", "all"
+  std::string acks = "all";     // "0", "1", "all"
   std::string codec = "batch";  // "batch", "json", "raw"
 };
 
@@ -46,19 +46,20 @@ struct ShipConfig {
 };
 
 struct TailConfig {
-  std::chrono::milliseconds scan_interval{10000};   // globs are looked at again (inotify wakes earlier)
-  std::chrono::milliseconds close_rotated{5000};    // a renamed file at its end is closed after this much silence
+  std::chrono::milliseconds scan_interval{10000};  // globs are looked at again (inotify wakes earlier)
+  std::chrono::milliseconds close_rotated{
+      5000};  // a renamed file at its end is closed after this much silence
 };
 
 struct AgentConfig {
-  std::string id;          // default: the machine's host name
+  std::string id;  // default: the machine's host name
   std::string state_dir = "/var/lib/weir-agent";
   std::vector<InputConfig> inputs;
   std::map<std::string, FormatSpec> formats;  // [format.NAME]
   enum class OutputKind { kKafka, kStdout, kFile };
   OutputKind output = OutputKind::kKafka;
   KafkaOutputConfig kafka;
-  std::string file_output_path;   // [output.file] path
+  std::string file_output_path;     // [output.file] path
   std::string text_codec = "json";  // [output.stdout] / [output.file] codec = "json" | "raw"
   ShipConfig ship;
   TailConfig tail;

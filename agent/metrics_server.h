@@ -17,8 +17,8 @@ namespace weir {
 class MetricsServer {
  public:
   // Listens when it returns. kUnavailable: the address is in use or not ours.
-  [[nodiscard]] static Result<std::unique_ptr<MetricsServer>> start(
-      const std::string& listen, std::function<AgentStatus()> status);
+  [[nodiscard]] static Result<std::unique_ptr<MetricsServer>> start(const std::string& listen,
+                                                                    std::function<AgentStatus()> status);
   ~MetricsServer();
   [[nodiscard]] std::string address() const;  // "127.0.0.1:9601", the real port
 

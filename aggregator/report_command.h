@@ -10,7 +10,8 @@
 namespace weir {
 
 struct ReportOptions {
-  std::string from, to;          // ISO 8601 UTC, "2026-11-23", "2026-11-23T10:00:00Z", or "-24h" before now; "": unbounded
+  std::string from,
+      to;  // ISO 8601 UTC, "2026-11-23", "2026-11-23T10:00:00Z", or "-24h" before now; "": unbounded
   std::vector<std::string> by;   // "site", "host", "status"
   std::string step = "all";      // "1m", "5m", "1h", "1d", "all"
   std::string format = "table";  // "table", "csv", "json"

@@ -8,15 +8,15 @@ namespace weir {
 
 enum ExitCode : int {
   kExitOk = 0,
-  kExitFailed = 1,          // anything without a code of its own
-  kExitUsage = 2,           // wrong arguments
-  kExitInput = 3,           // a log or file cannot be read
-  kExitConfig = 4,          // the configuration has mistakes
-  kExitLocked = 5,          // another agent holds the state_dir
-  kExitListen = 6,          // the address to listen on is in use or not ours
-  kExitStore = 7,           // the store cannot be opened, or refuses the password
-  kExitSchemaTooNew = 8,    // the store was written by a newer weir
-  kExitKafka = 9,           // a broker or topic that does not answer or does not exist
+  kExitFailed = 1,        // anything without a code of its own
+  kExitUsage = 2,         // wrong arguments
+  kExitInput = 3,         // a log or file cannot be read
+  kExitConfig = 4,        // the configuration has mistakes
+  kExitLocked = 5,        // another agent holds the state_dir
+  kExitListen = 6,        // the address to listen on is in use or not ours
+  kExitStore = 7,         // the store cannot be opened, or refuses the password
+  kExitSchemaTooNew = 8,  // the store was written by a newer weir
+  kExitKafka = 9,         // a broker or topic that does not answer or does not exist
 };
 
 // Prints "weir-agent: WHAT\n  HINT\n" to stderr, control characters made visible.

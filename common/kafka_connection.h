@@ -25,6 +25,7 @@ void read_kafka_connection(ConfigTable& table, KafkaConnection& out);
 
 // Properties for rd_kafka_conf_set, without `librdkafka`: the caller sets its own
 // next and those of `librdkafka` last.
-[[nodiscard]] std::vector<std::pair<std::string, std::string>> kafka_properties(const KafkaConnection& connection);
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> kafka_properties(
+    const KafkaConnection& connection);
 
 }  // namespace weir

@@ -17,9 +17,9 @@ namespace weir {
 
 struct ConfigMistake {
   std::string file;
-  std::uint32_t line = 0;  // 0: of the file as a whole
-  std::string key;         // "output.kafka.broker"
-  std::string what;        // "unknown key; did you mean \"brokers\"?"
+  std::uint32_t line = 0;                  // 0: of the file as a whole
+  std::string key;                         // "output.kafka.broker"
+  std::string what;                        // "unknown key; did you mean \"brokers\"?"
   [[nodiscard]] std::string text() const;  // "agent.toml:12: output.kafka.broker: unknown key; ..."
 };
 
@@ -44,12 +44,11 @@ class ConfigTable {
   // A string as it stands, "${" included: a log_format has variables of its own.
   [[nodiscard]] std::string verbatim(std::string_view key);
   [[nodiscard]] bool boolean(std::string_view key, bool fallback);
-  [[nodiscard]] std::int64_t integer(std::string_view key, std::int64_t fallback,
-                                     std::int64_t min, std::int64_t max);
+  [[nodiscard]] std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t min,
+                                     std::int64_t max);
   [[nodiscard]] double number(std::string_view key, double fallback);
   [[nodiscard]] std::optional<double> optional_number(std::string_view key);
-  [[nodiscard]] std::chrono::milliseconds duration(std::string_view key,
-                                                   std::chrono::milliseconds fallback);
+  [[nodiscard]] std::chrono::milliseconds duration(std::string_view key, std::chrono::milliseconds fallback);
   [[nodiscard]] std::uint64_t size(std::string_view key, std::uint64_t fallback);
   [[nodiscard]] std::vector<std::string> strings(std::string_view key,
                                                  std::vector<std::string> fallback = {});
@@ -58,8 +57,9 @@ class ConfigTable {
   [[nodiscard]] std::map<std::string, std::string> string_map(std::string_view key);
   // Sub-tables. table(): absent gives an empty one whose has-been-there is false.
   [[nodiscard]] ConfigTable table(std::string_view key);
-  [[nodiscard]] std::vector<ConfigTable> tables(std::string_view key);               // [[key]]
-  [[nodiscard]] std::vector<std::pair<std::string, ConfigTable>> named_tables(std::string_view key);  // [key.NAME]
+  [[nodiscard]] std::vector<ConfigTable> tables(std::string_view key);  // [[key]]
+  [[nodiscard]] std::vector<std::pair<std::string, ConfigTable>> named_tables(
+      std::string_view key);  // [key.NAME]
   [[nodiscard]] bool present() const;
   // The value's TOML text ("all", 1): for keys that take a number or a string.
   [[nodiscard]] std::string text(std::string_view key, std::string_view fallback = {});

@@ -23,7 +23,7 @@ struct ClientConfig {
 struct FormatSpec {
   enum class Kind { kNginx, kJson, kW3c, kRegex };
   Kind kind = Kind::kNginx;
-  std::string text;  // the log_format string, or the RE2 pattern; empty for json, w3c
+  std::string text;                // the log_format string, or the RE2 pattern; empty for json, w3c
   std::string escape = "default";  // nginx: "default", "json", "none"
   friend bool operator==(const FormatSpec&, const FormatSpec&) = default;
 };

@@ -3,8 +3,10 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <tuple>
 
 namespace weir {
@@ -15,6 +17,23 @@ constexpr std::size_t kTailHashBytes = 1024;
 constexpr std::size_t kHeadScanBytes = 64 << 10;
 // A longer line is counted as several: line_bytes of the wire has 32 bits.
 constexpr std::uint64_t kMaxCutBytes = 1 << 30;
+
+// 0: the base name; n: "access.log.n", also compressed; nothing: rotated, no telling how far.
+std::optional<std::uint64_t> rotation_of(const std::string& path) {
+  const auto family = log_family(path);
+  if (family.size() >= path.size()) return 0;
+  std::uint64_t number = 0;
+  const auto* begin = path.data() + family.size() + 1;
+  const auto [end, error] = std::from_chars(begin, path.data() + path.size(), number);
+  if (error != std::errc() || (end != path.data() + path.size() && *end != '.')) return std::nullopt;
+  return number;
+}
+
+bool less_rotated(const std::string& a, const std::string& b) {
+  const auto of_a = rotation_of(a);
+  const auto of_b = rotation_of(b);
+  return (of_a == 0U && of_b != 0U) || (of_a && of_b && *of_a < *of_b);
+}
 
 }  // namespace
 
@@ -213,8 +232,8 @@ Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const s
   if (!other) return std::unexpected(other.error());
   // Rotation by rename: the bytes may agree, as they do when the same requests come within the
   // same second, and are new all the same. An unlinked file was replaced, by an editor say.
-  const bool renamed_away =
-      other->links > 0 && std::find(followed_names.begin(), followed_names.end(), path) != followed_names.end();
+  const bool renamed_away = other->links > 0 && std::find(followed_names.begin(), followed_names.end(),
+                                                          path) != followed_names.end();
   if (renamed_away) return Relation::kLookAlike;
   // A compressed content has the size of its compression: its first line must do.
   if (candidate.compressed() || followed.compressed()) return Relation::kCopy;
@@ -224,6 +243,12 @@ Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const s
   const auto theirs = tail_hash(followed, shared);
   if (!theirs) return std::unexpected(theirs.error());
   if (*ours != *theirs) return Relation::kLookAlike;
+  // A copy is rotated further than its original, and the original is never the shorter of the
+  // two: what is shorter and nearer to the base name has been written anew.
+  const bool shorter_is_newer = facts.size_bytes < other->size_bytes
+                                    ? less_rotated(path, followed_names.back())
+                                    : less_rotated(followed_names.back(), path);
+  if (shared > 0 && facts.size_bytes != other->size_bytes && shorter_is_newer) return Relation::kLookAlike;
   return facts.size_bytes > other->size_bytes ? Relation::kContinues : Relation::kCopy;
 }
 

@@ -111,8 +111,9 @@ enum class Relation {
 };
 // `path` and `facts` are of `candidate`; `followed_names` all that the followed file is known to
 // have had. Errors: those of Content::read.
-[[nodiscard]] Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const std::string& path,
-                                           Content& followed, const std::deque<std::string>& followed_names);
+[[nodiscard]] Result<Relation> relation_to(Content& candidate, const FileFacts& facts,
+                                           const std::string& path, Content& followed,
+                                           const std::deque<std::string>& followed_names);
 
 // The first data line of a content, for its SourceId: "" while there is no whole one.
 // Comment lines ('#') are skipped; at most kFirstLineHashBytes.

@@ -54,7 +54,7 @@ class Source {
   virtual void committed(const PartitionKey& partition, std::int64_t next_offset) = 0;
   // Stop and go on fetching (the store is down); poll() must still be called.
   virtual void pause(bool paused) = 0;
-  [[nodiscard]] virtual std::string cluster_id() = 0;  // "" while unknown
+  [[nodiscard]] virtual std::string cluster_id() = 0;    // "" while unknown
   [[nodiscard]] virtual std::string status() const = 0;  // "" when healthy, else a sentence
 };
 

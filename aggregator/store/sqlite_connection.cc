@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <tuple>
 #include <unordered_map>
 
 #include "aggregator/store/sql_connection.h"
@@ -82,8 +83,14 @@ class SqliteConnection : public SqlConnection {
   [[nodiscard]] std::string_view column_type(std::string_view portable) const override {
     return portable == "number" ? "INTEGER" : "BLOB";
   }
-  [[nodiscard]] Result<void> lock_schema() override { return {}; }  // the transaction is enough
-  void unlock_schema() override {}
+  [[nodiscard]] Result<void> lock_schema() override {
+    auto begun = query(begin_sql(), {});
+    if (!begun) return std::unexpected(begun.error());
+    return {};
+  }
+  void unlock_schema() override {
+    if (!query("COMMIT", {})) std::ignore = query("ROLLBACK", {});
+  }
 
  private:
   void close() {

@@ -74,10 +74,10 @@ struct Commit {
 };
 
 struct TrafficQuery {
-  std::optional<std::int64_t> from_s, to_s;  // [from, to)
-  std::int64_t step_s = 0;                   // 0: all in one
+  std::optional<std::int64_t> from_s{}, to_s{};  // [from, to)
+  std::int64_t step_s = 0;                       // 0: all in one
   bool by_site = false, by_host = false, by_status = false;
-  std::optional<std::string> site, host;     // filters
+  std::optional<std::string> site{}, host{};  // filters
 };
 
 struct TrafficRow {
@@ -116,8 +116,7 @@ class Store {
   // Takes the partition: epoch + 1. Whoever held it is fenced from now on.
   [[nodiscard]] virtual Result<PartitionState> acquire(const PartitionKey& partition,
                                                        std::string_view owner) = 0;
-  [[nodiscard]] virtual Result<std::vector<SourceState>> load_sources(
-      const std::vector<SourceId>& ids) = 0;
+  [[nodiscard]] virtual Result<std::vector<SourceState>> load_sources(const std::vector<SourceId>& ids) = 0;
   // One transaction; first statement the compare-and-set on the partition's row. Retries
   // deadlocks itself; resolves an unknown COMMIT outcome by reading the row back.
   [[nodiscard]] virtual Result<void> commit(const Commit& commit) = 0;

@@ -2,9 +2,9 @@
 // order, and what is known again after a restart.
 #include "agent/agent.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,8 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::UnorderedElementsAre;
 using testing::TempFolder;
+using ::testing::UnorderedElementsAre;
 using namespace std::chrono_literals;
 
 constexpr auto kDeadline = 30s;
@@ -81,7 +81,8 @@ class Running {
     return true;
   }
   bool until_text(const std::string& expected) {
-    return until([&] { return text_.size() >= expected.size() && agent_->status().caught_up; }) && text_ == expected;
+    return until([&] { return text_.size() >= expected.size() && agent_->status().caught_up; }) &&
+           text_ == expected;
   }
   void take(bool acknowledge = true) {
     std::vector<Message> messages;
@@ -176,7 +177,8 @@ TEST(Agent, StartsAtTheEndOfFilesThatAreThereAndAtTheBeginningOfLaterOnes) {
   folder.append("a.log", " whole\n");
   EXPECT_TRUE(running.until([&] { return running.text() == "192.0.2.1 half whole\n"; })) << running.text();
   folder.write("b.log", line(3));
-  EXPECT_TRUE(running.until([&] { return running.text() == "192.0.2.1 half whole\n" + line(3); })) << running.text();
+  EXPECT_TRUE(running.until([&] { return running.text() == "192.0.2.1 half whole\n" + line(3); }))
+      << running.text();
 }
 
 TEST(Agent, RotationByRenameShipsTheOldToItsEndAndTheNewFromItsStart) {
@@ -205,13 +207,48 @@ TEST(Agent, AfterRotationTheSameLinesAgainAreNewLines) {
     }
     fs::rename(folder / "access.log", folder / "access.log.1");
     folder.write("access.log", lines(0, 20));
-    EXPECT_TRUE(running.until([&] { return running.text().size() == lines(0, 50).size() + lines(0, 20).size(); }))
-        << running.text();
+    EXPECT_TRUE(running.until([&] {
+      return running.text().size() == lines(0, 50).size() + lines(0, 20).size();
+    })) << running.text();
     EXPECT_EQ(running.counts()[line(0)], 2);
     EXPECT_EQ(running.counts()[line(49)], 1);
     folder.append("access.log", line(20));
     EXPECT_TRUE(running.until([&] { return running.counts()[line(20)] == 2; }));
   }
+}
+
+// The same, and the agent sees both for the first time.
+TEST(Agent, ARotatedFileThatBeginsLikeTheLiveOneIsAnotherFile) {
+  const TempFolder folder;
+  folder.write("access.log", lines(0, 20));
+  folder.write("access.log.1", lines(0, 50));
+  const auto config = config_of(folder, {folder / "access.log", folder / "access.log.1"});
+  {
+    Running running(config);
+    EXPECT_TRUE(running.until([&] { return running.text().size() == (lines(0, 50) + lines(0, 20)).size(); }))
+        << running.text();
+    EXPECT_EQ(running.counts()[line(19)], 2);
+    running.stop(true);
+  }
+  folder.append("access.log", line(90));
+  folder.append("access.log.1", line(91));
+  Running running(config);
+  EXPECT_TRUE(running.until(
+      [&] { return running.text().size() >= 2 * line(90).size() && running.agent().status().caught_up; }));
+  EXPECT_EQ(running.counts(), (std::map<std::string, int>{{line(90), 1}, {line(91), 1}})) << running.text();
+}
+
+TEST(Agent, AShorterCopyOfALongerOriginalIsACopyAtTheFirstLookToo) {
+  const TempFolder folder;
+  folder.write("access.log", lines(0, 50));
+  folder.write("access.log.1", lines(0, 20));
+  Running running(config_of(folder, {folder / "access.log.1", folder / "access.log"}));
+  EXPECT_TRUE(running.until([&] {
+    return running.counts()[line(49)] == 1 && running.agent().status().caught_up;
+  })) << running.text();
+  // Read in either order; under one id the store counts each range once.
+  for (const auto& source : running.agent().status().sources)
+    EXPECT_EQ(source.id, running.agent().status().sources.front().id);
 }
 
 TEST(Agent, ACopyBesideTheFileAddsNothingNotEvenWhileItIsWritten) {
@@ -361,10 +398,12 @@ TEST(Agent, WhatIsNoFileOrCannotBeReadIsAProblemThatIsSaid) {
   folder.write("good.log", line(1));
   folder.write("damaged.log.gz", std::string("\x1f\x8b", 2) + std::string(100, 'x'));
   Running running(config_of(folder, {folder / "*.log", folder / "*.gz"}));
-  EXPECT_TRUE(running.until([&] { return running.text() == line(1) && running.agent().status().problems.size() == 3; }));
+  EXPECT_TRUE(running.until(
+      [&] { return running.text() == line(1) && running.agent().status().problems.size() == 3; }));
   std::string said;
   for (const auto& problem : running.agent().status().problems) said += problem + "\n";
-  for (const char* name : {"fifo.log", "folder.log", "damaged.log.gz"}) EXPECT_THAT(said, HasSubstr(folder / name));
+  for (const char* name : {"fifo.log", "folder.log", "damaged.log.gz"})
+    EXPECT_THAT(said, HasSubstr(folder / name));
 }
 
 TEST(Agent, ThatNeverRanLeavesNothingBehind) {
@@ -388,9 +427,11 @@ TEST(Agent, LookAlikesKeepTheirPositionsInAStoreWhateverTheOrder) {
   }};
   {
     Running running(config, options);
-    EXPECT_TRUE(running.until([&] { return running.text().size() == (lines(0, 70) + line(777)).size() - lines(50, 70).size() + lines(0, 20).size() &&
-                                           running.agent().status().caught_up; }))
-        << running.text().size();
+    EXPECT_TRUE(running.until([&] {
+      return running.text().size() ==
+                 (lines(0, 70) + line(777)).size() - lines(50, 70).size() + lines(0, 20).size() &&
+             running.agent().status().caught_up;
+    })) << running.text().size();
     const std::lock_guard lock(mutex);
     for (const auto& source : running.agent().status().sources) store[source.id] = source.acknowledged_offset;
     EXPECT_EQ(store.size(), 2U);
@@ -398,7 +439,8 @@ TEST(Agent, LookAlikesKeepTheirPositionsInAStoreWhateverTheOrder) {
   folder.append("access.log", line(778));
   folder.append("access.log.1", line(779));
   Running running(config, options);
-  EXPECT_TRUE(running.until([&] { return running.text().size() >= 2 * line(778).size() && running.agent().status().caught_up; }));
+  EXPECT_TRUE(running.until(
+      [&] { return running.text().size() >= 2 * line(778).size() && running.agent().status().caught_up; }));
   EXPECT_EQ(running.counts(), (std::map<std::string, int>{{line(778), 1}, {line(779), 1}})) << running.text();
 }
 

@@ -1,0 +1,501 @@
+// The store on a real SQLite, and on a real MariaDB when tests/parts/with-mariadb runs us.
+#include "aggregator/store/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <sstream>
+#include <thread>
+
+#include "aggregator/store/sql_connection.h"
+#include "tests/unit/temp_folder.h"
+
+namespace weir {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::TempFolder;
+
+const PartitionKey kPartition{"access", 0};
+
+MysqlConfig mysql_config() {
+  MysqlConfig config;
+  const char* facts = std::getenv("WEIR_TEST_MYSQL");
+  const char* password = std::getenv("WEIR_TEST_MYSQL_PASSWORD");
+  if (facts == nullptr || password == nullptr)
+    throw std::runtime_error("run this by tests/parts/with-mariadb");
+  std::istringstream(facts) >> config.port >> config.user >> config.database;
+  config.password = password;
+  return config;
+}
+
+enum class Backend { kSqlite, kMysql };
+
+class StoreTest : public ::testing::TestWithParam<Backend> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == Backend::kMysql) {
+      for (const char* table : {"meta", "partition_state", "window_traffic", "source", "source_gap",
+                                "dead_letter", "agent", "site", "alert", "outbox"})
+        sql(std::string("DROP TABLE IF EXISTS ") + table);
+    }
+    store_ = open();
+    ASSERT_TRUE(store_->migrate().has_value());
+  }
+  [[nodiscard]] Result<std::unique_ptr<SqlConnection>> connect() const {
+    return GetParam() == Backend::kSqlite ? connect_sqlite(folder_ / "weir.db", false)
+                                          : connect_mysql(mysql_config());
+  }
+  [[nodiscard]] std::unique_ptr<Store> open() const {
+    auto store =
+        GetParam() == Backend::kSqlite ? open_sqlite(folder_ / "weir.db") : open_mysql(mysql_config());
+    if (!store) throw std::runtime_error(store.error().what);
+    return std::move(*store);
+  }
+  std::vector<SqlRow> sql(const std::string& text) const {
+    auto connection = connect();
+    if (!connection) throw std::runtime_error(connection.error().what);
+    if (!(*connection)->connected() && !(*connection)->connect()) throw std::runtime_error("not connected");
+    auto rows = (*connection)->query(text);
+    if (!rows) throw std::runtime_error(rows.error().what);
+    return std::move(*rows);
+  }
+  Store& store() { return *store_; }
+
+  TempFolder folder_;
+  std::unique_ptr<Store> store_;
+};
+
+WindowSum sum_of(std::uint64_t requests, std::uint64_t bytes, std::uint64_t latency_ms = 5) {
+  WindowSum sum;
+  sum.requests = requests;
+  sum.bytes_sent = sum.flow_bytes = bytes;
+  sum.request_bytes = requests * 3;
+  sum.request_time_ms = requests * latency_ms;
+  sum.upstream_time_ms = requests * 2;
+  for (std::uint64_t i = 0; i < requests; ++i) sum.latency.add(latency_ms);
+  return sum;
+}
+
+Commit commit_of(const PartitionState& owned, std::int64_t next_offset, WindowDelta windows,
+                 PartitionKey partition = kPartition) {
+  Commit commit;
+  commit.partition = std::move(partition);
+  commit.epoch = owned.epoch;
+  commit.expected_next_offset = owned.next_offset;
+  commit.next_offset = next_offset;
+  commit.windows = std::move(windows);
+  return commit;
+}
+
+std::uint64_t total_requests(Store& store) {
+  const auto rows = store.traffic({}, 100);
+  if (!rows) throw std::runtime_error(rows.error().what);
+  std::uint64_t total = 0;
+  for (const auto& row : *rows) total += row.sum.requests;
+  return total;
+}
+
+TEST_P(StoreTest, ACommitAddsToWhatIsThere) {
+  auto owned = store().acquire(kPartition, "one").value();
+  EXPECT_EQ(owned.epoch, 1U);
+  EXPECT_EQ(owned.next_offset, -1);
+  const WindowKey ok{600, "shop.example", "web1", 200};
+  const WindowKey missing{660, "shop.example", "web1", 404};
+  ASSERT_TRUE(
+      store().commit(commit_of(owned, 10, {{ok, sum_of(3, 300, 5)}, {missing, sum_of(1, 7)}})).has_value());
+  owned.next_offset = 10;
+  auto second = commit_of(owned, 11, {{ok, sum_of(2, 50, 500)}});
+  second.cluster_id = "cluster";
+  second.leader_epoch = 4;
+  ASSERT_TRUE(store().commit(second).has_value());
+
+  const auto rows = store().traffic({.by_site = true, .by_host = true, .by_status = true}, 100);
+  ASSERT_TRUE(rows.has_value());
+  ASSERT_EQ(rows->size(), 2U);
+  auto expected = sum_of(3, 300, 5);
+  expected.merge(sum_of(2, 50, 500));
+  EXPECT_EQ((*rows)[0].status, 200);
+  EXPECT_EQ((*rows)[0].sum, expected);
+  EXPECT_EQ((*rows)[1].sum, sum_of(1, 7));
+
+  const auto again = store().acquire(kPartition, "two").value();
+  EXPECT_EQ(again.epoch, 2U);
+  EXPECT_EQ(again.next_offset, 11);
+  EXPECT_EQ(again.cluster_id, "cluster");
+  EXPECT_EQ(again.leader_epoch, 4);
+}
+
+TEST_P(StoreTest, TheSameCommitAgainIsFencedAndChangesNothing) {
+  const auto owned = store().acquire(kPartition, "one").value();
+  const auto commit = commit_of(owned, 10, {{{600, "a", "web1", 200}, sum_of(3, 300)}});
+  ASSERT_TRUE(store().commit(commit).has_value());
+  const auto again = store().commit(commit);
+  ASSERT_FALSE(again.has_value());
+  EXPECT_EQ(again.error().code, Code::kFenced);
+  EXPECT_EQ(total_requests(store()), 3U);
+}
+
+TEST_P(StoreTest, ANewOwnerFencesTheOldOne) {
+  const auto old = store().acquire(kPartition, "one").value();
+  const auto other = open();
+  const auto owned = other->acquire(kPartition, "two").value();
+  const auto late = store().commit(commit_of(old, 10, {{{600, "a", "web1", 200}, sum_of(3, 300)}}));
+  ASSERT_FALSE(late.has_value());
+  EXPECT_EQ(late.error().code, Code::kFenced);
+  EXPECT_THAT(late.error().what, HasSubstr("access 0"));
+  ASSERT_TRUE(other->commit(commit_of(owned, 5, {{{600, "a", "web1", 200}, sum_of(1, 1)}})).has_value());
+  EXPECT_EQ(total_requests(store()), 1U);
+}
+
+TEST_P(StoreTest, ACommitThatFailsHalfwayLeavesNoTrace) {
+  const auto owned = store().acquire(kPartition, "one").value();
+  auto commit =
+      commit_of(owned, 10,
+                {{{600, "a", "web1", 200}, sum_of(3, 300)}, {{600, std::string(256, 'x'), "web1", 200}, {}}});
+  commit.new_sites = {"a"};
+  const auto refused = store().commit(commit);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kInvalid);
+  EXPECT_EQ(total_requests(store()), 0U);
+  EXPECT_TRUE(store().sites()->empty());
+  EXPECT_EQ(store().acquire(kPartition, "two")->next_offset, -1);
+}
+
+TEST_P(StoreTest, SourcesKeepTheirCoverage) {
+  const auto owned = store().acquire(kPartition, "one").value();
+  SourceState source;
+  source.id = make_source_id("web1", "/var/log/nginx/access.log", "first");
+  source.coverage.add({100, 200}, 50);
+  source.coverage.add({300, 400}, 50);
+  source.agent_id = "web1";
+  source.host = "web1.example";
+  source.input = "nginx";
+  source.path = "/var/log/nginx/access.log";
+  source.instance = 0xffff'ffff'ffff'fff0U;
+  source.lines = 4;
+  source.unparsed = 1;
+  source.filtered = 2;
+  source.first_seen_ms = 1;
+  source.last_seen_ms = 2;
+  auto commit = commit_of(owned, 10, {});
+  commit.sources = {source};
+  ASSERT_TRUE(store().commit(commit).has_value());
+  const auto unknown = make_source_id("web1", "/var/log/nginx/access.log", "second");
+  auto found = store().load_sources({unknown, source.id});
+  ASSERT_TRUE(found.has_value());
+  ASSERT_EQ(found->size(), 1U);
+  EXPECT_EQ(found->front().coverage.gaps(), source.coverage.gaps());
+  EXPECT_EQ(found->front().coverage.high_water(), 400U);
+  EXPECT_EQ(found->front().coverage.origin(), 50U);
+  EXPECT_EQ(found->front().instance, source.instance);
+  EXPECT_EQ(found->front().unparsed, 1U);
+
+  source.coverage.add({50, 300}, 50);
+  commit.expected_next_offset = 10;
+  commit.next_offset = 11;
+  commit.sources = {source};
+  ASSERT_TRUE(store().commit(commit).has_value());
+  found = store().all_sources(10);
+  ASSERT_EQ(found->size(), 1U);
+  EXPECT_TRUE(found->front().coverage.gaps().empty());
+  EXPECT_TRUE(sql("SELECT * FROM source_gap").empty());
+}
+
+TEST_P(StoreTest, KeysAreBytesNotWords) {
+  const auto owned = store().acquire(kPartition, "one").value();
+  // What a collation would take for the same, what SQL would take for its own, what is no UTF-8.
+  const std::vector<std::string> sites = {"a",        "A",  "a ",
+                                          "\xC3\xA4", "ae", "'; DROP TABLE source; --",
+                                          "\xff\xfe", "%",  "\xF0\x9F\x92\xA9",
+                                          "\\",       "\"", std::string("n\0l", 3)};
+  WindowDelta windows;
+  for (const auto& site : sites) windows[{600, site, "web1", 200}] = sum_of(1, 10);
+  auto commit = commit_of(owned, 10, windows);
+  commit.new_sites = sites;
+  ASSERT_TRUE(store().commit(commit).has_value());
+  commit.expected_next_offset = 10;
+  commit.next_offset = 20;
+  ASSERT_TRUE(store().commit(commit).has_value());
+  const auto rows = store().traffic({.by_site = true}, 100);
+  ASSERT_TRUE(rows.has_value());
+  EXPECT_EQ(rows->size(), sites.size());
+  for (const auto& row : *rows) EXPECT_EQ(row.sum.requests, 2U) << row.site;
+  for (const auto& site : sites) {
+    const auto one = store().traffic({.by_site = true, .site = site}, 100);
+    ASSERT_TRUE(one.has_value());
+    ASSERT_EQ(one->size(), 1U) << site;
+    EXPECT_EQ(one->front().site, site);
+  }
+  EXPECT_EQ(store().sites()->size(), sites.size());
+}
+
+TEST_P(StoreTest, TrafficIsAskedByTimeStepAndColumn) {
+  const auto owned = store().acquire(kPartition, "one").value();
+  WindowDelta windows;
+  constexpr std::int64_t kDay = 86400;
+  for (std::int64_t minute = 0; minute < 2 * 1440; minute += 60)
+    windows[{minute * 60, minute % 120 == 0 ? "a" : "b", "web1", 200}] = sum_of(1, 10);
+  ASSERT_TRUE(store().commit(commit_of(owned, 10, windows)).has_value());
+  const auto days = store().traffic({.step_s = kDay}, 100).value();
+  ASSERT_EQ(days.size(), 2U);
+  EXPECT_EQ(days[1].start_s, kDay);
+  EXPECT_EQ(days[1].sum.requests, 24U);
+  const auto second =
+      store().traffic({.from_s = kDay, .to_s = kDay + 7200, .step_s = 3600, .by_site = true}, 100).value();
+  ASSERT_EQ(second.size(), 2U);
+  EXPECT_EQ(second[0].site, "a");
+  EXPECT_EQ(second[1].start_s, kDay + 3600);
+  EXPECT_EQ(store().traffic({.site = "a", .host = "web1"}, 100).value().front().sum.requests, 24U);
+  EXPECT_TRUE(store().traffic({.host = "web2"}, 100).value().empty());
+  const auto bounded = store().traffic({.step_s = 3600}, 10);
+  ASSERT_FALSE(bounded.has_value());
+  EXPECT_EQ(bounded.error().code, Code::kFull);
+}
+
+TEST_P(StoreTest, DeadLettersAreCountedAllAndKeptTheNewest) {
+  auto owned = store().acquire(kPartition, "one").value();
+  constexpr std::int64_t kBatches = 4;
+  for (std::int64_t batch = 0; batch < kBatches; ++batch) {
+    auto commit = commit_of(owned, (batch + 1) * 400, {});
+    for (std::int64_t i = 0; i < 400; ++i)
+      commit.dead_letters.push_back(
+          {kPartition, batch * 400 + i, 0, "", "is no batch", std::string("\0\xff<b>", 5), 7});
+    commit.dead_letter_count = 500;  // 100 were not kept
+    ASSERT_TRUE(store().commit(commit).has_value());
+    owned.next_offset = (batch + 1) * 400;
+  }
+  const auto letters = store().dead_letters(5000);
+  ASSERT_TRUE(letters.has_value());
+  EXPECT_EQ(letters->total, 2000U);
+  EXPECT_LE(letters->newest.size(), 1001U);
+  ASSERT_GE(letters->newest.size(), 1000U);
+  EXPECT_EQ(letters->newest.front().offset, 1599);
+  EXPECT_EQ(letters->newest.front().text, std::string("\0\xff<b>", 5));
+  EXPECT_EQ(store().dead_letters(3)->newest.size(), 3U);
+}
+
+TEST_P(StoreTest, AnOlderHeartbeatDoesNotReplaceANewerOne) {
+  auto owned = store().acquire(kPartition, "one").value();
+  auto commit = commit_of(owned, 1, {});
+  commit.agents = {{"web1", "web1.example", 7, 2000, 1900, 55}};
+  ASSERT_TRUE(store().commit(commit).has_value());
+  commit.expected_next_offset = 1;
+  commit.next_offset = 2;
+  commit.agents = {{"web1", "web1.example", 7, 1000, 900, 99}};
+  ASSERT_TRUE(store().commit(commit).has_value());
+  const auto agents = store().agents().value();
+  ASSERT_EQ(agents.size(), 1U);
+  EXPECT_EQ(agents.front().last_heartbeat_ms, 2000);
+  EXPECT_EQ(agents.front().lag_bytes, 55U);
+}
+
+TEST_P(StoreTest, AMailIsClaimedByOneUntilItsLeaseEnds) {
+  OutboxMail mail;
+  mail.to = "ops@example.org";
+  mail.subject = "busy";
+  mail.body = "line\r\n\xC3\xA4";
+  mail.created_ms = mail.next_try_ms = 1000;
+  auto later = mail;
+  later.next_try_ms = 9'000'000;
+  ASSERT_TRUE(store().save_alerts({{"busy", "shop.example", "firing", 60, 12.5}}, {mail, later}).has_value());
+  const auto alerts = store().alerts().value();
+  ASSERT_EQ(alerts.size(), 1U);
+  EXPECT_EQ(alerts.front().state, "firing");
+  EXPECT_EQ(alerts.front().value, 12.5);
+  EXPECT_EQ(store().mails_waiting().value(), 2U);
+
+  const auto other = open();
+  auto mine = store().claim_mails(1000, 500, 10).value();
+  ASSERT_EQ(mine.size(), 1U);
+  EXPECT_EQ(mine.front().body, mail.body);
+  EXPECT_TRUE(other->claim_mails(1400, 500, 10).value().empty());
+  EXPECT_EQ(other->claim_mails(1501, 500, 10).value().size(), 1U);
+  ASSERT_TRUE(other->mail_failed(mine.front().id, 5000, "refused").has_value());
+  EXPECT_TRUE(store().claim_mails(4999, 500, 10).value().empty());
+  mine = store().claim_mails(5000, 500, 10).value();
+  ASSERT_EQ(mine.size(), 1U);
+  EXPECT_EQ(mine.front().attempts, 1U);
+  EXPECT_EQ(mine.front().last_error, "refused");
+  ASSERT_TRUE(store().mail_delivered(mine.front().id).has_value());
+  EXPECT_EQ(store().mails_waiting().value(), 1U);
+
+  ASSERT_TRUE(store().save_alerts({{"busy", "shop.example", "ok", 120, 0.25}}, {mail}).has_value());
+  EXPECT_EQ(store().alerts()->front().state, "ok");
+  EXPECT_NE(store().claim_mails(6000, 500, 10)->front().id, mine.front().id) << "ids are never used again";
+}
+
+TEST_P(StoreTest, ANewerSchemaIsRefusedAndLeftAlone) {
+  sql("UPDATE meta SET value = 999");
+  const auto refused = open()->migrate();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kInvalid);
+  EXPECT_THAT(refused.error().what, HasSubstr("999"));
+  EXPECT_THAT(refused.error().hint, HasSubstr("newer"));
+}
+
+TEST_P(StoreTest, EveryoneMayMigrateAtOnce) {
+  for (const char* table : {"meta", "window_traffic", "outbox"}) sql(std::string("DROP TABLE ") + table);
+  std::vector<std::thread> threads;
+  std::atomic<int> failed = 0;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&] {
+      const auto own = open();
+      for (int n = 0; n < 2; ++n) {
+        const auto done = own->migrate();
+        if (!done) ++failed;
+        EXPECT_TRUE(done.has_value()) << done.error().what;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ(sql("SELECT * FROM meta").size(), 2U);
+}
+
+TEST_P(StoreTest, PartitionsOfTheSameWindowsCommitAtOnce) {
+  constexpr int kThreads = 4;
+  constexpr int kCommits = 25;
+  std::vector<std::thread> threads;
+  std::atomic<int> failed = 0;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      const auto own = open();
+      const PartitionKey partition{"access", i};
+      auto owned = own->acquire(partition, "owner").value();
+      for (int n = 0; n < kCommits; ++n) {
+        auto commit = commit_of(owned, n, {{{600, "a", "web1", 200}, sum_of(1, 10)}}, partition);
+        commit.new_sites = {"a", "b"};
+        commit.agents = {{"web" + std::to_string(n % 2), "h", 1, n, n, 0}};
+        if (!own->commit(commit)) ++failed;
+        owned.next_offset = n;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ(total_requests(store()), static_cast<std::uint64_t>(kThreads * kCommits));
+}
+
+// A connection whose COMMIT loses its answer, before or after it took effect.
+class LossyConnection : public SqlConnection {
+ public:
+  LossyConnection(std::unique_ptr<SqlConnection> inner, bool lands)
+      : inner_(std::move(inner)), lands_(lands) {}
+  Result<std::vector<SqlRow>> query(std::string_view text, const std::vector<SqlValue>& parameters) override {
+    if (armed && text == "COMMIT") {
+      armed = false;
+      connected_ = false;
+      const auto done = inner_->query(lands_ ? "COMMIT" : "ROLLBACK");
+      if (!done) return done;
+      return fail(Code::kUnavailable, "connection lost");
+    }
+    return inner_->query(text, parameters);
+  }
+  [[nodiscard]] std::uint64_t affected_rows() const override { return inner_->affected_rows(); }
+  [[nodiscard]] bool connected() const override { return connected_ && inner_->connected(); }
+  Result<void> connect() override {
+    connected_ = true;
+    return inner_->connected() ? Result<void>{} : inner_->connect();
+  }
+  [[nodiscard]] std::string_view begin_sql() const override { return inner_->begin_sql(); }
+  [[nodiscard]] std::string_view column_type(std::string_view portable) const override {
+    return inner_->column_type(portable);
+  }
+  Result<void> lock_schema() override { return inner_->lock_schema(); }
+  void unlock_schema() override { inner_->unlock_schema(); }
+  bool armed = false;
+
+ private:
+  std::unique_ptr<SqlConnection> inner_;
+  bool lands_;
+  bool connected_ = true;
+};
+
+TEST_P(StoreTest, ACommitWhoseAnswerWasLostCountsOnce) {
+  for (const bool lands : {true, false}) {
+    const PartitionKey partition{"access", lands ? 1 : 2};
+    auto connection = std::make_unique<LossyConnection>(std::move(*connect()), lands);
+    auto* lossy = connection.get();
+    const auto own = make_sql_store(std::move(connection));
+    const auto owned = own->acquire(partition, "one").value();
+    lossy->armed = true;
+    const auto commit = commit_of(owned, 10, {{{600, "a", "web1", 200}, sum_of(3, 300)}}, partition);
+    const auto done = own->commit(commit);
+    ASSERT_FALSE(lossy->armed);
+    // Either it is resolved here, or the caller is told that nothing was committed.
+    if (!done) {
+      EXPECT_EQ(done.error().code, Code::kUnavailable);
+      EXPECT_FALSE(lands) << "it was committed: " << done.error().what;
+      ASSERT_TRUE(own->commit(commit).has_value());
+    }
+    EXPECT_EQ(own->acquire(partition, "two")->next_offset, 10);
+  }
+  EXPECT_EQ(total_requests(store()), 6U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreTest, ::testing::Values(Backend::kSqlite));
+INSTANTIATE_TEST_SUITE_P(Mysql, StoreTest, ::testing::Values(Backend::kMysql));
+
+TEST(MysqlStore, AWrongPasswordIsSaidWithUserAndHost) {
+  auto config = mysql_config();
+  config.password = "wrong";
+  const auto refused = open_mysql(config);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kInvalid);
+  EXPECT_THAT(refused.error().what, HasSubstr("weir"));
+  EXPECT_FALSE(refused.error().hint.empty());
+  EXPECT_EQ(refused.error().what.find("wrong"), std::string::npos) << "no password in a message";
+}
+
+TEST(MysqlStore, AServerThatIsAwayIsUnavailable) {
+  auto config = mysql_config();
+  config.port = 1;
+  const auto refused = open_mysql(config);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kUnavailable);
+  EXPECT_THAT(refused.error().what, HasSubstr("127.0.0.1"));
+}
+
+TEST(SqliteStore, ForReadingItIsNeverMade) {
+  const TempFolder folder;
+  const auto missing = open_sqlite_readonly(folder / "weir.db");
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_THAT(missing.error().what, HasSubstr(folder / "weir.db"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "weir.db"));
+}
+
+TEST(SqliteStore, AFileThatIsNoDatabaseIsRefusedAndLeftAlone) {
+  const TempFolder folder;
+  const auto path = folder.write("weir.db", std::string(5000, 'x'));
+  auto store = open_sqlite(path);
+  const auto refused = store ? (*store)->migrate() : std::unexpected(store.error());
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().what, HasSubstr(path));
+  EXPECT_EQ(std::filesystem::file_size(path), 5000U);
+}
+
+TEST(SqliteStore, AFullDiskStopsACommitWhole) {
+  const TempFolder folder;
+  auto connection = std::move(*connect_sqlite(folder / "weir.db", false));
+  auto* raw = connection.get();
+  const auto store = make_sql_store(std::move(connection));
+  ASSERT_TRUE(store->migrate().has_value());
+  const auto owned = store->acquire(kPartition, "one").value();
+  const auto pages = number(raw->query("PRAGMA page_count")->front().front());
+  ASSERT_TRUE(raw->query("PRAGMA max_page_count = " + std::to_string(pages)).has_value());
+  WindowDelta windows;
+  for (int i = 0; i < 2000; ++i) windows[{600, "site" + std::to_string(i), "web1", 200}] = sum_of(1, 10);
+  const auto full = store->commit(commit_of(owned, 10, windows));
+  ASSERT_FALSE(full.has_value());
+  EXPECT_EQ(full.error().code, Code::kIo);
+  EXPECT_THAT(full.error().what, HasSubstr("full"));
+  ASSERT_TRUE(raw->query("PRAGMA max_page_count = 1000000").has_value());
+  ASSERT_TRUE(store->commit(commit_of(owned, 10, windows)).has_value())
+      << "room again: the same commit goes on";
+  EXPECT_EQ(total_requests(*store), 2000U);
+}
+
+}  // namespace
+}  // namespace weir
