@@ -98,6 +98,12 @@ struct Source {
 
 using FileKey = std::pair<std::uint64_t, std::uint64_t>;  // device, inode
 
+struct Identity {
+  SourceId id;                            // empty: nothing to read, for now
+  const RegistryEntry* entry = nullptr;   // what the registry knows of it
+  std::optional<std::uint64_t> position;  // where options.position_of lets it begin
+};
+
 struct InFlight {
   std::shared_ptr<Source> source;  // null: a heartbeat
   std::uint64_t content_bytes = 0;
@@ -163,6 +169,7 @@ struct Agent::Impl {
   Result<void> prepare_codec();
   void scan();
   void look_at(const std::string& path, const InputConfig& input);
+  Result<Identity> identify(const std::string& path, Content& content, const FileFacts& facts);
   [[nodiscard]] Source* followed(const SourceId& id) const;
   Result<void> open_source(const std::string& path, const InputConfig& input,
                            std::shared_ptr<Content> content, const FileFacts& facts);
@@ -323,32 +330,35 @@ Source* Agent::Impl::followed(const SourceId& id) const {
   return found == sources.end() ? nullptr : found->second.get();
 }
 
-Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig& input,
-                                      std::shared_ptr<Content> content, const FileFacts& facts) {
-  const auto line = first_data_line(*content);
+// Who the file is: a source that goes on, a new one, or (no id) nothing to read for now.
+Result<Identity> Agent::Impl::identify(const std::string& path, Content& content, const FileFacts& facts) {
+  Identity identity;
+  const auto line = first_data_line(content);
   if (!line) return std::unexpected(line.error());
   if (line->empty()) {
     waiting.insert(path);
-    return {};
+    return identity;
   }
   const auto family = log_family(path);
-  auto id = make_source_id(config.id, family, *line);
+  auto& id = identity.id;
+  id = make_source_id(config.id, family, *line);
   // A look-alike's id: of the file, too. An inode that comes again makes another generation.
   const auto salted = [&](int generation) {
     return make_source_id(config.id, family, *line,
                           generation == 0 ? fmt::format("{}:{}", facts.device, facts.inode)
                                           : fmt::format("{}:{}:{}", facts.device, facts.inode, generation));
   };
-  const RegistryEntry* entry = nullptr;
+  const RegistryEntry*& entry = identity.entry;
   int free_generation = 0;
   for (const auto* known = registry->find(salted(0)); known != nullptr && entry == nullptr;
        known = registry->find(salted(free_generation))) {
-    const auto goes_on = continues(*known, *content);
+    const auto goes_on = continues(*known, content);
     if (!goes_on) return std::unexpected(goes_on.error());
     if (*goes_on) entry = known;
     ++free_generation;
   }
-  auto position = options.position_of ? options.position_of(salted(0)) : std::nullopt;
+  auto& position = identity.position;
+  if (options.position_of) position = options.position_of(salted(0));
   if (entry != nullptr) {
     id = entry->id;
   } else if (position) {
@@ -357,11 +367,11 @@ Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig
     const auto now = other->content->facts();
     if (now && !other->content->compressed() && now->size_bytes < other->reader.position()) {
       scan_wanted = true;  // truncated a moment ago: its copy is looked at once it has left
-      return {};
+      return Identity{};
     }
-    const auto relation = relation_to(*content, facts, path, *other->content, other->names);
+    const auto relation = relation_to(content, facts, path, *other->content, other->names);
     if (!relation) return std::unexpected(relation.error());
-    if (*relation == Relation::kCopy) return {};
+    if (*relation == Relation::kCopy) return Identity{};
     if (*relation == Relation::kLookAlike) id = salted(free_generation);
     if (*relation == Relation::kContinues) {
       remember(*other);
@@ -370,12 +380,12 @@ Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig
   } else if (options.position_of) {
     position = options.position_of(id);
     // The store has counted more of that source than this file has: it is another one.
-    if (position && !content->compressed() && *position > facts.size_bytes) {
+    if (position && !content.compressed() && *position > facts.size_bytes) {
       id = salted(0);
       position.reset();
     }
   } else if (const auto* known = registry->find(id); known != nullptr) {
-    const auto goes_on = continues(*known, *content);
+    const auto goes_on = continues(*known, content);
     if (!goes_on) return std::unexpected(goes_on.error());
     if (*goes_on) {
       entry = known;
@@ -383,6 +393,15 @@ Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig
       id = salted(free_generation);
     }
   }
+  return identity;
+}
+
+Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig& input,
+                                      std::shared_ptr<Content> content, const FileFacts& facts) {
+  auto identity = identify(path, *content, facts);
+  if (!identity) return std::unexpected(identity.error());
+  if (identity->id.empty()) return {};
+  const auto* entry = identity->entry;
   auto parser = parser_for(input);
   if (!parser) return std::unexpected(parser.error());
   std::uint64_t offset = 0;
@@ -390,8 +409,8 @@ Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig
   if (entry != nullptr) {
     offset = entry->acknowledged_offset;
     origin = entry->origin;
-  } else if (position) {
-    offset = *position;
+  } else if (identity->position) {
+    offset = *identity->position;
   } else if (input.start_at_end && !scanned && !content->compressed()) {
     // Told to begin at the end: at the start of the line that is being written.
     offset = facts.size_bytes;
@@ -408,7 +427,7 @@ Result<void> Agent::Impl::open_source(const std::string& path, const InputConfig
                                                 .content = content,
                                                 .facts = facts,
                                                 .parser = std::move(*parser),
-                                                .id = id,
+                                                .id = identity->id,
                                                 .origin = origin,
                                                 .partition = entry != nullptr ? entry->partition : -1,
                                                 .reader = LineReader(content, offset, input.max_line),

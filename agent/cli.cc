@@ -8,6 +8,7 @@
 #include "agent/commands.h"
 #include "agent/config.h"
 #include "common/exit_codes.h"
+#include "common/man_page.h"
 
 namespace weir {
 namespace {
@@ -15,8 +16,7 @@ namespace {
 constexpr const char* kProgram = "weir-agent";
 constexpr const char* kDescription =
     "Follows access logs and ships them to Kafka, each line exactly once: what was acknowledged is in the "
-    "registry, "
-    "what was not is sent again and counted once.";
+    "registry, what was not is sent again and counted once.";
 
 struct Arguments {
   std::string config, state_dir, nginx_conf;
@@ -113,6 +113,9 @@ int run_agent_cli(int argc, char** argv) {
   CLI::App app(kDescription, kProgram);
   app.set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
   app.require_subcommand(0, 1);
+  app.footer(kExitCodesText);
+  bool man = false;
+  app.add_flag("--man", man, "Print the man page")->group("");
   Arguments a;
   add_commands(app, a);
   for (auto* command : app.get_subcommands({}))
@@ -122,6 +125,10 @@ int run_agent_cli(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? kExitOk : kExitUsage;
+  }
+  if (man) {
+    fmt::print("{}", man_page(app, WEIR_VERSION));
+    return kExitOk;
   }
   try {
     if (app.got_subcommand("run")) return run_command(a.config);

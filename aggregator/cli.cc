@@ -11,6 +11,7 @@
 #include "aggregator/load_config.h"
 #include "aggregator/report_command.h"
 #include "common/exit_codes.h"
+#include "common/man_page.h"
 
 namespace weir {
 namespace {
@@ -147,6 +148,9 @@ int run_cli(int argc, char** argv) {
   app.set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
   app.require_subcommand(0, 1);
   app.fallthrough(false);
+  app.footer(kExitCodesText);
+  bool man = false;
+  app.add_flag("--man", man, "Print the man page")->group("");
   Arguments arguments;
   add_run(app, arguments);
   add_check(app, arguments);
@@ -158,6 +162,10 @@ int run_cli(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     // 0: --help and --version, which arrive as errors.
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  if (man) {
+    fmt::print("{}", man_page(app, WEIR_VERSION));
+    return kExitOk;
   }
   if (app.got_subcommand("run")) return run_command(arguments.config);
   if (app.got_subcommand("check")) return check_command(arguments.config, arguments.check_store);

@@ -19,6 +19,13 @@ enum ExitCode : int {
   kExitKafka = 9,         // a broker or topic that does not answer or does not exist
 };
 
+// The same for --help and the man pages.
+inline constexpr const char* kExitCodesText =
+    "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 a log cannot be read, 4 mistakes in the "
+    "configuration, "
+    "5 another agent holds the state_dir, 6 the address cannot be listened on, 7 the store cannot be opened, "
+    "8 the store is of a newer weir, 9 no broker or topic.";
+
 // Prints "weir-agent: WHAT\n  HINT\n" to stderr, control characters made visible.
 void print_error(const char* program, const Error& error);
 
