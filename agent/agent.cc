@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::uint64_t kTickMs = 100;
 constexpr std::uint64_t kRegistryFlushMs = 200;
+constexpr std::int64_t kPublishMs = 500;
 constexpr std::int64_t kSayAgainMs = 60'000;
 constexpr std::size_t kMaxNames = 16;
 
@@ -149,7 +150,7 @@ struct Agent::Impl {
   std::int32_t partitions = 0;
   bool scanned = false, scan_wanted = true, stopping = false;
   std::int64_t last_scan_ms = 0, last_heartbeat_ms = 0, last_flush_ms = 0, stop_asked_ms = 0,
-               last_said_ms = 0;
+               last_said_ms = 0, last_published_ms = 0;
   AgentStatus totals;
 
   uv_loop_t loop{};
@@ -659,6 +660,7 @@ bool Agent::Impl::caught_up() const {
 }
 
 void Agent::Impl::publish() {
+  last_published_ms = wall_ms();
   AgentStatus status = totals;
   status.caught_up = caught_up();
   status.in_flight_bytes = in_flight_bytes;
@@ -756,6 +758,8 @@ void Agent::Impl::on_tick() {
   if (now - last_flush_ms >= static_cast<std::int64_t>(kRegistryFlushMs)) flush_registry();
   if (!stopping && now - last_heartbeat_ms >= config.ship.heartbeat_interval.count()) heartbeat();
   say_trouble();
+  // While there is always more to do, work_more() does not come to it.
+  if (now - last_published_ms >= kPublishMs) publish();
   work_more();
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -13,6 +14,10 @@
 
 namespace weir {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+// A disk that is full stays full for a while: without a pause the loop would only try again.
+constexpr auto kRetryAfter = std::chrono::seconds(1);
 
 // stdout or a file: a message is settled once the system took it.
 class TextOutput : public Output {
@@ -24,6 +29,7 @@ class TextOutput : public Output {
   void set_on_settled(Settled on_settled) override { on_settled_ = std::move(on_settled); }
   [[nodiscard]] Result<void> send(Message& message) override {
     if (!written_.empty()) return fail(Code::kFull, name_ + ": one at a time");
+    if (Clock::now() < retry_at_) return fail(Code::kFull, status_.blocked_because);
     std::string_view rest = message.payload;
     std::optional<Error> error;
     while (!rest.empty()) {
@@ -36,6 +42,7 @@ class TextOutput : public Output {
       }
       rest.remove_prefix(static_cast<std::size_t>(put));
     }
+    if (error) retry_at_ = Clock::now() + kRetryAfter;
     status_.blocked_because = error ? error->what + "; " + error->hint : "";
     written_.emplace_back(message.id, std::move(error));
     return {};
@@ -52,6 +59,7 @@ class TextOutput : public Output {
   bool owned_;
   std::string name_;
   Settled on_settled_;
+  Clock::time_point retry_at_;
   std::vector<std::pair<std::uint64_t, std::optional<Error>>> written_;
   OutputStatus status_{.connected = true, .blocked_because = {}, .reconnects = 0};
 };
