@@ -8,20 +8,12 @@
 #include <set>
 
 #include "agent/format_table.h"
+#include "common/config_values.h"
 
 namespace weir {
 namespace {
 
-// `value` when it is one of `words`; else a mistake that names the nearest.
-std::string one_of(ConfigTable& table, std::string_view key, std::string value,
-                   const std::vector<std::string>& words) {
-  if (std::find(words.begin(), words.end(), value) != words.end()) return value;
-  const auto close = nearest(value, words);
-  table.mistake(key, fmt::format("\"{}\" is not known; {}", value,
-                                 close.empty() ? fmt::format("there are {}", fmt::join(words, ", "))
-                                               : fmt::format("did you mean \"{}\"?", close)));
-  return words.front();
-}
+using namespace std::chrono_literals;
 
 InputConfig read_input(ConfigTable& table, const std::map<std::string, FormatSpec>& formats) {
   InputConfig input;
@@ -38,15 +30,12 @@ InputConfig read_input(ConfigTable& table, const std::map<std::string, FormatSpe
   }
   input.exclude = table.strings("exclude");
   input.format = table.string("format", "combined");
-  input.start_at_end =
-      one_of(table, "start_at", table.string("start_at", "beginning"), {"beginning", "end"}) == "end";
+  input.start_at_end = read_choice(table, "start_at", {"beginning", "end"}, "beginning") == "end";
   input.ignore_older = table.duration("ignore_older", input.ignore_older);
   input.fields = table.string_map("fields");
   input.client.trusted_proxies = table.strings("trusted_proxies");
   input.client.client_from = table.strings("client_from");
-  input.max_line = table.size("max_line", input.max_line);
-  if (input.max_line < 256 || input.max_line > (64 << 20))
-    table.mistake("max_line", "must be between 256 bytes and 64MiB");
+  input.max_line = read_size(table, "max_line", input.max_line, 256, 64 << 20);
   const auto spec = resolve_format(table, "format", input.format, formats);
   if (!input.client.trusted_proxies.empty() || !input.client.client_from.empty()) {
     const auto known = formats.contains(input.format) || named_format(input.format).has_value();
@@ -65,20 +54,22 @@ void read_outputs(ConfigTable& root, AgentConfig& config) {
     read_kafka_connection(kafka, config.kafka);
     kafka.require("topic");
     config.kafka.topic = kafka.string("topic");
-    config.kafka.acks = one_of(kafka, "acks", kafka.text("acks", "all"), {"all", "0", "1"});
-    config.kafka.codec = one_of(kafka, "codec", kafka.string("codec", "batch"), {"batch", "json", "raw"});
+    if (kafka.has("topic") && !is_topic_name(config.kafka.topic))
+      kafka.mistake("topic", fmt::format("\"{}\" {}", config.kafka.topic, kTopicRule));
+    config.kafka.acks = read_choice(kafka, "acks", {"all", "0", "1"}, "all");
+    config.kafka.codec = read_choice(kafka, "codec", {"batch", "json", "raw"}, "batch");
   }
   if (auto standard = output.table("stdout"); standard.present()) {
     ++outputs;
     config.output = AgentConfig::OutputKind::kStdout;
-    config.text_codec = one_of(standard, "codec", standard.string("codec", "json"), {"json", "raw"});
+    config.text_codec = read_choice(standard, "codec", {"json", "raw"}, "json");
   }
   if (auto file = output.table("file"); file.present()) {
     ++outputs;
     config.output = AgentConfig::OutputKind::kFile;
     file.require("path");
     config.file_output_path = file.string("path");
-    config.text_codec = one_of(file, "codec", file.string("codec", "json"), {"json", "raw"});
+    config.text_codec = read_choice(file, "codec", {"json", "raw"}, "json");
   }
   if (outputs != 1)
     root.mistake("output", "needs exactly one of [output.kafka], [output.stdout], [output.file]");
@@ -87,21 +78,19 @@ void read_outputs(ConfigTable& root, AgentConfig& config) {
 void read_limits(ConfigTable& root, AgentConfig& config) {
   auto ship = root.table("ship");
   auto& s = config.ship;
-  s.flush_interval = ship.duration("flush_interval", s.flush_interval);
-  s.batch_max_bytes = ship.size("batch_max_bytes", s.batch_max_bytes);
-  s.max_in_flight = ship.size("max_in_flight", s.max_in_flight);
-  s.shutdown_timeout = ship.duration("shutdown_timeout", s.shutdown_timeout);
-  s.heartbeat_interval = ship.duration("heartbeat_interval", s.heartbeat_interval);
+  s.flush_interval = read_duration(ship, "flush_interval", s.flush_interval, 1ms, 1h);
+  s.batch_max_bytes = read_size(ship, "batch_max_bytes", s.batch_max_bytes, 1 << 10, 16 << 20);
+  s.max_in_flight = read_size(ship, "max_in_flight", s.max_in_flight, 1 << 10, 1ULL << 40);
+  s.shutdown_timeout = read_duration(ship, "shutdown_timeout", s.shutdown_timeout, 0ms, 1h);
+  s.heartbeat_interval = read_duration(ship, "heartbeat_interval", s.heartbeat_interval, 100ms, 1h);
   s.zstd_level = static_cast<int>(ship.integer("zstd_level", s.zstd_level, 1, 19));
-  if (s.batch_max_bytes < 1024 || s.batch_max_bytes > (16 << 20))
-    ship.mistake("batch_max_bytes", "must be between 1KiB and 16MiB");
   if (s.max_in_flight < s.batch_max_bytes)
     ship.mistake("max_in_flight", "must not be less than batch_max_bytes");
   auto tail = root.table("tail");
-  config.tail.scan_interval = tail.duration("scan_interval", config.tail.scan_interval);
-  config.tail.close_rotated = tail.duration("close_rotated", config.tail.close_rotated);
+  config.tail.scan_interval = read_duration(tail, "scan_interval", config.tail.scan_interval, 100ms, 24h);
+  config.tail.close_rotated = read_duration(tail, "close_rotated", config.tail.close_rotated, 0ms, 720h);
   auto metrics = root.table("metrics");
-  config.metrics_listen = metrics.string("listen", config.metrics_listen);
+  config.metrics_listen = read_listen(metrics, "listen", config.metrics_listen, true);
 }
 
 }  // namespace

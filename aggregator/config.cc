@@ -6,21 +6,12 @@
 #include <set>
 
 #include "agent/format_table.h"
+#include "common/config_values.h"
 
 namespace weir {
 namespace {
 
-using std::chrono_literals::operator""s;
-
-std::string one_of(ConfigTable& table, std::string_view key, std::string value,
-                   const std::vector<std::string>& words) {
-  if (std::find(words.begin(), words.end(), value) != words.end()) return value;
-  const auto close = nearest(value, words);
-  table.mistake(key, fmt::format("\"{}\" is not known; {}", value,
-                                 close.empty() ? fmt::format("there are {}", fmt::join(words, ", "))
-                                               : fmt::format("did you mean \"{}\"?", close)));
-  return words.front();
-}
+using namespace std::chrono_literals;
 
 RuleConfig read_rule(ConfigTable& table) {
   RuleConfig rule;
@@ -28,15 +19,14 @@ RuleConfig read_rule(ConfigTable& table) {
   table.require("metric");
   rule.name = table.string("name");
   if (table.has("metric"))
-    rule.metric = one_of(table, "metric", table.string("metric"),
-                         {"requests_per_second", "bytes_per_second", "status_share"});
+    rule.metric =
+        read_choice(table, "metric", {"requests_per_second", "bytes_per_second", "status_share"}, "");
   rule.status_class = table.string("status_class");
   if (rule.metric == "status_share") {
     if (rule.status_class.empty()) {
       table.mistake("status_class", "is needed for status_share, for example \"5xx\"");
     } else {
-      rule.status_class =
-          one_of(table, "status_class", rule.status_class, {"5xx", "4xx", "3xx", "2xx", "1xx"});
+      rule.status_class = read_choice(table, "status_class", {"5xx", "4xx", "3xx", "2xx", "1xx"}, "");
     }
   } else if (!rule.status_class.empty()) {
     table.mistake("status_class", "belongs to the metric status_share only");
@@ -94,7 +84,7 @@ void read_mail(ConfigTable& root, AggregatorConfig& config) {
   mail.to = table.strings("to");
   mail.user = table.string("user");
   mail.password = table.secret("password");
-  mail.tls = one_of(table, "tls", table.string("tls", mail.tls), {"opportunistic", "required", "none"});
+  mail.tls = read_choice(table, "tls", {"opportunistic", "required", "none"}, mail.tls);
   mail.tls_ca = table.string("tls_ca");
   config.mail = std::move(mail);
 }
@@ -114,6 +104,9 @@ LoadedAggregatorConfig parse_aggregator_config(ConfigFile file) {
     from.topics = kafka.strings("topics");
     if (kafka.has("topics") && from.topics.empty())
       kafka.mistake("topics", "is empty; name at least one topic");
+    for (const auto& topic : from.topics) {
+      if (!is_topic_name(topic)) kafka.mistake("topics", fmt::format("\"{}\" {}", topic, kTopicRule));
+    }
     from.group = kafka.string("group", from.group);
     from.format = resolve_format(kafka, "format", kafka.string("format", "combined"), formats);
     config.kafka = std::move(from);
@@ -130,7 +123,7 @@ LoadedAggregatorConfig parse_aggregator_config(ConfigFile file) {
     config.window = std::chrono::duration_cast<std::chrono::seconds>(length);
   }
   auto pages = root.table("pages");
-  config.pages_listen = pages.string("listen", config.pages_listen);
+  config.pages_listen = read_listen(pages, "listen", config.pages_listen, false);
   config.public_url = pages.string("url", fmt::format("http://{}/", config.pages_listen));
   read_mail(root, config);
   std::set<std::string> names;
@@ -141,8 +134,8 @@ LoadedAggregatorConfig parse_aggregator_config(ConfigFile file) {
   }
   auto settle = root.table("settle");
   auto& s = config.settle;
-  s.commit_interval = settle.duration("commit_interval", s.commit_interval);
-  s.max_pending_bytes = settle.size("max_pending_bytes", s.max_pending_bytes);
+  s.commit_interval = read_duration(settle, "commit_interval", s.commit_interval, 1ms, 1h);
+  s.max_pending_bytes = read_size(settle, "max_pending_bytes", s.max_pending_bytes, 1 << 20, 1ULL << 40);
   s.max_sites = static_cast<std::size_t>(
       settle.integer("max_sites", static_cast<std::int64_t>(s.max_sites), 1, 10'000'000));
   loaded.mistakes = file.finish();

@@ -86,7 +86,9 @@ Result<std::int64_t> moment(const std::string& text, const char* option, std::in
               "UTC, for example 2026-11-23, 2026-11-23T10:00:00Z, or -24h for that long ago");
 }
 
-std::string csv_field(const std::string& value) {
+// Names come from strangers: a CSV is read on terminals, too.
+std::string csv_field(const std::string& name) {
+  const auto value = visible(name);
   if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
   std::string out = "\"";
   for (const char c : value) {

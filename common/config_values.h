@@ -25,6 +25,7 @@ namespace weir {
                                       bool may_be_off);
 // "host:port", "[::1]:port", "host" (no port).
 [[nodiscard]] bool is_host_port(std::string_view text);
+inline constexpr std::string_view kTopicRule = "is no topic; Kafka takes 1 to 249 of a-z A-Z 0-9 . _ -";
 // 1 to 249 of a-z A-Z 0-9 . _ -, as Kafka has it.
 [[nodiscard]] bool is_topic_name(std::string_view text);
 // Not empty, at most `max_bytes`, no control characters.

@@ -2,11 +2,12 @@
 
 import pathlib
 import re
+import sqlite3
 import unittest
 
 from weir_parts import TOP, WeirTest
 
-READS = re.compile(r'(?:\.(?:string|verbatim|boolean|integer|number|optional_number|duration|size|strings|string_map|text|secret)\(|read_choice\(\w+,)\s*"(\w+)"')
+READS = re.compile(r'(?:\.(?:string|verbatim|boolean|integer|number|optional_number|duration|size|strings|string_map|text|secret)\(|read_(?:choice|duration|size|listen)\(\w+,)\s*"(\w+)"')
 
 
 def keys_read(*sources):
@@ -30,6 +31,20 @@ class Reference(WeirTest):
         read = keys_read("aggregator/config.cc", "common/kafka_connection.cc", "agent/format_table.cc") | {"include", "escape"}
         self.assertGreater(len(read), 40, read)
         self.assertEqual(keys_told("aggregator-config.md"), read)
+
+    def test_the_tables_page_has_each_column(self):
+        log, store = self.folder / "a.log", self.folder / "weir.db"
+        log.write_text('192.0.2.1 - - [24/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 10 "-" "-"\n')
+        self.run_once("weir-aggregator", "local", "--once", "--store", store, "--listen", "127.0.0.1:0", log)
+        page = (TOP / "docs/reference/store.md").read_text()
+        sections = re.split(r"(?m)^## ", page)[1:]
+        with sqlite3.connect(store) as database:
+            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            self.assertEqual({name for s in sections for name in re.findall(r"`(\w+)`", s.split("\n")[0])}, set(tables))
+            for table in tables:
+                section = next(s for s in sections if f"`{table}`" in s.split("\n")[0])
+                columns = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+                self.assertEqual(columns - set(re.findall(r"`(\w+)`", section)), set(), table)
 
     def test_the_packaged_files_pass_their_check(self):
         for name in ("agent", "aggregator"):

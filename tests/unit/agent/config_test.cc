@@ -1,0 +1,164 @@
+// agent.toml: every key arrives, every mistake is said at its line.
+#include "agent/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/metrics_server.h"
+#include "tests/unit/temp_folder.h"
+
+namespace weir {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::TempFolder;
+using namespace std::chrono_literals;
+
+std::string mistakes_of(std::string_view text) {
+  std::string said;
+  for (const auto& mistake : parse_agent_config(ConfigFile::from_text(text, "agent.toml")).mistakes)
+    said += mistake.text() + "\n";
+  return said;
+}
+
+constexpr std::string_view kGood = R"(
+[agent]
+id = "web1"
+state_dir = "/tmp/state"
+[[input]]
+name = "shop"
+paths = ["/var/log/nginx/*.log"]
+exclude = ["/var/log/nginx/error*"]
+format = "mine"
+start_at = "end"
+ignore_older = "2d"
+max_line = "64KiB"
+fields = { site = "shop.example" }
+trusted_proxies = ["10.0.0.0/8"]
+client_from = ["http_x_forwarded_for"]
+[format.mine]
+nginx = '$remote_addr [$time_local] "$request" $status ${http_x_forwarded_for}'
+[output.kafka]
+brokers = ["k1:9092", "k2:9092"]
+topic = "access"
+acks = 1
+codec = "json"
+[output.kafka.librdkafka]
+linger.ms = 5
+[metrics]
+listen = "127.0.0.1:9700"
+)";
+
+TEST(AgentConfig, EveryKeyArrives) {
+  const auto loaded = parse_agent_config(ConfigFile::from_text(kGood, "agent.toml"));
+  EXPECT_EQ(mistakes_of(kGood), "");
+  const auto& config = loaded.config;
+  EXPECT_EQ(config.id, "web1");
+  EXPECT_EQ(config.state_dir, "/tmp/state");
+  ASSERT_EQ(config.inputs.size(), 1U);
+  const auto& input = config.inputs[0];
+  EXPECT_EQ(input.name, "shop");
+  EXPECT_THAT(input.paths, ElementsAre("/var/log/nginx/*.log"));
+  EXPECT_THAT(input.exclude, ElementsAre("/var/log/nginx/error*"));
+  EXPECT_TRUE(input.start_at_end);
+  EXPECT_EQ(input.ignore_older, 48h);
+  EXPECT_EQ(input.max_line, 65536U);
+  EXPECT_EQ(input.fields.at("site"), "shop.example");
+  EXPECT_THAT(input.client.trusted_proxies, ElementsAre("10.0.0.0/8"));
+  EXPECT_THAT(config.formats.at("mine").text, HasSubstr("${http_x_forwarded_for}"));
+  EXPECT_EQ(config.output, AgentConfig::OutputKind::kKafka);
+  EXPECT_THAT(config.kafka.brokers, ElementsAre("k1:9092", "k2:9092"));
+  EXPECT_EQ(config.kafka.acks, "1");
+  EXPECT_EQ(config.kafka.codec, "json");
+  EXPECT_EQ(config.kafka.librdkafka.at("linger.ms"), "5");
+  EXPECT_EQ(config.metrics_listen, "127.0.0.1:9700");
+}
+
+TEST(AgentConfig, MistakesAreSaidAllAtOnce) {
+  const auto said = mistakes_of(R"([[input]]
+name = "a"
+paths = []
+format = "nosuch"
+[[input]]
+name = "a"
+paths = ["/x"]
+format = "combined"
+trusted_proxies = ["10.0.0.0/99"]
+start_at = "middle"
+[format.bad]
+regex = '(unclosed'
+[output.kafka]
+brokers = ["k1:notaport"]
+topic = "a/b"
+acks = 2
+codec = "xml"
+[tail]
+scan_interval = "0s"
+[metrics]
+listen = "nowhere"
+)");
+  for (const char* key : {"paths", "nosuch", "10.0.0.0/99", "middle", "format.bad", "k1:notaport", "a/b",
+                          "acks", "xml", "tail.scan_interval", "metrics.listen"})
+    EXPECT_THAT(said, HasSubstr(key));
+  EXPECT_THAT(said, HasSubstr("agent.toml:4:"));
+}
+
+TEST(AgentConfig, WithoutInputOrOutputIsSaid) {
+  EXPECT_THAT(mistakes_of("[agent]\nid = \"x\"\n"), HasSubstr("input"));
+  EXPECT_THAT(mistakes_of("[[input]]\nname=\"a\"\npaths=[\"/x\"]\n"), HasSubstr("output"));
+  EXPECT_NE(
+      mistakes_of("[[input]]\nname=\"a\"\npaths=[\"/x\"]\n[output.stdout]\n[output.file]\npath=\"/y\"\n"),
+      "");
+}
+
+TEST(AgentConfig, IncludesAreReadAndTheirMistakesCarryTheirFile) {
+  const TempFolder folder;
+  std::filesystem::create_directories(folder / "conf.d");
+  folder.write("agent.toml", "include = [\"conf.d/*.toml\"]\n[output.stdout]\n");
+  folder.write("conf.d/one.toml", "[[input]]\nname = \"one\"\npaths = [\"/one\"]\n");
+  folder.write("conf.d/two.toml", "[[input]]\nname = \"two\"\npath = [\"/two\"]\n");
+  const auto loaded = load_agent_config(folder / "agent.toml");
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_EQ(loaded->config.inputs.size(), 2U);
+  std::string said;
+  for (const auto& mistake : loaded->mistakes) said += mistake.text() + "\n";
+  EXPECT_THAT(said, HasSubstr("two.toml:3: input.path: unknown key; did you mean \"paths\"?"));
+  EXPECT_THAT(said, Not(HasSubstr("one.toml")));
+}
+
+TEST(AgentConfig, ASecretMayComeFromAFile) {
+  const TempFolder folder;
+  folder.write("password", "hunter2\n");
+  const auto text =
+      std::string(
+          "[[input]]\nname=\"a\"\npaths=[\"/x\"]\n[output.kafka]\nbrokers=[\"k:1\"]\ntopic=\"t\"\n"
+          "sasl_mechanism=\"PLAIN\"\nsasl_username=\"u\"\nsasl_password_file=\"") +
+      (folder / "password") + "\"\n";
+  EXPECT_EQ(mistakes_of(text), "");
+  EXPECT_EQ(parse_agent_config(ConfigFile::from_text(text, "agent.toml")).config.kafka.sasl_password,
+            "hunter2");
+}
+
+TEST(Metrics, HostileNamesStayInTheirLabel) {
+  AgentStatus status;
+  status.read_lines = 7;
+  SourceStatus source;
+  source.path = "/var/log/\"}\nweir_agent_lines_read_total 99\n\\x";
+  source.size_bytes = 100;
+  source.acknowledged_offset = 40;
+  status.sources.push_back(source);
+  status.problems = {"bad \x1b[2J \"quoted\"\n"};
+  const auto text = render_metrics(status);
+  EXPECT_THAT(text, HasSubstr("weir_agent_lines_read_total 7"));
+  EXPECT_THAT(text, Not(HasSubstr("\nweir_agent_lines_read_total 99")));
+  EXPECT_THAT(text, HasSubstr("60"));
+  const auto health = render_health(status);
+  EXPECT_THAT(health, HasSubstr("\"status\":\"degraded\""));
+  EXPECT_THAT(health, Not(HasSubstr("\x1b")));
+  EXPECT_EQ(health.find('\n'), health.size() - 1);
+}
+
+}  // namespace
+}  // namespace weir
