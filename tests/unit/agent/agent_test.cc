@@ -131,6 +131,8 @@ TEST(Agent, FollowsAGrowingFileAndThePartialLineWaits) {
   EXPECT_TRUE(running.until_text(line(1)));
   folder.append("a.log", " a line\n" + line(3));
   EXPECT_TRUE(running.until_text(line(1) + "192.0.2.1 - half a line\n" + line(3)));
+  // The status is a snapshot, up to a second old.
+  EXPECT_TRUE(running.until([&] { return running.agent().status().shipped_lines == 3; }));
   const auto status = running.agent().status();
   EXPECT_EQ(status.read_lines, 3U);
   EXPECT_EQ(status.shipped_lines, 3U);
