@@ -4,7 +4,7 @@
 build_packages=(g++ cmake ninja-build ccache pkg-config ca-certificates git
   librdkafka-dev libuv1-dev libre2-dev libzstd-dev libtomlplusplus-dev libprotozero-dev libsqlite3-dev
   libmariadb-dev libcurl4-openssl-dev libfmt-dev libcli11-dev libcpp-httplib-dev nlohmann-json3-dev
-  libxxhash-dev libsimdjson-dev zlib1g-dev npm:npm)
+  libxxhash-dev libsimdjson-dev zlib1g-dev libbz2-dev npm:npm)
 test_packages=(libgtest-dev libgmock-dev clang-tidy-19 clang-format-19 clang-19 libclang-rt-19-dev
   nginx-light mariadb-server sqlite3 curl python3 python3-aiosmtpd chromium
   java:default-jre-headless mvn:maven)

@@ -109,10 +109,11 @@ TEST(SourceId, parts_do_not_run_into_each_other) {
 }
 
 TEST(LogFamily, forgets_rotation_suffixes) {
-  for (const auto* path : {"/l/access.log", "/l/access.log.1", "/l/access.log.2.gz", "/l/access.log-20261123",
-                           "/l/access.log-20261123.gz", "/l/access.log-2026112304",
-                           "/l/access.log-20261123-2", "/l/access.log.2026-11-23", "/l/access.log-2026-11-23",
-                           "/l/access.log-1700000000", "/l/access.log.1.zst"}) {
+  for (const auto* path :
+       {"/l/access.log", "/l/access.log.1", "/l/access.log.2.gz", "/l/access.log-20261123",
+        "/l/access.log-20261123.gz", "/l/access.log-2026112304", "/l/access.log-20261123-2",
+        "/l/access.log.2026-11-23", "/l/access.log-2026-11-23", "/l/access.log-1700000000",
+        "/l/access.log.1.zst", "/l/access.log.2.bz2", "/l/access.log-20261123.bz2"}) {
     EXPECT_EQ(log_family(path), "/l/access.log") << path;
   }
   EXPECT_EQ(log_family("/l.1/a.log"), "/l.1/a.log");
