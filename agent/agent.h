@@ -34,6 +34,8 @@ struct AgentStatus {
   std::uint64_t shipped_lines = 0, shipped_bytes = 0, shipped_batches = 0, wire_bytes = 0;
   std::uint64_t unparsed_lines = 0, filtered_lines = 0, truncated_lines = 0;
   std::uint64_t in_flight_bytes = 0;
+  std::uint64_t lost_bytes = 0;      // that will never be sent; see the registry's losses
+  std::uint64_t losses_waiting = 0;  // not yet acknowledged
   OutputStatus output;
   std::vector<SourceStatus> sources;
   std::vector<std::string> problems;  // "/var/log/x.log: permission denied; ..."
@@ -43,7 +45,11 @@ struct AgentStatus {
 // coverage is the truth and this one remembers nothing across runs.
 struct AgentOptions {
   // Set: no registry file. The offset to start a source at (its content is counted up to there).
-  std::function<std::optional<std::uint64_t>(const SourceId&)> position_of;
+  std::function<std::optional<std::uint64_t>(const SourceId&)> position_of{};
+  // Sentences for whoever looks after the agent; at most one round of them a minute.
+  std::function<void(const std::string&)> say{};
+  // Files beyond this wait until others are closed: the registry and the output need descriptors, too.
+  std::size_t max_open_files = SIZE_MAX;
 };
 
 class Agent {

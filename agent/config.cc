@@ -89,6 +89,13 @@ void read_limits(ConfigTable& root, AgentConfig& config) {
   auto tail = root.table("tail");
   config.tail.scan_interval = read_duration(tail, "scan_interval", config.tail.scan_interval, 100ms, 24h);
   config.tail.close_rotated = read_duration(tail, "close_rotated", config.tail.close_rotated, 0ms, 720h);
+  config.tail.poll_only = read_choice(tail, "watch", {"auto", "poll"}, "auto") == "poll";
+  config.tail.poll_interval = read_duration(tail, "poll_interval", config.tail.poll_interval, 10ms, 1h);
+  config.tail.missing_after = read_duration(tail, "missing_after", config.tail.missing_after, 0ms, 8760h);
+  config.tail.forget_after = read_duration(tail, "forget_after", config.tail.forget_after, 1h, 87600h);
+  config.tail.release_under_pressure =
+      read_choice(tail, "disk_pressure", {"keep", "release"}, "keep") == "release";
+  config.tail.min_free_bytes = read_size(tail, "min_free_bytes", config.tail.min_free_bytes, 0, 1ULL << 50);
   auto metrics = root.table("metrics");
   config.metrics_listen = read_listen(metrics, "listen", config.metrics_listen, true);
 }

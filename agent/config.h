@@ -49,6 +49,17 @@ struct TailConfig {
   std::chrono::milliseconds scan_interval{10000};  // globs are looked at again (inotify wakes earlier)
   std::chrono::milliseconds close_rotated{
       5000};  // a renamed file at its end is closed after this much silence
+  // "auto": inotify, and polling where it tells nothing (network file systems, too many watches).
+  bool poll_only = false;                         // watch = "auto" | "poll"
+  std::chrono::milliseconds poll_interval{1000};  // files that are not watched are looked at this often
+  // A file that vanished while it had unread bytes is given up, and the loss recorded, after this.
+  std::chrono::milliseconds missing_after{std::chrono::minutes(10)};
+  // The registry forgets what it has not seen for this long.
+  std::chrono::milliseconds forget_after{std::chrono::hours(24 * 30)};
+  // Deleted files stay open until they are shipped; with "release" the oldest of them are given
+  // up, and the loss recorded, while their disk has less than min_free_bytes.
+  bool release_under_pressure = false;  // disk_pressure = "keep" | "release"
+  std::uint64_t min_free_bytes = 512ULL << 20;
 };
 
 struct AgentConfig {

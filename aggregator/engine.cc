@@ -13,12 +13,6 @@ constexpr std::chrono::milliseconds kLookInterval{200};
 // Messages are up to some MiB each: a bound on what is polled and waits for the store.
 constexpr std::size_t kMaxEventsPerPoll = 64;
 
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 const PartitionKey* partition_of(const SourceEvent& event) {
   if (const auto* message = std::get_if<SourceMessage>(&event)) return &message->partition;
   if (const auto* gap = std::get_if<OffsetOutOfRange>(&event)) return &gap->partition;
@@ -36,7 +30,7 @@ Engine::Engine(EngineConfig config, Source& source, OpenStore open_store)
       source_(source),
       open_store_(std::move(open_store)),
       backoff_(config_.backoff_min),
-      last_commit_(Steady::now()) {}
+      last_commit_(now()) {}
 
 Engine::~Engine() = default;
 
@@ -59,7 +53,7 @@ Result<void> Engine::run() {
 }
 
 Result<void> Engine::step() {
-  if (!store_ && Steady::now() >= retry_at_) {
+  if (!store_ && now() >= retry_at_) {
     if (auto done = connect(); !done) return done;
   }
   reacquire_fenced();
@@ -129,7 +123,7 @@ Result<void> Engine::connect() {
 void Engine::store_failed(const Error& error) {
   store_.reset();
   store_problem_ = fmt::format("store: {}", sentence(error));
-  retry_at_ = Steady::now() + backoff_;
+  retry_at_ = now() + backoff_;
   backoff_ = std::min(backoff_ * 2, config_.backoff_max);
 }
 
@@ -144,9 +138,9 @@ void Engine::log_problem() {
     logged_ = false;
     return;
   }
-  if (!config_.log || (logged_ && Steady::now() - last_log_ < config_.log_interval)) return;
+  if (!config_.log || (logged_ && now() - last_log_ < config_.log_interval)) return;
   logged_ = true;
-  last_log_ = Steady::now();
+  last_log_ = now();
   config_.log(Error{Code::kUnavailable, problem, {}});
 }
 
@@ -270,7 +264,7 @@ void Engine::forget_messages(const PartitionKey& partition) {
 
 void Engine::reacquire_fenced() {
   for (auto it = fenced_.begin(); it != fenced_.end();) {
-    if (Steady::now() < it->second) {
+    if (now() < it->second) {
       ++it;
       continue;
     }
@@ -294,7 +288,7 @@ bool Engine::commit_partition(const PartitionKey& partition) {
   if (done.error().code == Code::kFenced) {
     ++fenced_count_;
     settler_->drop(partition);
-    fenced_[partition] = Steady::now() + config_.reacquire_delay;
+    fenced_[partition] = now() + config_.reacquire_delay;
     return false;
   }
   store_failed(done.error());
@@ -303,7 +297,7 @@ bool Engine::commit_partition(const PartitionKey& partition) {
 
 void Engine::commit_due(bool idle) {
   if (!store_ || !settler_) return;
-  const auto since = Steady::now() - last_commit_;
+  const auto since = now() - last_commit_;
   const std::uint64_t content = settler_->counters().content_bytes - content_bytes_at_commit_;
   const bool due = since >= config_.settle.commit_interval ||
                    settler_->pending_bytes() > config_.settle.max_pending_bytes ||
@@ -314,21 +308,21 @@ void Engine::commit_due(bool idle) {
     if (!store_) return;
     static_cast<void>(commit_partition(partition));  // a failure is in store_ or fenced_ by now
   }
-  last_commit_ = Steady::now();
+  last_commit_ = now();
   content_bytes_at_commit_ = settler_->counters().content_bytes;
 }
 
 std::chrono::milliseconds Engine::poll_timeout() const {
   if (!settler_ || settler_->pending_partitions().empty()) return kPollTimeout;
   const auto due = std::chrono::duration_cast<std::chrono::milliseconds>(
-      last_commit_ + config_.settle.commit_interval - Steady::now());
+      last_commit_ + config_.settle.commit_interval - now());
   return std::clamp(due, std::chrono::milliseconds(1), kPollTimeout);
 }
 
 void Engine::publish() {
   // Looks at every source and agent: not after every few messages.
-  if (Steady::now() - last_look_ >= kLookInterval) {
-    last_look_ = Steady::now();
+  if (now() - last_look_ >= kLookInterval) {
+    last_look_ = now();
     other_problem_ = source_.status();
     if (other_problem_.empty() && settler_) {
       if (auto problems = settler_->problems(now_ms()); !problems.empty()) {

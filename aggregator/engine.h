@@ -18,6 +18,7 @@
 #include "aggregator/settle/settler.h"
 #include "aggregator/source/source.h"
 #include "aggregator/store/store.h"
+#include "common/clock.h"
 
 namespace weir {
 
@@ -34,6 +35,7 @@ struct EngineConfig {
   std::chrono::milliseconds reacquire_delay{3000};
   std::chrono::milliseconds backoff_min{100}, backoff_max{10000};
   std::chrono::milliseconds log_interval{60000};
+  const Clock* clock = &system_clock();
   std::function<void(const Error&)> log;  // a problem that lasts: once per log_interval
 };
 
@@ -54,9 +56,11 @@ class Engine {
   void finish();
 
  private:
-  using Steady = std::chrono::steady_clock;
+  using Time = std::chrono::milliseconds;   // of the clock that never goes back
   enum class Progress { kDone, kBlocked };  // kBlocked: the store is away, again later
 
+  [[nodiscard]] Time now() const { return Time(config_.clock->steady_ms()); }
+  [[nodiscard]] std::int64_t now_ms() const { return config_.clock->wall_ms(); }
   [[nodiscard]] Result<void> connect();
   void store_failed(const Error& error);
   void store_works();
@@ -83,17 +87,17 @@ class Engine {
 
   std::deque<SourceEvent> inbox_;  // polled and not yet handled: more than one poll only while blocked
   std::set<PartitionKey> owned_;
-  std::map<PartitionKey, Steady::time_point> fenced_;  // ours still, to be taken again then
+  std::map<PartitionKey, Time> fenced_;  // ours still, to be taken again then
   bool paused_ = false;
 
-  Steady::time_point retry_at_{};
+  Time retry_at_{};
   std::chrono::milliseconds backoff_;
   std::string store_problem_;
   std::string other_problem_;  // of the source and the agents, as of last_look_
-  Steady::time_point last_look_{};
-  Steady::time_point last_commit_{};
+  Time last_look_{};
+  Time last_commit_{};
   std::uint64_t content_bytes_at_commit_ = 0;
-  Steady::time_point last_log_{};
+  Time last_log_{};
   bool logged_ = false;
 
   std::uint64_t commits_ = 0, fenced_count_ = 0;

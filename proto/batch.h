@@ -17,7 +17,7 @@
 
 namespace weir {
 
-enum class BatchKind : std::uint8_t { kRecords = 0, kHeartbeat = 1 };
+enum class BatchKind : std::uint8_t { kRecords = 0, kHeartbeat = 1, kLoss = 2 };
 
 struct BatchHeader {
   BatchKind kind = BatchKind::kRecords;
@@ -31,8 +31,9 @@ struct BatchHeader {
   std::string path;            // where the file was when the batch was made
   std::vector<std::pair<std::string, std::string>> fields;  // of the [[input]]
   std::int64_t sent_ms = 0;                                 // the agent's clock, for lag only
-  std::int64_t watermark_ms = kNoTime;  // event time up to which all is shipped (heartbeats)
-  std::uint64_t lag_bytes = 0;          // heartbeats: bytes the agent knows of and has not shipped
+  std::int64_t watermark_ms = kNoTime;             // event time up to which all is shipped (heartbeats)
+  std::uint64_t lag_bytes = 0;                     // heartbeats: bytes the agent knows of and has not shipped
+  LossCause loss_cause = LossCause::kNotReceived;  // losses
   friend bool operator==(const BatchHeader&, const BatchHeader&) = default;
 };
 
@@ -89,6 +90,9 @@ class BatchBuilder {
 };
 
 [[nodiscard]] Result<std::string> encode_heartbeat(const BatchHeader& header);
+// header.range will never be sent: header.loss_cause says why. With kNotReceived it is a claim:
+// all of it was acknowledged, so that what the reader has not seen of it by now is a gap.
+[[nodiscard]] Result<std::string> encode_loss(const BatchHeader& header);
 
 // True when the bytes claim to be a weir batch (its magic), decodable or not.
 [[nodiscard]] bool looks_like_batch(std::string_view message);

@@ -108,6 +108,8 @@ void write_header(protozero::pbf_writer& out, const BatchHeader& header) {
   out.add_sint64(wire::kSentField, header.sent_ms);
   if (header.watermark_ms != kNoTime) out.add_sint64(wire::kWatermarkField, header.watermark_ms);
   out.add_uint64(wire::kLagField, header.lag_bytes);
+  if (header.kind == BatchKind::kLoss)
+    out.add_enum(wire::kLossCauseField, static_cast<std::int32_t>(header.loss_cause));
 }
 
 }  // namespace
@@ -330,13 +332,22 @@ Result<std::string> BatchBuilder::finish(const BatchHeader& header) {
   return message;
 }
 
-Result<std::string> encode_heartbeat(const BatchHeader& header) {
-  if (header.kind != BatchKind::kHeartbeat)
-    return fail(Code::kInvalid, "heartbeat: the header is not of that kind");
+namespace {
+
+Result<std::string> encode_header(const BatchHeader& header, BatchKind kind) {
+  if (header.kind != kind) return fail(Code::kInvalid, "batch: the header is not of that kind");
   std::string message;
   protozero::pbf_writer out(message);
   write_header(out, header);
   return message;
 }
+
+}  // namespace
+
+Result<std::string> encode_heartbeat(const BatchHeader& header) {
+  return encode_header(header, BatchKind::kHeartbeat);
+}
+
+Result<std::string> encode_loss(const BatchHeader& header) { return encode_header(header, BatchKind::kLoss); }
 
 }  // namespace weir

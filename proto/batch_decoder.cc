@@ -382,7 +382,7 @@ Envelope read_envelope(std::string_view message, BatchHeader& header) {
         break;
       case wire::kKindField: {
         const auto kind = enumerator(in);
-        check(kind == 0 || kind == 1, "a kind that this reader does not know");
+        check(kind >= 0 && kind <= 2, "a kind that this reader does not know");
         header.kind = static_cast<BatchKind>(kind);
         break;
       }
@@ -428,6 +428,9 @@ Envelope read_envelope(std::string_view message, BatchHeader& header) {
         break;
       case wire::kLagField:
         header.lag_bytes = u64(in);
+        break;
+      case wire::kLossCauseField:
+        header.loss_cause = loss_cause_of(static_cast<std::uint64_t>(enumerator(in)));
         break;
       case wire::kLinesField:
         envelope.lines = u32(in);
@@ -484,6 +487,7 @@ Result<DecodedBatch> decode_batch(std::string_view message, const DecodeLimits& 
     check(
         header.range.begin <= header.range.end && header.range.end < 1ULL << 62 && header.origin < 1ULL << 62,
         "its range is backwards or out of range");
+    if (header.kind == BatchKind::kLoss) return batch;
     check(envelope.lines <= limits.max_lines, "too many lines");
     check(envelope.columns_bytes <= limits.max_uncompressed_bytes, "its columns are larger than the limit");
     const auto frame = ZSTD_getFrameContentSize(envelope.columns.data(), envelope.columns.size());

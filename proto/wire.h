@@ -31,6 +31,7 @@ enum BatchField : std::uint32_t {
   kLinesField,
   kColumnsBytesField,
   kColumnsField,
+  kLossCauseField,
 };
 
 enum ColumnsField : std::uint32_t {

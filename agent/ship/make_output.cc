@@ -19,6 +19,8 @@ using Clock = std::chrono::steady_clock;
 // A disk that is full stays full for a while: without a pause the loop would only try again.
 constexpr auto kRetryAfter = std::chrono::seconds(1);
 
+constexpr std::size_t kMaxWritten = 64;  // between two polls
+
 // stdout or a file: a message is settled once the system took it.
 class TextOutput : public Output {
  public:
@@ -28,7 +30,8 @@ class TextOutput : public Output {
   }
   void set_on_settled(Settled on_settled) override { on_settled_ = std::move(on_settled); }
   [[nodiscard]] Result<void> send(Message& message) override {
-    if (!written_.empty()) return fail(Code::kFull, name_ + ": one at a time");
+    if (written_.size() >= kMaxWritten)
+      return fail(Code::kFull, name_ + ": the others are to be settled first");
     if (Clock::now() < retry_at_) return fail(Code::kFull, status_.blocked_because);
     std::string_view rest = message.payload;
     std::optional<Error> error;

@@ -1,135 +1,109 @@
 #include "agent/tail/content.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
+#include <limits>
+
+#include "agent/tail/decompressor.h"
 
 namespace weir {
 namespace {
 
 constexpr std::size_t kBlockBytes = 64 << 10;
 
-std::unexpected<Error> system_error(const std::string& path, const char* what) {
-  const auto code = errno == ENOENT ? Code::kNotFound : Code::kIo;
-  return fail(code, fmt::format("{}: {}: {}", path, what, std::strerror(errno)),
-              errno == EACCES ? "give the user that runs weir the right to read it" : "");
-}
-
 }  // namespace
 
+bool is_compressed_path(std::string_view path) { return compression_of(path) != Compression::kNone; }
+
 struct Content::Impl {
-  ~Impl() {
-    if (fd >= 0) ::close(fd);
-    if (inflating) inflateEnd(&stream);
-  }
   std::string path;
-  int fd = -1;
-  bool gz = false;
-  // Of the decompressor.
-  z_stream stream{};
-  bool inflating = false, member_ended = false;
+  std::unique_ptr<File> file;
+  Compression compression = Compression::kNone;
+  // While decompressing.
+  std::unique_ptr<Decompressor> decompressor;
+  std::string raw;  // of the file, from raw_used on not yet given to it
+  std::size_t raw_used = 0;
   std::uint64_t raw_offset = 0;    // of the next bytes to read from the file
   std::uint64_t plain_offset = 0;  // of the next decompressed byte
-  std::array<char, kBlockBytes> raw{};
+  bool complete = false;
+
+  [[nodiscard]] std::unexpected<Error> closed() const { return fail(Code::kIo, path + ": is closed"); }
 
   Result<void> restart() {
-    if (inflating) inflateEnd(&stream);
-    stream = {};
-    inflating = inflateInit2(&stream, 16 + MAX_WBITS) == Z_OK;
-    if (!inflating) return fail(Code::kIo, path + ": no memory to decompress");
+    raw.clear();
+    raw_used = 0;
     raw_offset = plain_offset = 0;
-    member_ended = false;
+    if (decompressor) {
+      decompressor->reset();
+      return {};
+    }
+    auto made = Decompressor::create(compression, path);
+    if (!made) return std::unexpected(made.error());
+    decompressor = std::move(*made);
     return {};
   }
 
   // Up to `size` bytes into `out`; 0 at the end of what the file has.
   Result<std::size_t> inflate_some(char* out, std::size_t size) {
-    stream.next_out = reinterpret_cast<Bytef*>(out);
-    stream.avail_out = static_cast<uInt>(size);
-    while (stream.avail_out == size) {
-      if (stream.avail_in == 0) {
-        const auto got = ::pread(fd, raw.data(), raw.size(), static_cast<off_t>(raw_offset));
-        if (got < 0) return system_error(path, "cannot be read");
-        if (got == 0) return std::size_t{0};
-        raw_offset += static_cast<std::uint64_t>(got);
-        stream.next_in = reinterpret_cast<Bytef*>(raw.data());
-        stream.avail_in = static_cast<uInt>(got);
-      }
-      if (member_ended) {
-        // gzip files may be concatenated; zeros behind the last are padding.
-        if (*stream.next_in == 0) {
-          ++stream.next_in;
-          --stream.avail_in;
-          continue;
-        }
-        inflateReset(&stream);
-        member_ended = false;
-      }
-      const auto status = inflate(&stream, Z_NO_FLUSH);
-      if (status == Z_STREAM_END) {
-        member_ended = true;
-      } else if (status != Z_OK && status != Z_BUF_ERROR) {
-        return fail(Code::kCorrupt,
-                    fmt::format("{}: does not decompress after {} bytes: {}", path, plain_offset,
-                                stream.msg != nullptr ? stream.msg : "damaged"),
-                    "what came before it was read; check the file with gzip -t");
-      }
+    for (;;) {
+      const auto progress = decompressor->run(std::string_view(raw).substr(raw_used), out, size);
+      if (!progress) return std::unexpected(progress.error());
+      raw_used += progress->consumed;
+      plain_offset += progress->produced;
+      complete = progress->member_ended;
+      if (progress->produced > 0) return progress->produced;
+      if (raw_used < raw.size()) continue;
+      raw.clear();
+      raw_used = 0;
+      const auto got = file->read(raw_offset, kBlockBytes, raw);
+      if (!got || *got == 0) return got;
+      raw_offset += *got;
     }
-    const auto made = size - stream.avail_out;
-    plain_offset += made;
-    return made;
   }
 };
 
 Content::Content() : impl_(std::make_unique<Impl>()) {}
 Content::~Content() = default;
 
-Result<std::unique_ptr<Content>> Content::open(const std::string& path) {
+Result<std::unique_ptr<Content>> Content::open(const std::string& path, const FileSystem& files) {
+  auto file = files.open(path);
+  if (!file) return std::unexpected(file.error());
   std::unique_ptr<Content> content(new Content);
   auto& impl = *content->impl_;
   impl.path = path;
-  // NONBLOCK: a fifo must not stop the loop.
-  impl.fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (impl.fd < 0) return system_error(path, "cannot be opened");
-  struct stat facts{};
-  if (::fstat(impl.fd, &facts) != 0) return system_error(path, "cannot be looked at");
-  if (!S_ISREG(facts.st_mode))
-    return fail(Code::kInvalid, path + ": is not a regular file", "exclude it from the input's paths");
-  impl.gz = path.ends_with(".gz");
-  if (impl.gz) {
-    if (auto started = impl.restart(); !started) return std::unexpected(started.error());
-  }
+  impl.file = std::move(*file);
+  impl.compression = compression_of(path);
   return content;
 }
 
-bool Content::compressed() const { return impl_->gz; }
+bool Content::compressed() const { return impl_->compression != Compression::kNone; }
+bool Content::complete() const { return impl_->complete; }
+void Content::rest() {
+  impl_->decompressor.reset();
+  impl_->raw = {};
+}
+void Content::give_up() {
+  rest();
+  impl_->file.reset();
+}
 
 Result<FileFacts> Content::facts() const {
-  struct stat facts{};
-  if (::fstat(impl_->fd, &facts) != 0) return system_error(impl_->path, "cannot be looked at");
-  return FileFacts{facts.st_dev, facts.st_ino, static_cast<std::uint64_t>(facts.st_size),
-                   static_cast<std::int64_t>(facts.st_mtim.tv_sec) * 1000 + facts.st_mtim.tv_nsec / 1'000'000,
-                   facts.st_nlink};
+  if (!impl_->file) return impl_->closed();
+  return impl_->file->facts();
+}
+std::uint64_t Content::free_bytes() const {
+  return impl_->file ? impl_->file->free_bytes() : std::numeric_limits<std::uint64_t>::max();
+}
+std::uint64_t Content::data_from(std::uint64_t offset) const {
+  return compressed() || !impl_->file ? offset : impl_->file->data_from(offset);
 }
 
 Result<std::size_t> Content::read(std::uint64_t offset, std::size_t size_bytes, std::string& out) {
   auto& impl = *impl_;
   const auto before = out.size();
-  if (!impl.gz) {
-    out.resize(before + size_bytes);
-    const auto got = ::pread(impl.fd, out.data() + before, size_bytes, static_cast<off_t>(offset));
-    out.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    if (got < 0) return system_error(impl.path, "cannot be read");
-    return static_cast<std::size_t>(got);
-  }
-  if (offset < impl.plain_offset) {
+  if (!impl.file) return impl.closed();
+  if (!compressed()) return impl.file->read(offset, size_bytes, out);
+  if (!impl.decompressor || offset < impl.plain_offset) {
     if (auto started = impl.restart(); !started) return std::unexpected(started.error());
   }
   std::array<char, kBlockBytes> skipped;

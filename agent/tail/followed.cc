@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kReadBytes = 256 << 10;
 constexpr std::size_t kTailHashBytes = 1024;
+constexpr std::size_t kProofBytes = 256;
 constexpr std::size_t kHeadScanBytes = 64 << 10;
 // A longer line is counted as several: line_bytes of the wire has 32 bits.
 constexpr std::uint64_t kMaxCutBytes = 1 << 30;
@@ -29,13 +30,28 @@ std::optional<std::uint64_t> rotation_of(const std::string& path) {
   return number;
 }
 
+std::string hash_of(std::string_view bytes) {
+  const auto hash = XXH3_128bits(bytes.data(), bytes.size());
+  return SourceId{hash.high64, hash.low64}.bytes();
+}
+
+// Keeps the last `keep` bytes of what `end` was and `bytes`.
+void roll(std::string& end, std::string_view bytes, std::size_t keep) {
+  if (bytes.size() >= keep) {
+    end.assign(bytes.substr(bytes.size() - keep));
+    return;
+  }
+  if (end.size() + bytes.size() > keep) end.erase(0, end.size() + bytes.size() - keep);
+  end.append(bytes);
+}
+
+}  // namespace
+
 bool less_rotated(const std::string& a, const std::string& b) {
   const auto of_a = rotation_of(a);
   const auto of_b = rotation_of(b);
   return (of_a == 0U && of_b != 0U) || (of_a && of_b && *of_a < *of_b);
 }
-
-}  // namespace
 
 void LineBatch::begin(const LineParser& parser) {
   extra_names_ = &parser.extra_names();
@@ -92,10 +108,17 @@ void LineBatch::add_cut(std::string_view head, std::uint32_t line_bytes) {
   text_.push_back('\n');
 }
 
+void LineBatch::add_hole(std::uint32_t hole_bytes) {
+  content_bytes_ += hole_bytes;
+  ++counts_.lines;
+  ++counts_.filtered;
+  if (codec_ == Codec::kBatch) builder_.add_filtered(hole_bytes);
+}
+
 std::size_t LineBatch::add_lines(std::string_view bytes, std::uint64_t limit_bytes, std::uint64_t max_line,
                                  LineParser& parser) {
   std::size_t at = 0;
-  while (content_bytes_ < limit_bytes && at < bytes.size()) {
+  while (content_bytes_ < limit_bytes && at < bytes.size() && bytes[at] != '\0') {
     const auto* end = static_cast<const char*>(std::memchr(bytes.data() + at, '\n', bytes.size() - at));
     if (end == nullptr) break;
     const auto size = static_cast<std::size_t>(end - bytes.data()) - at;
@@ -115,8 +138,8 @@ Result<std::string> LineBatch::finish(const BatchHeader& header) {
   return std::move(text_);
 }
 
-void SentRanges::sent(std::uint64_t message_id, ByteRange range) {
-  entries_.push_back({message_id, range, false});
+void SentRanges::sent(std::uint64_t message_id, ByteRange range, std::string tail_hash) {
+  entries_.push_back({message_id, range, std::move(tail_hash), false});
   ++outstanding_;
 }
 
@@ -133,6 +156,7 @@ void SentRanges::settled(std::uint64_t message_id, bool acknowledged) {
   // In order only: what lies behind a failed range is sent again with it, and counted once.
   while (!entries_.empty() && entries_.front().acknowledged) {
     acknowledged_offset_ = entries_.front().range.end;
+    acknowledged_tail_ = std::move(entries_.front().tail_hash);
     entries_.pop_front();
   }
 }
@@ -142,12 +166,107 @@ void SentRanges::rewound() {
   failed_ = false;
 }
 
-void LineReader::rewind(std::uint64_t offset) {
+void LineReader::rewind(std::uint64_t offset, std::string expected_tail) {
   offset_ = offset;
+  expected_tail_ = std::move(expected_tail);
+  proved_ = false;
+  rewritten_ = false;
   pending_.clear();
-  cut_bytes_ = 0;
+  hole_bytes_ = cut_bytes_ = 0;
   at_end_ = false;
   directives_given_ = false;
+}
+
+void LineReader::move_to(std::shared_ptr<Content> content) {
+  auto tail = tail_hash();
+  content_ = std::move(content);
+  rewind(offset_, std::move(tail));
+}
+
+std::string LineReader::tail_hash() const { return proved_ ? hash_of(tail_) : expected_tail_; }
+
+// The bytes before offset_, which must be those that were counted.
+Result<void> LineReader::prove_start() {
+  const auto size = std::min<std::uint64_t>(offset_, kTailHashBytes);
+  tail_.clear();
+  if (const auto got = read_whole(*content_, offset_ - size, size, tail_); !got)
+    return std::unexpected(got.error());
+  rewritten_ = tail_.size() < size || (!expected_tail_.empty() && hash_of(tail_) != expected_tail_);
+  proved_ = !rewritten_;
+  recent_ = tail_.size() > kProofBytes ? tail_.substr(tail_.size() - kProofBytes) : tail_;
+  return {};
+}
+
+Result<bool> LineReader::recent_at(std::uint64_t position) const {
+  if (content_->compressed()) return true;
+  std::string bytes;
+  const auto got = read_whole(*content_, position - recent_.size(), recent_.size(), bytes);
+  if (!got) return std::unexpected(got.error());
+  return bytes == recent_;
+}
+
+Result<bool> LineReader::still_there() {
+  if (content_->compressed()) return true;
+  if (proved_) return recent_at(position());
+  if (auto proved = prove_start(); !proved) return std::unexpected(proved.error());
+  return !rewritten_;
+}
+
+// Reads on at position(). The bytes before are looked at after the read: whoever truncates and
+// writes anew before it is noticed, whoever does so after it has taken nothing.
+Result<std::size_t> LineReader::read_on(std::string& out) {
+  const auto from = position();
+  // One for all sources of a thread: 10,000 of them must not keep one each.
+  thread_local std::string block;
+  block.clear();
+  const auto got = content_->read(from, kReadBytes, block);
+  if (!got || *got == 0) return got;
+  const auto same = recent_at(from);
+  if (!same) return std::unexpected(same.error());
+  if (!*same) {
+    rewritten_ = true;
+    return std::size_t{0};
+  }
+  roll(recent_, block, kProofBytes);
+  out.append(block);
+  return got;
+}
+
+void LineReader::consumed(std::string_view bytes) {
+  roll(tail_, bytes, kTailHashBytes);
+  offset_ += bytes.size();
+}
+
+// NULs where a line begins: a writer without O_APPEND went on at its old place after a
+// truncation. They are counted by number, however many, once something lies behind them: until
+// then they may be bytes that the file system has room for and not yet. True when some were taken.
+bool LineReader::take_hole(LineBatch& batch) {
+  if (hole_bytes_ == 0 && (pending_.empty() || pending_.front() != '\0')) return false;
+  const auto end = pending_.find_first_not_of('\0');
+  if (end == std::string::npos) {
+    // One that takes no disk space is stepped over without being read.
+    const auto facts = content_->facts();
+    const auto data = content_->data_from(position());
+    if (facts && data > position() && data < facts->size_bytes) {
+      hole_bytes_ = data - offset_;
+      recent_.assign(std::min<std::uint64_t>(data, kProofBytes), '\0');
+    } else {
+      hole_bytes_ += pending_.size();
+    }
+    pending_.clear();
+    return false;
+  }
+  const auto hole = hole_bytes_ + end;
+  for (auto left = hole; left > 0;) {
+    const auto part = std::min<std::uint64_t>(left, kMaxCutBytes);
+    batch.add_hole(static_cast<std::uint32_t>(part));
+    left -= part;
+  }
+  roll(tail_, std::string(std::min<std::uint64_t>(hole, kTailHashBytes), '\0'), kTailHashBytes);
+  offset_ += hole;
+  hole_bytes_ = 0;
+  pending_.erase(0, end);
+  return true;
 }
 
 // The header of a W3C file says what its columns are, however far behind it the reading starts.
@@ -174,16 +293,23 @@ Result<void> LineReader::give_directives(LineParser& parser) const {
 // Keeps the head and drops the rest as it comes, so that a line without end needs no memory.
 void LineReader::take_long_line(LineBatch& batch) {
   const auto end = scratch_.find('\n');
-  cut_bytes_ += end == std::string::npos ? scratch_.size() : end + 1;
+  const auto of_line = std::string_view(scratch_).substr(0, end == std::string::npos ? end : end + 1);
+  cut_bytes_ += of_line.size();
+  roll(cut_tail_, of_line, kTailHashBytes);
   if (end == std::string::npos && cut_bytes_ < kMaxCutBytes) return;
   batch.add_cut(pending_, static_cast<std::uint32_t>(cut_bytes_));
   offset_ += cut_bytes_;
+  tail_ = cut_tail_;
   cut_bytes_ = 0;
-  pending_.assign(scratch_, end == std::string::npos ? scratch_.size() : end + 1);
+  pending_.assign(scratch_, of_line.size());
 }
 
 Result<void> LineReader::fill(LineBatch& batch, std::uint64_t limit_bytes, LineParser& parser) {
   at_end_ = false;
+  if (!proved_) {
+    if (auto proved = prove_start(); !proved) return proved;
+    if (rewritten_) return {};
+  }
   if (!directives_given_) {
     if (parser.reads_directives()) {
       if (auto given = give_directives(parser); !given) return given;
@@ -192,12 +318,16 @@ Result<void> LineReader::fill(LineBatch& batch, std::uint64_t limit_bytes, LineP
   }
   for (;;) {
     if (cut_bytes_ == 0) {
-      const auto used = batch.add_lines(pending_, limit_bytes, max_line_, parser);
-      pending_.erase(0, used);
-      offset_ += used;
+      do {
+        const auto used = hole_bytes_ > 0 ? 0 : batch.add_lines(pending_, limit_bytes, max_line_, parser);
+        consumed(std::string_view(pending_).substr(0, used));
+        pending_.erase(0, used);
+      } while (batch.content_bytes() < limit_bytes && take_hole(batch));
       if (batch.content_bytes() >= limit_bytes) return {};
       if (pending_.size() > max_line_) {
         cut_bytes_ = pending_.size();
+        cut_tail_ = tail_;
+        roll(cut_tail_, pending_, kTailHashBytes);
         pending_.resize(max_line_);
         pending_.shrink_to_fit();
       }
@@ -205,26 +335,51 @@ Result<void> LineReader::fill(LineBatch& batch, std::uint64_t limit_bytes, LineP
       return {};
     }
     scratch_.clear();
-    const auto got = content_->read(position(), kReadBytes, cut_bytes_ > 0 ? scratch_ : pending_);
+    const auto got = read_on(cut_bytes_ > 0 ? scratch_ : pending_);
     if (!got) return std::unexpected(got.error());
     if (*got == 0) break;
     if (cut_bytes_ > 0) take_long_line(batch);
   }
+  if (rewritten_) return {};
   at_end_ = true;
   // A compressed file is finished: its last line is whole even without '\n'.
-  if (content_->compressed() && held() > 0) {
+  if (content_->compressed() && content_->complete() && held() > 0) {
     const auto bytes = held();
+    if (hole_bytes_ > 0) {
+      batch.add_hole(static_cast<std::uint32_t>(std::min(bytes, kMaxCutBytes)));
+      offset_ += std::min(bytes, kMaxCutBytes);
+      hole_bytes_ -= std::min(bytes, kMaxCutBytes);
+      return {};
+    }
     if (cut_bytes_ > 0) {
       batch.add_cut(pending_, static_cast<std::uint32_t>(bytes));
+      offset_ += bytes;
+      tail_ = cut_tail_;
     } else {
       batch.add_line(pending_, static_cast<std::uint32_t>(bytes), parser);
+      consumed(pending_);
     }
-    rewind(offset_ + bytes);
-    at_end_ = true;
+    pending_.clear();
+    cut_bytes_ = 0;
   }
-  if (pending_.capacity() > 2 * kReadBytes && pending_.size() < kReadBytes / 2) pending_.shrink_to_fit();
+  if (pending_.capacity() > 2 * pending_.size() + 4096) pending_.shrink_to_fit();
+  scratch_ = {};
   return {};
 }
+
+namespace {
+
+// Up to kHeadScanBytes of both, as far as the shorter goes.
+Result<bool> begin_alike(Content& a, Content& b) {
+  std::string of_a;
+  std::string of_b;
+  if (const auto got = read_whole(a, 0, kHeadScanBytes, of_a); !got) return std::unexpected(got.error());
+  if (const auto got = read_whole(b, 0, kHeadScanBytes, of_b); !got) return std::unexpected(got.error());
+  const auto shared = std::min(of_a.size(), of_b.size());
+  return std::string_view(of_a).substr(0, shared) == std::string_view(of_b).substr(0, shared);
+}
+
+}  // namespace
 
 Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const std::string& path,
                              Content& followed, const std::deque<std::string>& followed_names) {
@@ -235,8 +390,12 @@ Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const s
   const bool renamed_away = other->links > 0 && std::find(followed_names.begin(), followed_names.end(),
                                                           path) != followed_names.end();
   if (renamed_away) return Relation::kLookAlike;
-  // A compressed content has the size of its compression: its first line must do.
-  if (candidate.compressed() || followed.compressed()) return Relation::kCopy;
+  // The size of a compressed content is not known before its end: how both begin must do.
+  if (candidate.compressed() || followed.compressed()) {
+    const auto same = begin_alike(candidate, followed);
+    if (!same) return std::unexpected(same.error());
+    return *same ? Relation::kCopy : Relation::kLookAlike;
+  }
   const auto shared = std::min(other->size_bytes, facts.size_bytes);
   const auto ours = tail_hash(candidate, shared);
   if (!ours) return std::unexpected(ours.error());
@@ -254,13 +413,21 @@ Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const s
 
 Result<std::string> first_data_line(Content& content) {
   std::string head;
-  const auto got = content.read(0, kHeadScanBytes, head);
-  if (!got) return std::unexpected(got.error());
+  if (const auto got = read_whole(content, 0, kHeadScanBytes, head); !got)
+    return std::unexpected(got.error());
+  if (head.starts_with('\0')) {
+    // A hole that a writer without O_APPEND left.
+    const auto data = content.data_from(0);
+    head.clear();
+    if (const auto again = read_whole(content, data, kHeadScanBytes, head); !again)
+      return std::unexpected(again.error());
+    head.erase(0, head.find_first_not_of('\0'));
+  }
   std::string_view rest = head;
   while (!rest.empty()) {
     const auto end = rest.find('\n');
-    const bool whole =
-        end != std::string_view::npos || content.compressed() || rest.size() >= kFirstLineHashBytes;
+    const bool whole = end != std::string_view::npos || rest.size() >= kFirstLineHashBytes ||
+                       (content.compressed() && content.complete());
     const auto line = rest.substr(0, end);
     if (!line.empty() && line.front() != '#')
       return whole ? std::string(line.substr(0, kFirstLineHashBytes)) : std::string();
@@ -274,13 +441,21 @@ Result<std::string> first_data_line(Content& content) {
 Result<std::string> tail_hash(Content& content, std::uint64_t offset) {
   const auto size = std::min<std::uint64_t>(offset, kTailHashBytes);
   std::string bytes;
-  while (bytes.size() < size) {
-    const auto got = content.read(offset - size + bytes.size(), size - bytes.size(), bytes);
-    if (!got) return std::unexpected(got.error());
-    if (*got == 0) return std::string();
+  const auto got = read_whole(content, offset - size, size, bytes);
+  if (!got) return std::unexpected(got.error());
+  return *got < size ? std::string() : hash_of(bytes);
+}
+
+Result<std::size_t> read_whole(Content& content, std::uint64_t offset, std::size_t size_bytes,
+                               std::string& out) {
+  std::size_t read = 0;
+  while (read < size_bytes) {
+    const auto got = content.read(offset + read, size_bytes - read, out);
+    if (!got) return got;
+    if (*got == 0) break;
+    read += *got;
   }
-  const auto hash = XXH3_128bits(bytes.data(), bytes.size());
-  return SourceId{hash.high64, hash.low64}.bytes();
+  return read;
 }
 
 }  // namespace weir

@@ -21,13 +21,16 @@ class LineBatch {
  public:
   LineBatch(Codec codec, int zstd_level) : codec_(codec), builder_(zstd_level) {}
   void begin(const LineParser& parser);
-  // Adds the whole lines of `bytes` until `limit_bytes` of content are in; returns how many bytes that were.
+  // Adds the whole lines of `bytes` until `limit_bytes` of content are in, or a line begins with
+  // NUL: a hole, maybe. Returns how many bytes that were.
   std::size_t add_lines(std::string_view bytes, std::uint64_t limit_bytes, std::uint64_t max_line,
                         LineParser& parser);
   // A line that may lack its '\n' (the last of a finished file).
   void add_line(std::string_view line, std::uint32_t line_bytes, LineParser& parser);
   // A line longer than max_line: its beginning, and all its bytes.
   void add_cut(std::string_view head, std::uint32_t line_bytes);
+  // NULs at the start of a line, where a writer without O_APPEND left a hole: counted as filtered.
+  void add_hole(std::uint32_t hole_bytes);
   [[nodiscard]] Result<std::string> finish(const BatchHeader& header);
 
   [[nodiscard]] std::uint64_t content_bytes() const { return content_bytes_; }
@@ -51,11 +54,15 @@ class LineBatch {
 // What is in flight of a source: ranges in the order they were sent.
 class SentRanges {
  public:
-  explicit SentRanges(std::uint64_t acknowledged_offset) : acknowledged_offset_(acknowledged_offset) {}
-  void sent(std::uint64_t message_id, ByteRange range);
+  // `tail_hash`: of the bytes before acknowledged_offset, see tail_hash(); "" not known.
+  SentRanges(std::uint64_t acknowledged_offset, std::string tail_hash)
+      : acknowledged_offset_(acknowledged_offset), acknowledged_tail_(std::move(tail_hash)) {}
+  // `tail_hash`: of the bytes before range.end, as they were when they were read.
+  void sent(std::uint64_t message_id, ByteRange range, std::string tail_hash);
   // One settled; false: not ours.
   void settled(std::uint64_t message_id, bool acknowledged);
   [[nodiscard]] std::uint64_t acknowledged_offset() const { return acknowledged_offset_; }
+  [[nodiscard]] const std::string& acknowledged_tail() const { return acknowledged_tail_; }
   // Nothing is in flight.
   [[nodiscard]] bool idle() const { return outstanding_ == 0; }
   // One failed: once idle(), reading starts again at acknowledged_offset().
@@ -66,42 +73,76 @@ class SentRanges {
   struct Entry {
     std::uint64_t message_id;
     ByteRange range;
+    std::string tail_hash;
     bool acknowledged = false;
   };
   std::uint64_t acknowledged_offset_;
+  std::string acknowledged_tail_;
   std::deque<Entry> entries_;
   std::size_t outstanding_ = 0;
   bool failed_ = false;
 };
 
-// Reads forward through a content and hands whole lines to a LineBatch.
+// Reads forward through a content and hands whole lines to a LineBatch. Before it goes on
+// anywhere it proves that the bytes before are those that it knows: a file that was truncated
+// and written anew, however large it is by now, is never spliced to the old one.
 class LineReader {
  public:
-  LineReader(std::shared_ptr<Content> content, std::uint64_t offset, std::uint64_t max_line)
-      : content_(std::move(content)), offset_(offset), max_line_(max_line) {}
+  // `expected_tail`: tail_hash() of the bytes before `offset`; "" when it is not known.
+  LineReader(std::shared_ptr<Content> content, std::uint64_t offset, std::string expected_tail,
+             std::uint64_t max_line)
+      : content_(std::move(content)),
+        offset_(offset),
+        expected_tail_(std::move(expected_tail)),
+        max_line_(max_line) {}
   // Fills `batch` up to limit_bytes or the end. Errors: those of Content::read; lines that
   // were read before are in the batch.
   [[nodiscard]] Result<void> fill(LineBatch& batch, std::uint64_t limit_bytes, LineParser& parser);
   [[nodiscard]] std::uint64_t offset() const { return offset_; }             // all before is in batches
   [[nodiscard]] std::uint64_t position() const { return offset_ + held(); }  // of the next byte to read
   [[nodiscard]] bool at_end() const { return at_end_; }                      // as of the last fill()
-  void rewind(std::uint64_t offset);
+  // The file has other bytes than those that were read: as of the last fill(), which read none of them.
+  [[nodiscard]] bool rewritten() const { return rewritten_; }
+  // Whether the bytes before position() are still those that were read. Errors: those of Content::read.
+  [[nodiscard]] Result<bool> still_there();
+  // Hash of the bytes before offset(), as they were read; "" before the first fill().
+  [[nodiscard]] std::string tail_hash() const;
+  void rewind(std::uint64_t offset, std::string expected_tail);
+  // Goes on at offset() in another content, which must have the same bytes before it.
+  void move_to(std::shared_ptr<Content> content);
 
  private:
-  [[nodiscard]] std::uint64_t held() const { return cut_bytes_ > 0 ? cut_bytes_ : pending_.size(); }
+  [[nodiscard]] std::uint64_t held() const {
+    return hole_bytes_ + (cut_bytes_ > 0 ? cut_bytes_ : pending_.size());
+  }
+  [[nodiscard]] Result<void> prove_start();
+  [[nodiscard]] Result<bool> recent_at(std::uint64_t position) const;
+  [[nodiscard]] Result<std::size_t> read_on(std::string& out);
+  void consumed(std::string_view bytes);
+  [[nodiscard]] bool take_hole(LineBatch& batch);
   void take_long_line(LineBatch& batch);
   [[nodiscard]] Result<void> give_directives(LineParser& parser) const;
 
   std::shared_ptr<Content> content_;
   std::uint64_t offset_;
+  std::string expected_tail_;
   std::uint64_t max_line_;
-  std::string pending_;  // bytes from offset_ that are not in a batch yet
+  bool proved_ = false;           // tail_ and recent_ are known
+  std::string tail_;              // up to kTailHashBytes before offset_
+  std::string recent_;            // up to kProofBytes before position()
+  std::string pending_;           // bytes from offset_ that are not in a batch yet
+  std::uint64_t hole_bytes_ = 0;  // NULs from offset_ on, before pending_
   // A line longer than max_line: only its head is kept, in pending_.
   std::uint64_t cut_bytes_ = 0;
+  std::string cut_tail_;  // what tail_ is once that line has ended
   std::string scratch_;
   bool at_end_ = false;
+  bool rewritten_ = false;
   bool directives_given_ = false;  // those before offset_ are known to the parser
 };
+
+// access.log before access.log.1 before access.log.2.gz: by the rotation suffix alone.
+[[nodiscard]] bool less_rotated(const std::string& a, const std::string& b);
 
 // What a file is to one that is followed and has the same first line.
 enum class Relation {
@@ -116,8 +157,11 @@ enum class Relation {
                                            const std::deque<std::string>& followed_names);
 
 // The first data line of a content, for its SourceId: "" while there is no whole one.
-// Comment lines ('#') are skipped; at most kFirstLineHashBytes.
+// Comment lines ('#') and a hole of NULs are skipped; at most kFirstLineHashBytes.
 [[nodiscard]] Result<std::string> first_data_line(Content& content);
+// Content::read() until size_bytes are there or the end has come; how many that were.
+[[nodiscard]] Result<std::size_t> read_whole(Content& content, std::uint64_t offset, std::size_t size_bytes,
+                                             std::string& out);
 // Hash of up to 1 KiB before `offset`; "" when the content has not that many bytes.
 [[nodiscard]] Result<std::string> tail_hash(Content& content, std::uint64_t offset);
 

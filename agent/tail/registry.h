@@ -1,5 +1,8 @@
 // The agent's memory across starts: per source the acknowledged offset and what proves
-// that a file is that source. One SQLite file in state_dir, held by one agent.
+// that a file is that source; and the losses that were noticed and not yet acknowledged.
+//
+// Registry is the memory; a RegistryFile keeps it: one SQLite file in state_dir that one
+// agent holds, nothing at all (the single box), or the simulation's.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +10,12 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/agent.h"
+#include "agent/tail/file_system.h"
+#include "proto/batch.h"
 #include "proto/result.h"
 #include "proto/source_id.h"
 
@@ -17,38 +23,113 @@ namespace weir {
 
 struct RegistryEntry {
   SourceId id;
+  SourceId base;          // its id without a look-alike's salt
+  std::string line_hash;  // of the first data line alone; "": of a version that did not keep it
   std::string path, input;
   std::uint64_t device = 0, inode = 0;
+  std::int64_t birth_ns = 0;    // of the file; 0: not known
   std::int32_t partition = -1;  // -1: not pinned yet
   std::uint64_t origin = 0;
   std::uint64_t acknowledged_offset = 0;
-  std::uint64_t size_bytes = 0;
-  std::string tail_hash;  // of the bytes before acknowledged_offset; "" not known
+  std::uint64_t size_bytes = 0;  // of the content, when it was last looked at
+  std::string tail_hash;         // of the bytes before acknowledged_offset; "" not known
+  // The furthest end of a batch that was sent, and the hash of the bytes before it: what may have
+  // been counted already. In the registry before a source's first batch leaves.
+  std::uint64_t sent_offset = 0;
+  std::string sent_tail_hash;
   std::int64_t last_acknowledged_ms = 0;
-  std::string state;  // as SourceStatus::state
+  std::int64_t seen_ms = 0;  // when it was last followed; Unix epoch
+  std::string state;         // as SourceStatus::state
+  friend bool operator==(const RegistryEntry&, const RegistryEntry&) = default;
 };
+
+// Bytes of a source that will never be sent.
+struct Loss {
+  SourceId source;
+  ByteRange range;
+  LossCause cause = LossCause::kNotReceived;
+  std::uint64_t origin = 0;
+  std::int32_t partition = -1;
+  std::string path, input;
+  std::int64_t noticed_ms = 0;  // Unix epoch
+  friend bool operator==(const Loss&, const Loss&) = default;
+};
+
+struct RegistryContent {
+  std::uint64_t instance = 0;  // of this memory: new when it had to be made anew
+  std::vector<RegistryEntry> entries;
+  std::vector<Loss> losses;
+  std::string note;  // "registry X: damaged, put aside as X.damaged": for whoever looks after the agent
+};
+// Random.
+[[nodiscard]] std::uint64_t new_instance();
+
+class RegistryFile {
+ public:
+  virtual ~RegistryFile() = default;
+  // What a start finds. Errors: kIo, kInvalid (written by a newer weir).
+  [[nodiscard]] virtual Result<RegistryContent> load() = 0;
+  struct Change {
+    std::vector<const RegistryEntry*> put;
+    std::vector<SourceId> forgotten;
+    const std::vector<Loss>* losses = nullptr;  // all of them, when they changed
+  };
+  // One transaction. Errors: kIo; nothing of it was kept then.
+  [[nodiscard]] virtual Result<void> write(const Change& change) = 0;
+};
+
+// SQLite in state_dir, which is made if need be. A file that SQLite cannot read is put aside
+// as registry.damaged and begun anew: what was shipped is known to the aggregator by its bytes.
+// Errors: kFenced (another agent holds it), kIo.
+[[nodiscard]] Result<std::unique_ptr<RegistryFile>> open_registry_file(const std::string& state_dir);
+// The same, read only and beside a running agent. kNotFound: no agent has run there.
+[[nodiscard]] Result<RegistryContent> read_registry(const std::string& state_dir);
 
 // Thread: one. Reads go to memory, writes to the file in flush().
 class Registry {
  public:
-  // Errors: kFenced (another agent holds it), kIo, kInvalid (written by a newer weir).
+  // Errors: those of load().
+  [[nodiscard]] static Result<std::unique_ptr<Registry>> open(std::unique_ptr<RegistryFile> file);
   [[nodiscard]] static Result<std::unique_ptr<Registry>> open(const std::string& state_dir);
   // Remembers nothing across runs: the single box, whose store is its memory.
   [[nodiscard]] static std::unique_ptr<Registry> in_memory();
-  ~Registry();
 
-  [[nodiscard]] std::uint64_t instance() const;
+  [[nodiscard]] std::uint64_t instance() const { return instance_; }
+  [[nodiscard]] const std::string& note() const { return note_; }
   [[nodiscard]] const RegistryEntry* find(const SourceId& id) const;
+  // Entries whose content began with the same line, by family (base) or by file. Valid until
+  // the next put() or forget().
+  [[nodiscard]] std::vector<const RegistryEntry*> candidates(const SourceId& base, std::uint64_t device,
+                                                             std::uint64_t inode,
+                                                             const std::string& line_hash) const;
   // A file that an entry was about when it was last written.
-  [[nodiscard]] bool knows_file(std::uint64_t device, std::uint64_t inode) const;
+  [[nodiscard]] bool knows_file(const FileFacts& file) const;
+  [[nodiscard]] bool knows_input(const std::string& input) const;
+  [[nodiscard]] const std::unordered_map<SourceId, RegistryEntry, SourceIdHash>& entries() const {
+    return entries_;
+  }
+  [[nodiscard]] const std::vector<Loss>& losses() const { return losses_; }
   void put(const RegistryEntry& entry);
+  void forget(const SourceId& id);
+  void add_loss(Loss loss);
+  void remove_loss(const Loss& loss);
   // One transaction with all that was put since. Errors: kIo; what was put stays to be flushed.
   [[nodiscard]] Result<void> flush();
 
  private:
-  Registry();
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  Registry() = default;
+  void index(const RegistryEntry& entry);
+  void unindex(const RegistryEntry& entry);
+
+  std::unique_ptr<RegistryFile> file_;  // null: in memory
+  std::uint64_t instance_ = 0;
+  std::string note_;
+  std::unordered_map<SourceId, RegistryEntry, SourceIdHash> entries_;
+  std::unordered_multimap<SourceId, SourceId, SourceIdHash> by_base_;
+  std::unordered_multimap<std::uint64_t, SourceId> by_inode_;
+  std::vector<Loss> losses_;
+  std::unordered_set<SourceId, SourceIdHash> dirty_, forgotten_;
+  bool losses_dirty_ = false;
 };
 
 }  // namespace weir

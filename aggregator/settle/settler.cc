@@ -44,6 +44,7 @@ struct Partition {
   Generation open;
   std::optional<Commit> sealed;  // taken and not yet committed
   std::uint64_t sealed_bytes = 0;
+  bool lost_offsets = false;  // messages of it are gone, since it was assigned
   bool open_touched = false;  // something was applied since the last take()
 };
 
@@ -102,7 +103,7 @@ struct Settler::Impl {
   const SourceId* source_of(const SourceMessage& message) {
     if (applicable(message) == nullptr || !looks_like_batch(message.payload)) return nullptr;
     const auto& batch = decode(message);
-    if (!batch || batch->header.kind != BatchKind::kRecords) return nullptr;
+    if (!batch || batch->header.kind == BatchKind::kHeartbeat) return nullptr;
     return &batch->header.source;
   }
 
@@ -191,6 +192,16 @@ struct Settler::Impl {
                      std::int64_t now_ms);
   void apply_lines(Generation& generation, SourceState& state, const DecodedBatch& batch, std::uint32_t first,
                    std::uint32_t end, const SourceMessage& message, std::int64_t now_ms);
+  void apply_loss(Partition& partition, const BatchHeader& header, const SourceMessage& message,
+                  std::int64_t now_ms);
+  // Why a gap that a batch of the partition leaves may be there.
+  [[nodiscard]] static LossCause cause_of_gaps(const Partition& partition) {
+    return partition.lost_offsets ? LossCause::kRetention : LossCause::kNotReceived;
+  }
+  void touch(Partition& partition, KnownSource& source, const BatchHeader& header,
+             const SourceMessage& message, std::int64_t now_ms);
+  void refuse(Generation& generation, const BatchHeader& header, const SourceMessage& message,
+              std::string reason, std::int64_t now_ms);
   void apply_foreign(Generation& generation, const SourceMessage& message, std::int64_t now_ms);
   void forget_clean_sources();
 };
@@ -239,20 +250,14 @@ void Settler::Impl::apply_records(Partition& partition, DecodedBatch& batch, con
   const BatchHeader& header = batch.header;
   const Columns& columns = batch.columns;
   Generation& generation = partition.open;
-  const auto refuse = [&](std::string reason) {
-    dead_letter(generation, {.partition = message.partition,
-                             .offset = message.offset,
-                             .source = header.source.hex(),
-                             .reason = std::move(reason),
-                             .text = header.path,
-                             .seen_ms = now_ms});
-  };
 
   std::uint64_t content_bytes = 0;
   for (const std::uint32_t bytes : columns.line_bytes) content_bytes += bytes;
   if (header.range.end < header.range.begin || header.range.size() != content_bytes) {
-    refuse(fmt::format("the batch says [{}, {}) but its lines are {} bytes", header.range.begin,
-                       header.range.end, content_bytes));
+    refuse(generation, header, message,
+           fmt::format("the batch says [{}, {}) but its lines are {} bytes", header.range.begin,
+                       header.range.end, content_bytes),
+           now_ms);
     return;
   }
 
@@ -262,8 +267,10 @@ void Settler::Impl::apply_records(Partition& partition, DecodedBatch& batch, con
     Coverage with = state.coverage;
     with.add(header.range, header.origin);
     if (with.gaps().size() > state.coverage.gaps().size()) {
-      refuse(fmt::format("the source has {} gaps already; [{}, {}) would leave one more and is not counted",
-                         kMaxGapsPerSource, header.range.begin, header.range.end));
+      refuse(generation, header, message,
+             fmt::format("the source has {} gaps already; [{}, {}) would leave one more and is not counted",
+                         kMaxGapsPerSource, header.range.begin, header.range.end),
+             now_ms);
       return;
     }
   }
@@ -287,7 +294,46 @@ void Settler::Impl::apply_records(Partition& partition, DecodedBatch& batch, con
   counters.duplicate_bytes += header.range.size() - counted;
   add_windows(generation, scratch_delta);
 
-  if (!header.range.empty()) state.coverage.add(header.range, header.origin);
+  if (!header.range.empty())
+    state.coverage.add(header.range, header.origin, cause_of_gaps(partition), now_ms);
+  touch(partition, source, header, message, now_ms);
+}
+
+// The agent says that bytes will never come, or claims that all of them must have come by now.
+void Settler::Impl::apply_loss(Partition& partition, const BatchHeader& header, const SourceMessage& message,
+                               std::int64_t now_ms) {
+  KnownSource& source = sources[header.source];
+  const auto cause =
+      header.loss_cause == LossCause::kNotReceived ? cause_of_gaps(partition) : header.loss_cause;
+  Coverage with = source.state.coverage;
+  with.lose(header.range, header.origin, cause, now_ms);
+  if (with == source.state.coverage) return;
+  if (with.gaps().size() > kMaxGapsPerSource) {
+    refuse(partition.open, header, message,
+           fmt::format("the source has {} gaps already; the loss of [{}, {}) is not recorded",
+                       kMaxGapsPerSource, header.range.begin, header.range.end),
+           now_ms);
+    return;
+  }
+  source.state.coverage = std::move(with);
+  touch(partition, source, header, message, now_ms);
+}
+
+void Settler::Impl::refuse(Generation& generation, const BatchHeader& header, const SourceMessage& message,
+                           std::string reason, std::int64_t now_ms) {
+  dead_letter(generation, {.partition = message.partition,
+                           .offset = message.offset,
+                           .source = header.source.hex(),
+                           .reason = std::move(reason),
+                           .text = header.path,
+                           .seen_ms = now_ms});
+}
+
+// The source's row goes into the next commit.
+void Settler::Impl::touch(Partition& partition, KnownSource& source, const BatchHeader& header,
+                          const SourceMessage& message, std::int64_t now_ms) {
+  SourceState& state = source.state;
+  Generation& generation = partition.open;
   state.id = header.source;
   state.agent_id = header.agent_id;
   state.host = header.host;
@@ -300,7 +346,7 @@ void Settler::Impl::apply_records(Partition& partition, DecodedBatch& batch, con
   source.in_open = true;
   if (generation.sources.insert(state.id).second) {
     generation.bytes += sizeof(SourceState) + header.path.size() + header.agent_id.size() + 256 +
-                        state.coverage.gaps().size() * sizeof(ByteRange);
+                        state.coverage.gaps().size() * sizeof(Gap);
   }
 }
 
@@ -434,6 +480,8 @@ void Settler::apply(const SourceMessage& message, std::int64_t now_ms) {
     impl_->note_agent(header, now_ms);
     if (header.kind == BatchKind::kHeartbeat) {
       impl_->apply_heartbeat(generation, header, message, now_ms);
+    } else if (header.kind == BatchKind::kLoss) {
+      impl_->apply_loss(*partition, header, message, now_ms);
     } else {
       impl_->apply_records(*partition, *batch, message, now_ms);
     }
@@ -464,6 +512,7 @@ void Settler::record_gap(const OffsetOutOfRange& gap, std::int64_t now_ms) {
        .text = {},
        .seen_ms = now_ms});
   partition.next_apply = gap.resumed_at;
+  partition.lost_offsets = true;
   partition.open_touched = true;
 }
 
@@ -525,6 +574,7 @@ void Settler::committed(const Commit& commit) {
   for (const SourceState& state : commit.sources) {
     if (const auto source = impl_->sources.find(state.id); source != impl_->sources.end()) {
       source->second.in_sealed = false;
+      source->second.state.version = state.version + 1;
     }
   }
   for (const std::string& site : commit.new_sites) impl_->sites[site] = true;

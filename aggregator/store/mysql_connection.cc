@@ -186,6 +186,8 @@ class MysqlConnection : public SqlConnection {
       case ER_LOCK_DEADLOCK:
       case ER_LOCK_WAIT_TIMEOUT:
         return fail(Code::kFull, what, "it is tried again");
+      case ER_DUP_ENTRY:
+        return fail(Code::kFenced, what, "another aggregator has written this row first");
       case ER_ACCESS_DENIED_ERROR:
       case ER_DBACCESS_DENIED_ERROR:
       case ER_TABLEACCESS_DENIED_ERROR:

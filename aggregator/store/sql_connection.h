@@ -31,7 +31,8 @@ class SqlConnection {
   virtual ~SqlConnection() = default;
   // Runs one statement; the rows it gives, if any. Statements are kept prepared by their text.
   // Errors: kUnavailable (connection lost: nothing is known of the statement), kFull (deadlock,
-  // lock time-out, busy: roll back and do it again), kInvalid (refused: password, rights), kIo.
+  // lock time-out, busy: roll back and do it again), kInvalid (refused: password, rights), kFenced (a key
+  // that is there already), kIo.
   [[nodiscard]] virtual Result<std::vector<SqlRow>> query(std::string_view sql,
                                                           const std::vector<SqlValue>& parameters = {}) = 0;
   [[nodiscard]] virtual std::uint64_t affected_rows() const = 0;  // of the last query; matched, not changed

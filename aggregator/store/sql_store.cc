@@ -113,6 +113,7 @@ class SqlStore : public Store {
   }
   Result<std::vector<std::string>> names(std::string_view sql);
   Result<void> create_tables();
+  Result<void> migrate_from_1();
   Result<void> write_windows(const Commit& commit);
   Result<void> write_sources(const std::vector<SourceState>& sources);
   Result<void> write_dead_letters(const Commit& commit);
@@ -145,10 +146,11 @@ Result<void> SqlStore::create_tables() {
                   "instance {1} NOT NULL, host {0} NOT NULL, input {2} NOT NULL, "
                   "path {2} NOT NULL, origin {1} NOT NULL, high_water {1} NOT NULL, line_count {1} NOT NULL, "
                   "unparsed {1} NOT NULL, filtered {1} NOT NULL, "
-                  "first_seen_ms {1} NOT NULL, last_seen_ms {1} NOT NULL)",
+                  "first_seen_ms {1} NOT NULL, last_seen_ms {1} NOT NULL, version {1} NOT NULL)",
                   k, n, t),
       fmt::format("CREATE TABLE IF NOT EXISTS source_gap(source_id {0} NOT NULL, begin_offset {1} NOT NULL, "
-                  "end_offset {1} NOT NULL, PRIMARY KEY(source_id, begin_offset))",
+                  "end_offset {1} NOT NULL, cause {1} NOT NULL, since_ms {1} NOT NULL, PRIMARY "
+                  "KEY(source_id, begin_offset))",
                   k, n),
       fmt::format("CREATE TABLE IF NOT EXISTS dead_letter(topic {0} NOT NULL, partition_id {1} NOT NULL, "
                   "message_offset {1} NOT NULL, line {1} NOT NULL, source {0} NOT NULL, "
@@ -187,6 +189,8 @@ Result<void> SqlStore::migrate() {
       done = run("INSERT INTO meta(name, value) VALUES (?, ?), (?, ?)",
                  {std::string("schema_version"), std::int64_t{kSchemaVersion}, std::string("last_mail_id"),
                   std::int64_t{0}});
+    } else if (number(version->front().front()) < kSchemaVersion) {
+      done = migrate_from_1();
     } else if (number(version->front().front()) > kSchemaVersion) {
       done = fail(Code::kInvalid,
                   fmt::format("store: schema version {} is newer than this program knows ({})",
@@ -196,6 +200,27 @@ Result<void> SqlStore::migrate() {
   }
   db_->unlock_schema();
   return done;
+}
+
+// Each step asks whether it was done: MySQL commits each of them by itself.
+Result<void> SqlStore::migrate_from_1() {
+  const auto n = db_->column_type("number");
+  const auto add = [&](std::string_view table, std::string_view column) -> Result<void> {
+    if (db_->query(fmt::format("SELECT {} FROM {} LIMIT 1", column, table), {})) return {};
+    return run(fmt::format("ALTER TABLE {} ADD COLUMN {} {} NOT NULL DEFAULT 0", table, column, n));
+  };
+  for (const auto& [table, column] :
+       {std::pair{"source", "version"}, {"source_gap", "cause"}, {"source_gap", "since_ms"}}) {
+    if (auto added = add(table, column); !added) return added;
+  }
+  // A row of version 0 would be taken for one that is not there.
+  if (auto set = run("UPDATE source SET version = 1 WHERE version = 0"); !set) return set;
+  if (auto set =
+          run("UPDATE source_gap SET since_ms = (SELECT last_seen_ms FROM source WHERE id = source_id) "
+              "WHERE since_ms = 0 AND source_id IN (SELECT id FROM source)");
+      !set)
+    return set;
+  return run("UPDATE meta SET value = 2 WHERE name = ?", {std::string("schema_version")});
 }
 
 Result<PartitionState> SqlStore::acquire(const PartitionKey& partition, std::string_view owner) {
@@ -230,16 +255,20 @@ Result<PartitionState> SqlStore::acquire(const PartitionKey& partition, std::str
 
 constexpr std::string_view kSourceColumns =
     "id, agent_id, instance, host, input, path, origin, high_water, line_count, unparsed, filtered, "
-    "first_seen_ms, last_seen_ms";
+    "first_seen_ms, last_seen_ms, version";
 
 Result<SourceState> SqlStore::source_of(const SqlRow& row) {
   auto id = SourceId::from_hex(text(row[0]));
   if (!id) return std::unexpected(id.error());
   auto gaps = db_->query(
-      "SELECT begin_offset, end_offset FROM source_gap WHERE source_id = ? ORDER BY begin_offset", {row[0]});
+      "SELECT begin_offset, end_offset, cause, since_ms FROM source_gap WHERE source_id = ? ORDER BY "
+      "begin_offset",
+      {row[0]});
   if (!gaps) return std::unexpected(gaps.error());
-  std::vector<ByteRange> ranges;
-  for (const auto& gap : *gaps) ranges.push_back({as_unsigned(gap[0]), as_unsigned(gap[1])});
+  std::vector<Gap> ranges;
+  for (const auto& gap : *gaps)
+    ranges.emplace_back(as_unsigned(gap[0]), as_unsigned(gap[1]), loss_cause_of(as_unsigned(gap[2])),
+                        number(gap[3]));
   SourceState state;
   state.id = *id;
   state.coverage = Coverage(as_unsigned(row[6]), as_unsigned(row[7]), std::move(ranges));
@@ -257,6 +286,7 @@ Result<SourceState> SqlStore::source_of(const SqlRow& row) {
   state.filtered = as_unsigned(row[10]);
   state.first_seen_ms = number(row[11]);
   state.last_seen_ms = number(row[12]);
+  state.version = as_unsigned(row[13]);
   return state;
 }
 
@@ -341,16 +371,48 @@ Result<void> SqlStore::write_sources(const std::vector<SourceState>& sources) {
   std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   for (const auto& s : sorted) {
     const auto hex = s.id.hex();
-    auto written = run(
-        fmt::format("REPLACE INTO source({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", kSourceColumns),
-        {hex, s.agent_id.substr(0, kMaxKeyBytes), as_number(s.instance), s.host.substr(0, kMaxKeyBytes),
-         s.input, s.path, as_number(s.coverage.origin()), as_number(s.coverage.high_water()),
-         as_number(s.lines), as_number(s.unparsed), as_number(s.filtered), s.first_seen_ms, s.last_seen_ms});
-    if (!written) return written;
+    const std::vector<SqlValue> values = {s.agent_id.substr(0, kMaxKeyBytes),
+                                          as_number(s.instance),
+                                          s.host.substr(0, kMaxKeyBytes),
+                                          s.input,
+                                          s.path,
+                                          as_number(s.coverage.origin()),
+                                          as_number(s.coverage.high_water()),
+                                          as_number(s.lines),
+                                          as_number(s.unparsed),
+                                          as_number(s.filtered),
+                                          s.first_seen_ms,
+                                          s.last_seen_ms,
+                                          as_number(s.version + 1)};
+    auto parameters = values;
+    if (s.version == 0) {
+      // Another aggregator that was first makes this a duplicate key, which is kFenced.
+      parameters.insert(parameters.begin(), hex);
+      auto made =
+          run(fmt::format("INSERT INTO source({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kSourceColumns),
+              parameters);
+      if (!made) return made;
+    } else {
+      parameters.insert(parameters.end(), {hex, as_number(s.version)});
+      auto set =
+          run("UPDATE source SET agent_id = ?, instance = ?, host = ?, input = ?, path = ?, origin = ?, "
+              "high_water = ?, "
+              "line_count = ?, unparsed = ?, filtered = ?, first_seen_ms = ?, last_seen_ms = ?, version = ? "
+              "WHERE id = ? AND version = ?",
+              parameters);
+      if (!set) return set;
+      if (db_->affected_rows() != 1) {
+        return fail(
+            Code::kFenced,
+            fmt::format("source {}: another aggregator has counted of it from another partition", hex));
+      }
+    }
     if (auto cleared = run("DELETE FROM source_gap WHERE source_id = ?", {hex}); !cleared) return cleared;
     for (const auto& gap : s.coverage.gaps()) {
-      if (auto put =
-              run("INSERT INTO source_gap VALUES (?,?,?)", {hex, as_number(gap.begin), as_number(gap.end)});
+      if (auto put = run("INSERT INTO source_gap(source_id, begin_offset, end_offset, cause, since_ms) "
+                         "VALUES (?,?,?,?,?)",
+                         {hex, as_number(gap.begin), as_number(gap.end),
+                          std::int64_t{static_cast<int>(gap.cause)}, gap.since_ms});
           !put)
         return put;
     }

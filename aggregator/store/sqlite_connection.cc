@@ -108,6 +108,8 @@ class SqliteConnection : public SqlConnection {
       case SQLITE_BUSY:
       case SQLITE_LOCKED:
         return fail(Code::kFull, what, "another program holds it; it is tried again");
+      case SQLITE_CONSTRAINT:
+        return fail(Code::kFenced, what, "another program has written this row first");
       case SQLITE_FULL:
         return fail(Code::kIo, what,
                     "free some space on its disk; nothing is lost, the commit is tried again");

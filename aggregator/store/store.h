@@ -18,7 +18,7 @@
 
 namespace weir {
 
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 struct PartitionState {
   std::uint64_t epoch = 0;        // this owner's, new at each acquire
@@ -29,6 +29,8 @@ struct PartitionState {
 
 struct SourceState {
   SourceId id;
+  // Of the row: what commit() replaces must be what was loaded. 0: there is none yet.
+  std::uint64_t version = 0;
   Coverage coverage;
   std::string agent_id, host, input, path;
   std::uint64_t instance = 0;
@@ -66,7 +68,9 @@ struct Commit {
   std::string cluster_id;
   std::int32_t leader_epoch = -1;
   WindowDelta windows;
-  std::vector<SourceState> sources;  // absolute: replace the rows
+  // Absolute: they replace the rows, whose versions must be theirs still. A source may have moved
+  // to another partition, and another aggregator may have counted it since: kFenced then.
+  std::vector<SourceState> sources;
   std::vector<DeadLetter> dead_letters;
   std::uint64_t dead_letter_count = 0;  // all of them, also those not kept
   std::vector<AgentState> agents;

@@ -46,7 +46,7 @@ TEST(Coverage, what_lies_below_the_origin_is_no_gap) {
   coverage.add({100, 200}, 100);
   EXPECT_EQ(coverage.gap_bytes(), 0U);
   coverage.add({0, 50}, 0);
-  EXPECT_EQ(coverage.gaps(), (std::vector<ByteRange>{{50, 100}})) << "the agent was told to begin earlier";
+  EXPECT_EQ(coverage.gaps(), (std::vector<Gap>{{50, 100}})) << "the agent was told to begin earlier";
 }
 
 TEST(Histogram, buckets_are_narrow_and_consistent) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "proto/batch.h"
 
@@ -92,6 +93,7 @@ class LocalSourceTest : public ::testing::Test {
       lines_ += batch->columns.line_bytes.size();
       SourceState source_state;
       source_state.id = batch->header.source;
+      source_state.version = versions_[source_state.id]++;
       source_state.coverage = coverage_;
       source_state.path = batch->header.path;
       commit.sources.push_back(source_state);
@@ -113,6 +115,7 @@ class LocalSourceTest : public ::testing::Test {
   int next_line_ = 0;
   PartitionState state_;
   Coverage coverage_;
+  std::map<SourceId, std::uint64_t> versions_;
   std::uint64_t lines_ = 0;
 };
 

@@ -192,6 +192,9 @@ TEST_P(StoreTest, SourcesKeepTheirCoverage) {
   EXPECT_EQ(found->front().instance, source.instance);
   EXPECT_EQ(found->front().unparsed, 1U);
 
+  EXPECT_EQ(found->front().version, 1U);
+
+  source.version = 1;
   source.coverage.add({50, 300}, 50);
   commit.expected_next_offset = 10;
   commit.next_offset = 11;
@@ -201,6 +204,83 @@ TEST_P(StoreTest, SourcesKeepTheirCoverage) {
   ASSERT_EQ(found->size(), 1U);
   EXPECT_TRUE(found->front().coverage.gaps().empty());
   EXPECT_TRUE(sql("SELECT * FROM source_gap").empty());
+}
+
+TEST_P(StoreTest, AGapKeepsItsCauseAndItsTime) {
+  const auto owned = store().acquire(kPartition, "one").value();
+  SourceState source;
+  source.id = make_source_id("web1", "a.log", "first");
+  source.coverage.add({0, 100}, 0);
+  source.coverage.lose({100, 150}, 0, LossCause::kTruncatedUnread, 7000);
+  source.coverage.add({200, 300}, 0, LossCause::kRetention, 8000);
+  auto commit = commit_of(owned, 10, {});
+  commit.sources = {source};
+  ASSERT_TRUE(store().commit(commit).has_value());
+  EXPECT_EQ(store().load_sources({source.id})->front().coverage, source.coverage);
+}
+
+// Its agent lost its registry and the topic grew: two partitions, two aggregators, one source.
+TEST_P(StoreTest, ASourceThatAnotherHasCountedSinceIsFenced) {
+  const PartitionKey other{kPartition.topic, kPartition.partition + 1};
+  const auto owned = store().acquire(kPartition, "one").value();
+  const auto owned_by_other = store().acquire(other, "two").value();
+  SourceState source;
+  source.id = make_source_id("web1", "a.log", "first");
+  source.coverage.add({0, 100}, 0);
+  auto commit = commit_of(owned, 10, {});
+  commit.sources = {source};
+  ASSERT_TRUE(store().commit(commit).has_value());
+
+  auto late = commit_of(owned_by_other, 20, {});
+  late.partition = other;
+  late.sources = {source};  // as if there were no row yet
+  auto refused = store().commit(late);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kFenced) << refused.error().what;
+  EXPECT_EQ(store().acquire(other, "two")->next_offset, -1);
+
+  auto again = commit_of(store().acquire(other, "two").value(), 20, {});
+  again.partition = other;
+  again.sources = store().load_sources({source.id}).value();
+  again.sources.front().coverage.add({100, 200}, 0);
+  ASSERT_TRUE(store().commit(again).has_value());
+  commit.expected_next_offset = 10;
+  commit.next_offset = 11;
+  commit.sources.front().version = 1;
+  refused = store().commit(commit);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kFenced) << refused.error().what;
+  EXPECT_EQ(store().load_sources({source.id})->front().coverage.high_water(), 200U);
+}
+
+TEST_P(StoreTest, ASchemaOfVersion1IsMigrated) {
+  const auto owned = store().acquire(kPartition, "one").value();
+  SourceState source;
+  source.id = make_source_id("web1", "a.log", "first");
+  source.coverage.add({0, 100}, 0);
+  source.coverage.add({200, 300}, 0);
+  source.last_seen_ms = 4711;
+  auto commit = commit_of(owned, 10, {});
+  commit.sources = {source};
+  ASSERT_TRUE(store().commit(commit).has_value());
+  for (const char* statement :
+       {"ALTER TABLE source DROP COLUMN version", "ALTER TABLE source_gap DROP COLUMN cause",
+        "ALTER TABLE source_gap DROP COLUMN since_ms",
+        "UPDATE meta SET value = 1 WHERE value = 2"})
+    sql(statement);
+  store_ = open();
+  ASSERT_TRUE(store().migrate().has_value());
+  auto found = store().load_sources({source.id});
+  ASSERT_TRUE(found.has_value()) << found.error().what;
+  EXPECT_EQ(found->front().version, 1U);
+  EXPECT_EQ(found->front().coverage.gaps(), (std::vector<Gap>{{100, 200, LossCause::kNotReceived, 4711}}));
+  ASSERT_TRUE(store().migrate().has_value()) << "a second time changes nothing";
+  found->front().coverage.add({100, 200}, 0);
+  commit.epoch = store().acquire(kPartition, "one")->epoch;
+  commit.expected_next_offset = 10;
+  commit.next_offset = 11;
+  commit.sources = *found;
+  EXPECT_TRUE(store().commit(commit).has_value());
 }
 
 TEST_P(StoreTest, KeysAreBytesNotWords) {

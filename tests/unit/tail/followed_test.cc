@@ -24,7 +24,7 @@ struct Follow {
                   const char* format = "combined", Codec codec = Codec::kBatch)
       : parser(std::move(*compile_format(*named_format(format), {}))),
         content(std::move(*Content::open(path))),
-        reader(content, offset, max_line),
+        reader(content, offset, {}, max_line),
         batch(codec, 1) {}
 
   DecodedBatch next(std::uint64_t limit_bytes = 1 << 20) {
@@ -83,7 +83,7 @@ TEST(LineReader, AfterARewindTheSameLinesComeAgain) {
   const TempFolder folder;
   Follow follow(folder.write("a.log", line(1) + line(2) + line(3).substr(0, 9)));
   EXPECT_EQ(follow.next().columns.records(), 2U);
-  follow.reader.rewind(line(1).size());
+  follow.reader.rewind(line(1).size(), {});
   const auto again = follow.next();
   EXPECT_EQ(again.columns.records(), 1U);
   EXPECT_EQ(again.header.range.begin, line(1).size());
@@ -120,7 +120,9 @@ TEST(LineReader, NoByteOfAnyKindIsLost) {
   const TempFolder folder;
   std::string text;
   for (int i = 0; i < 2000; ++i) {
-    text += std::string(static_cast<std::size_t>(i * 37 % 300), static_cast<char>(i % 256 == '\n' ? 0 : i));
+    // NULs within a line: a line that begins with them is a hole and the rest.
+    text += std::string(i % 256 == 0 ? 1 : 0, 'x');
+    text += std::string(static_cast<std::size_t>(i * 37 % 300), static_cast<char>(i % 256 == '\n' ? 'n' : i));
     text += i % 5 == 0 ? "\r\n" : "\n";
   }
   Follow follow(folder.write("a.log", text), 0, 200);
@@ -133,6 +135,67 @@ TEST(LineReader, NoByteOfAnyKindIsLost) {
   }
   EXPECT_EQ(bytes, text.size());
   EXPECT_EQ(lines, static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')));
+}
+
+TEST(LineReader, AHoleIsNoPartOfTheLineBehindIt) {
+  const TempFolder folder;
+  for (const std::size_t hole : {1U, 5000U, 700'000U, 3'000'000U}) {
+    const std::string text = std::string(hole, '\0') + line(1) + line(2) + std::string(7, '\0') + line(3);
+    Follow follow(folder.write("a.log", text), 0, 1000);
+    std::uint64_t bytes = 0;
+    std::size_t records = 0;
+    std::size_t filtered = 0;
+    while (follow.reader.offset() < text.size()) {
+      const auto decoded = follow.next(8 << 20);
+      for (const auto size : decoded.columns.line_bytes) bytes += size;
+      records += decoded.columns.records();
+      filtered += decoded.columns.filtered;
+      EXPECT_TRUE(decoded.columns.unparsed.empty()) << hole;
+    }
+    EXPECT_EQ(bytes, text.size());
+    EXPECT_EQ(records, 3U) << hole;
+    EXPECT_GE(filtered, 2U) << hole;
+  }
+}
+
+TEST(LineReader, NulsWithNothingBehindThemWait) {
+  const TempFolder folder;
+  Follow follow(folder.write("a.log", line(1) + std::string(4096, '\0')));
+  EXPECT_EQ(follow.next().columns.line_bytes.size(), 1U);
+  EXPECT_EQ(follow.reader.offset(), line(1).size());
+}
+
+TEST(LineReader, AFileThatWasWrittenAnewIsNotSplicedToTheOld) {
+  const TempFolder folder;
+  for (const bool longer : {false, true}) {
+    Follow follow(folder.write("a.log", line(1) + line(2)));
+    EXPECT_EQ(follow.next().columns.records(), 2U);
+    // Truncated and written again, to the old size or past it, between two looks.
+    folder.write("a.log", line(3) + line(4) + (longer ? line(5) : std::string()));
+    EXPECT_FALSE(follow.reader.still_there().value());
+    follow.batch.begin(*follow.parser);
+    if (longer) {
+      EXPECT_TRUE(follow.reader.fill(follow.batch, 1 << 20, *follow.parser).has_value());
+      EXPECT_TRUE(follow.reader.rewritten());
+      EXPECT_EQ(follow.batch.content_bytes(), 0U);
+    }
+    EXPECT_EQ(follow.reader.offset(), line(1).size() * 2);
+  }
+}
+
+TEST(LineReader, GoesOnInACopyThatHasTheSameBytes) {
+  const TempFolder folder;
+  Follow follow(folder.write("a.log", line(1) + line(2)));
+  EXPECT_EQ(follow.next().columns.records(), 2U);
+  const std::shared_ptr<Content> copy(
+      std::move(*Content::open(folder.write("a.log.1", line(1) + line(2) + line(3)))));
+  follow.reader.move_to(copy);
+  EXPECT_EQ(follow.next().columns.records(), 1U);
+  const std::shared_ptr<Content> other(
+      std::move(*Content::open(folder.write("b.log", line(7) + line(8) + line(9) + line(4)))));
+  follow.reader.move_to(other);
+  EXPECT_EQ(follow.next().columns.records(), 0U);
+  EXPECT_TRUE(follow.reader.rewritten());
 }
 
 TEST(LineReader, TheLastLineOfACompressedFileIsWhole) {
@@ -180,22 +243,23 @@ TEST(LineBatch, TheTextCodecsCarryEveryLineOnce) {
 }
 
 TEST(SentRanges, MovesOverWhatIsAcknowledgedInOrder) {
-  SentRanges ranges(100);
-  ranges.sent(1, {100, 200});
-  ranges.sent(2, {200, 300});
+  SentRanges ranges(100, "");
+  ranges.sent(1, {100, 200}, "200");
+  ranges.sent(2, {200, 300}, "300");
   ranges.settled(2, true);
   EXPECT_EQ(ranges.acknowledged_offset(), 100U);
   EXPECT_FALSE(ranges.idle());
   ranges.settled(1, true);
   EXPECT_EQ(ranges.acknowledged_offset(), 300U);
+  EXPECT_EQ(ranges.acknowledged_tail(), "300");
   EXPECT_TRUE(ranges.idle());
 }
 
 TEST(SentRanges, AfterAFailureAllBehindItIsSentAgain) {
-  SentRanges ranges(0);
-  ranges.sent(1, {0, 10});
-  ranges.sent(2, {10, 20});
-  ranges.sent(3, {20, 30});
+  SentRanges ranges(0, "");
+  ranges.sent(1, {0, 10}, "10");
+  ranges.sent(2, {10, 20}, "20");
+  ranges.sent(3, {20, 30}, "30");
   ranges.settled(1, true);
   ranges.settled(2, false);
   EXPECT_TRUE(ranges.failed());
@@ -205,7 +269,7 @@ TEST(SentRanges, AfterAFailureAllBehindItIsSentAgain) {
   EXPECT_EQ(ranges.acknowledged_offset(), 10U);
   ranges.rewound();
   EXPECT_FALSE(ranges.failed());
-  ranges.sent(4, {10, 30});
+  ranges.sent(4, {10, 30}, "30");
   ranges.settled(3, true);  // one of before the rewind: not ours any more
   ranges.settled(4, true);
   EXPECT_EQ(ranges.acknowledged_offset(), 30U);

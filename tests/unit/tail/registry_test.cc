@@ -103,14 +103,24 @@ TEST(Registry, OfANewerWeirIsRefusedAndLeftAlone) {
   EXPECT_THAT(refused.error().what, HasSubstr("999"));
 }
 
-TEST(Registry, AFileThatIsNoDatabaseIsSaidNotOverwritten) {
+TEST(Registry, AFileThatIsNoDatabaseIsPutAsideAndSaid) {
   const TempFolder folder;
   std::filesystem::create_directories(folder / "state");
   folder.write("state/registry", std::string(4096, 'x'));
-  const auto refused = Registry::open(folder / "state");
-  ASSERT_FALSE(refused.has_value());
-  EXPECT_THAT(refused.error().what, HasSubstr(folder / "state/registry"));
-  EXPECT_EQ(std::filesystem::file_size(folder / "state/registry"), 4096U);
+  {
+    const auto registry = Registry::open(folder / "state");
+    ASSERT_TRUE(registry.has_value()) << registry.error().what;
+    EXPECT_THAT((*registry)->note(), HasSubstr(folder / "state/registry"));
+    EXPECT_THAT((*registry)->note(), HasSubstr("registry.damaged"));
+    EXPECT_TRUE((*registry)->entries().empty());
+    (*registry)->put(entry_of("one"));
+    EXPECT_TRUE((*registry)->flush().has_value());
+  }
+  EXPECT_EQ(std::filesystem::file_size(folder / "state/registry.damaged"), 4096U);
+  const auto again = Registry::open(folder / "state");
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ((*again)->note(), "");
+  EXPECT_EQ((*again)->entries().size(), 1U);
 }
 
 TEST(Registry, WhatCouldNotBeWrittenIsWrittenLater) {

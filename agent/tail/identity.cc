@@ -1,0 +1,134 @@
+#include "agent/tail/identity.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace weir {
+namespace {
+
+// A source goes on in a content only where the bytes before its offset are there.
+Result<bool> goes_on(Content& content, std::uint64_t offset, const std::string& expected_tail) {
+  if (expected_tail.empty()) return true;
+  const auto hash = tail_hash(content, offset);
+  if (!hash) return std::unexpected(hash.error());
+  return *hash == expected_tail;
+}
+
+// Of the registry's sources that are not in memory, the one that goes on here: the same file
+// before others, then the one that was read furthest.
+Result<const RegistryEntry*> known_entry(const Sighting& sighting, const FirstLine& first,
+                                         const Surroundings& around) {
+  auto entries =
+      around.registry.candidates(first.base, sighting.facts.device, sighting.facts.inode, first.line_hash);
+  std::erase_if(entries, [&](const auto* entry) { return around.in_memory(entry->id); });
+  const auto same_file = [&](const RegistryEntry* entry) {
+    return entry->device == sighting.facts.device && entry->inode == sighting.facts.inode &&
+           (entry->birth_ns == 0 || entry->birth_ns == sighting.facts.birth_ns);
+  };
+  std::sort(entries.begin(), entries.end(), [&](const auto* a, const auto* b) {
+    if (same_file(a) != same_file(b)) return same_file(a);
+    const auto known_to = [](const RegistryEntry* entry) {
+      return std::max(entry->sent_offset, entry->acknowledged_offset);
+    };
+    if (known_to(a) != known_to(b)) return known_to(a) > known_to(b);
+    return a->id < b->id;
+  });
+  for (const auto* entry : entries) {
+    // At the furthest boundary that was sent: what lies before it may be counted.
+    const bool further = entry->sent_offset > entry->acknowledged_offset && !entry->sent_tail_hash.empty();
+    const auto proof = further ? goes_on(sighting.content, entry->sent_offset, entry->sent_tail_hash)
+                               : goes_on(sighting.content, entry->acknowledged_offset, entry->tail_hash);
+    if (!proof) return std::unexpected(proof.error());
+    if (*proof) return entry;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<FirstLine> first_line_of(const std::string& agent_id, const Sighting& sighting) {
+  auto line = first_data_line(sighting.content);
+  if (!line) return std::unexpected(line.error());
+  FirstLine first;
+  if (line->empty()) return first;
+  first.base = make_source_id(agent_id, log_family(sighting.path), *line);
+  first.line_hash = make_source_id("", "", *line).bytes();
+  first.line = std::move(*line);
+  return first;
+}
+
+Result<Identity> identify(const Sighting& sighting, const FirstLine& first, const Surroundings& around) {
+  Identity identity;
+  identity.id = identity.base = first.base;
+  identity.line_hash = first.line_hash;
+
+  // A copy takes over from its original, which was truncated.
+  for (const auto& source : around.leaving) {
+    const auto proof = goes_on(sighting.content, source->reader.offset(), source->reader.tail_hash());
+    if (!proof) return std::unexpected(proof.error());
+    if (!*proof) continue;
+    identity.verdict = Verdict::kMoves;
+    identity.id = source->id;
+    identity.source = source;
+    return identity;
+  }
+
+  const auto entry = known_entry(sighting, first, around);
+  if (!entry) return std::unexpected(entry.error());
+  if (*entry != nullptr) {
+    identity.verdict = Verdict::kResumes;
+    identity.id = (*entry)->id;
+    identity.entry = *entry;
+    return identity;
+  }
+
+  // A look-alike's id: of the file, too. An inode that comes again makes another generation.
+  const auto salted = [&](int generation) {
+    const auto salt = generation == 0
+                          ? fmt::format("{}:{}", sighting.facts.device, sighting.facts.inode)
+                          : fmt::format("{}:{}:{}", sighting.facts.device, sighting.facts.inode, generation);
+    return make_source_id(around.agent_id, log_family(sighting.path), first.line, salt);
+  };
+  if (around.position_of) {
+    if (const auto position = around.position_of(salted(0)); position && !around.in_memory(salted(0))) {
+      identity.verdict = Verdict::kResumes;
+      identity.id = salted(0);
+      identity.position = position;
+      return identity;
+    }
+  }
+
+  for (const auto& other : around.followed) {
+    const auto relation =
+        relation_to(sighting.content, sighting.facts, sighting.path, *other->content, other->names);
+    if (!relation) return std::unexpected(relation.error());
+    if (*relation == Relation::kLookAlike) continue;
+    const bool taken_over = *relation == Relation::kContinues;
+    identity.verdict = taken_over ? Verdict::kMoves : Verdict::kCopy;
+    identity.id = other->id;
+    if (taken_over) identity.source = other;
+    return identity;
+  }
+
+  const auto taken = [&](const SourceId& id) {
+    return around.in_memory(id) || around.registry.find(id) != nullptr;
+  };
+  identity.verdict = Verdict::kNew;
+  if (around.position_of && !taken(first.base)) {
+    const auto position = around.position_of(first.base);
+    // The store has counted more of that source than this file has: it is another one.
+    const bool shorter = position && !sighting.content.compressed() && *position > sighting.facts.size_bytes;
+    if (position && !shorter) {
+      identity.verdict = Verdict::kResumes;
+      identity.position = position;
+      return identity;
+    }
+    if (!shorter) return identity;
+    identity.id = salted(0);
+  }
+  for (int generation = 0; taken(identity.id); ++generation) identity.id = salted(generation);
+  return identity;
+}
+
+}  // namespace weir

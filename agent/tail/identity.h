@@ -1,0 +1,62 @@
+// Who a file is: a source that goes on, a copy of one, or a new one. The rules are
+// docs/architecture.md's "The names of things"; nothing here keeps state.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/tail/registry.h"
+#include "agent/tail/source.h"
+#include "proto/result.h"
+
+namespace weir {
+
+struct Sighting {
+  const std::string& path;
+  Content& content;
+  const FileFacts& facts;
+};
+
+enum class Verdict {
+  kWait,     // no first line yet, or it is seen more clearly at the next look
+  kCopy,     // adds nothing to a source that is followed
+  kNew,      // a source that was never seen
+  kResumes,  // one that the registry (or the store, on a single box) knows
+  kMoves,    // one that is in memory goes on in this file
+};
+
+struct Identity {
+  Verdict verdict = Verdict::kWait;
+  SourceId id, base;
+  std::string line_hash;
+  const RegistryEntry* entry = nullptr;   // kResumes, unless the store knows it
+  std::optional<std::uint64_t> position;  // kResumes: where the store lets it begin
+  std::shared_ptr<Source> source;         // kMoves
+};
+
+struct Surroundings {
+  const std::string& agent_id;
+  const Registry& registry;
+  // Sources in memory that began with the same line: those that are followed, and those whose
+  // file shrank and that wait for what is in flight.
+  std::vector<std::shared_ptr<Source>> followed, leaving;
+  std::function<bool(const SourceId&)> in_memory;
+  // The store's answer on a single box; null elsewhere.
+  const std::function<std::optional<std::uint64_t>(const SourceId&)>& position_of;
+};
+
+// What the file's first line says. Empty base: none yet.
+struct FirstLine {
+  SourceId base;
+  std::string line, line_hash;
+};
+[[nodiscard]] Result<FirstLine> first_line_of(const std::string& agent_id, const Sighting& sighting);
+
+// Errors: those of Content::read; nothing is known then.
+[[nodiscard]] Result<Identity> identify(const Sighting& sighting, const FirstLine& first,
+                                        const Surroundings& around);
+
+}  // namespace weir

@@ -1,0 +1,412 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "agent/tail/content.h"
+#include "agent/tail/registry.h"
+#include "agent/tail/registry_status.h"
+
+namespace weir {
+namespace {
+
+constexpr int kRegistryVersion = 2;
+constexpr const char* kSchema = R"(
+CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS source(id TEXT PRIMARY KEY, path TEXT NOT NULL, input TEXT NOT NULL, device INTEGER NOT NULL,
+  inode INTEGER NOT NULL, partition INTEGER NOT NULL, origin INTEGER NOT NULL, acknowledged_offset INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL, tail_hash BLOB NOT NULL, last_acknowledged_ms INTEGER NOT NULL, state TEXT NOT NULL,
+  base TEXT NOT NULL DEFAULT '', line_hash BLOB NOT NULL DEFAULT x'', birth_ns INTEGER NOT NULL DEFAULT 0,
+  seen_ms INTEGER NOT NULL DEFAULT 0, sent_offset INTEGER NOT NULL DEFAULT 0,
+  sent_tail_hash BLOB NOT NULL DEFAULT x'') WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS loss(source TEXT NOT NULL, begin_offset INTEGER NOT NULL, end_offset INTEGER NOT NULL,
+  cause INTEGER NOT NULL, origin INTEGER NOT NULL, partition INTEGER NOT NULL, path TEXT NOT NULL, input TEXT NOT NULL,
+  noticed_ms INTEGER NOT NULL);
+)";
+// Version 1 had fewer columns and no table loss.
+constexpr const char* kFromVersion1 = R"(
+ALTER TABLE source ADD COLUMN base TEXT NOT NULL DEFAULT '';
+ALTER TABLE source ADD COLUMN line_hash BLOB NOT NULL DEFAULT x'';
+ALTER TABLE source ADD COLUMN birth_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE source ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE source ADD COLUMN sent_offset INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE source ADD COLUMN sent_tail_hash BLOB NOT NULL DEFAULT x'';
+UPDATE source SET base = id, seen_ms = last_acknowledged_ms;
+UPDATE meta SET value = '2' WHERE name = 'version';
+)";
+constexpr const char* kSelect =
+    "SELECT id, path, input, device, inode, partition, origin, acknowledged_offset, size_bytes, tail_hash, "
+    "last_acknowledged_ms, state, base, line_hash, birth_ns, seen_ms, sent_offset, sent_tail_hash FROM "
+    "source ORDER BY path, id";
+constexpr const char* kReplace =
+    "REPLACE INTO source(id, path, input, device, inode, partition, origin, acknowledged_offset, size_bytes, "
+    "tail_hash, last_acknowledged_ms, state, base, line_hash, birth_ns, seen_ms, sent_offset, "
+    "sent_tail_hash) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+
+using Database = std::unique_ptr<sqlite3, decltype(&sqlite3_close)>;
+using Statement = std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)>;
+
+std::unexpected<Error> sqlite_error(const std::string& file, sqlite3* database) {
+  return fail(Code::kIo, fmt::format("registry {}: {}", file, sqlite3_errmsg(database)),
+              "check the disk and its free space; a registry that was deleted is built again, nothing is "
+              "counted twice");
+}
+
+Statement prepare(sqlite3* database, const char* sql) {
+  sqlite3_stmt* statement = nullptr;
+  sqlite3_prepare_v2(database, sql, -1, &statement, nullptr);
+  return {statement, &sqlite3_finalize};
+}
+
+Database open_database(const std::string& file, int flags, int& status) {
+  sqlite3* raw = nullptr;
+  status = sqlite3_open_v2(file.c_str(), &raw, flags, nullptr);
+  if (raw != nullptr) sqlite3_busy_timeout(raw, 2000);
+  return {raw, &sqlite3_close};
+}
+
+std::string column_text(sqlite3_stmt* row, int column) {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(row, column));
+  return bytes == nullptr ? std::string()
+                          : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(row, column)));
+}
+
+Result<std::vector<RegistryEntry>> read_entries(sqlite3* database, const std::string& file) {
+  const auto statement = prepare(database, kSelect);
+  if (!statement) return sqlite_error(file, database);
+  std::vector<RegistryEntry> entries;
+  int step = 0;
+  const auto number = [&](int column) {
+    return static_cast<std::uint64_t>(sqlite3_column_int64(statement.get(), column));
+  };
+  while ((step = sqlite3_step(statement.get())) == SQLITE_ROW) {
+    const auto id = SourceId::from_hex(column_text(statement.get(), 0));
+    if (!id) continue;  // not ours; the file is then read again and counted once
+    RegistryEntry entry;
+    entry.id = *id;
+    entry.path = column_text(statement.get(), 1);
+    entry.input = column_text(statement.get(), 2);
+    entry.device = number(3);
+    entry.inode = number(4);
+    entry.partition = static_cast<std::int32_t>(number(5));
+    entry.origin = number(6);
+    entry.acknowledged_offset = number(7);
+    entry.size_bytes = number(8);
+    entry.tail_hash = column_text(statement.get(), 9);
+    entry.last_acknowledged_ms = static_cast<std::int64_t>(number(10));
+    entry.state = column_text(statement.get(), 11);
+    const auto base = SourceId::from_hex(column_text(statement.get(), 12));
+    entry.base = base ? *base : entry.id;
+    entry.line_hash = column_text(statement.get(), 13);
+    entry.birth_ns = static_cast<std::int64_t>(number(14));
+    entry.seen_ms = static_cast<std::int64_t>(number(15));
+    entry.sent_offset = number(16);
+    entry.sent_tail_hash = column_text(statement.get(), 17);
+    entries.push_back(std::move(entry));
+  }
+  if (step != SQLITE_DONE) return sqlite_error(file, database);
+  return entries;
+}
+
+Result<std::vector<Loss>> read_losses(sqlite3* database, const std::string& file) {
+  const auto statement = prepare(
+      database,
+      "SELECT source, begin_offset, end_offset, cause, origin, partition, path, input, noticed_ms FROM loss");
+  if (!statement) return sqlite_error(file, database);
+  auto* row = statement.get();
+  std::vector<Loss> losses;
+  int step = 0;
+  while ((step = sqlite3_step(row)) == SQLITE_ROW) {
+    const auto id = SourceId::from_hex(column_text(row, 0));
+    const auto begin = static_cast<std::uint64_t>(sqlite3_column_int64(row, 1));
+    const auto end = static_cast<std::uint64_t>(sqlite3_column_int64(row, 2));
+    if (!id || begin >= end) continue;
+    losses.push_back({.source = *id,
+                      .range = {begin, end},
+                      .cause = loss_cause_of(static_cast<std::uint64_t>(sqlite3_column_int64(row, 3))),
+                      .origin = static_cast<std::uint64_t>(sqlite3_column_int64(row, 4)),
+                      .partition = sqlite3_column_int(row, 5),
+                      .path = column_text(row, 6),
+                      .input = column_text(row, 7),
+                      .noticed_ms = sqlite3_column_int64(row, 8)});
+  }
+  if (step != SQLITE_DONE) return sqlite_error(file, database);
+  return losses;
+}
+
+bool is_damage(int status) {
+  return (status & 0xff) == SQLITE_CORRUPT || (status & 0xff) == SQLITE_NOTADB ||
+         (status & 0xff) == SQLITE_SCHEMA;
+}
+
+class SqliteRegistryFile : public RegistryFile {
+ public:
+  explicit SqliteRegistryFile(std::string file) : file_(std::move(file)) {}
+  ~SqliteRegistryFile() override {
+    if (lock_fd_ >= 0) ::close(lock_fd_);
+  }
+  SqliteRegistryFile(const SqliteRegistryFile&) = delete;
+  SqliteRegistryFile& operator=(const SqliteRegistryFile&) = delete;
+
+  [[nodiscard]] Result<void> lock(const std::string& state_dir);
+  [[nodiscard]] Result<RegistryContent> load() override;
+  [[nodiscard]] Result<void> write(const Change& change) override;
+
+ private:
+  [[nodiscard]] Result<RegistryContent> load_once();
+  [[nodiscard]] Result<void> run(const char* sql) {
+    if (sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+      return sqlite_error(file_, database_.get());
+    return {};
+  }
+  [[nodiscard]] Result<void> put(sqlite3_stmt* statement, const RegistryEntry& entry);
+  [[nodiscard]] Result<void> put_losses(const std::vector<Loss>& losses);
+
+  std::string file_;
+  int lock_fd_ = -1;
+  Database database_{nullptr, &sqlite3_close};
+};
+
+Result<void> SqliteRegistryFile::lock(const std::string& state_dir) {
+  const auto path = state_dir + "/lock";
+  lock_fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_fd_ < 0) {
+    return fail(Code::kIo,
+                fmt::format("state_dir {}: cannot open its lock: {}", state_dir, std::strerror(errno)),
+                "give weir-agent's user the right to write there, or set [agent] state_dir");
+  }
+  if (::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
+    std::array<char, 32> pid{};
+    const auto size = ::pread(lock_fd_, pid.data(), pid.size() - 1, 0);
+    std::string holder(pid.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    while (!holder.empty() && holder.back() == '\n') holder.pop_back();
+    return fail(Code::kFenced,
+                fmt::format("state_dir {}: another weir-agent uses it (pid {})", state_dir,
+                            holder.empty() ? "unknown" : holder),
+                "stop that one, or give this one a state_dir and an id of its own");
+  }
+  const auto pid = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(lock_fd_, 0) != 0 ||
+      ::pwrite(lock_fd_, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    return fail(Code::kIo, fmt::format("{}: {}", path, std::strerror(errno)),
+                "check the disk and its free space");
+  }
+  return {};
+}
+
+Result<RegistryContent> SqliteRegistryFile::load() {
+  auto content = load_once();
+  if (content || !database_ || !is_damage(sqlite3_errcode(database_.get()))) return content;
+  // Nothing in it can be trusted. What still exists is read again and counted once.
+  database_.reset();
+  std::error_code error;
+  std::filesystem::rename(file_, file_ + ".damaged", error);
+  if (error) return content;
+  for (const char* beside : {"-wal", "-shm"}) std::filesystem::remove(file_ + beside, error);
+  auto fresh = load_once();
+  if (fresh) {
+    fresh->note = fmt::format(
+        "{}; it was put aside as {}.damaged and a new one begun: what still exists is read "
+        "again and counted once",
+        content.error().what, file_);
+  }
+  return fresh;
+}
+
+Result<RegistryContent> SqliteRegistryFile::load_once() {
+  int status = 0;
+  database_ = open_database(file_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, status);
+  if (status != SQLITE_OK) return sqlite_error(file_, database_.get());
+  // NORMAL in WAL mode: the last entries may be lost with the power (they are sent again), the file is never
+  // torn.
+  if (auto set = run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"); !set)
+    return std::unexpected(set.error());
+  std::string version;
+  RegistryContent content;
+  if (const auto statement = prepare(database_.get(), "SELECT name, value FROM meta"); statement) {
+    while (sqlite3_step(statement.get()) == SQLITE_ROW) {
+      const auto name = column_text(statement.get(), 0);
+      if (name == "version") version = column_text(statement.get(), 1);
+      if (name == "instance")
+        content.instance = std::strtoull(column_text(statement.get(), 1).c_str(), nullptr, 10);
+    }
+  }
+  if (std::atoi(version.c_str()) > kRegistryVersion) {
+    return fail(Code::kInvalid,
+                fmt::format("registry {}: its version {} is newer than this program knows ({})", file_,
+                            version, kRegistryVersion),
+                "install the newer weir-agent again");
+  }
+  if (auto begun = run("BEGIN IMMEDIATE"); !begun) return std::unexpected(begun.error());
+  const auto prepared = [&]() -> Result<void> {
+    if (version == "1") {
+      if (auto migrated = run(kFromVersion1); !migrated) return migrated;
+    }
+    if (auto made = run(kSchema); !made) return made;
+    if (!version.empty()) return {};
+    content.instance = new_instance();
+    return run(fmt::format("REPLACE INTO meta VALUES('version','{}'),('instance','{}')", kRegistryVersion,
+                           content.instance)
+                   .c_str());
+  }();
+  if (!prepared) return std::unexpected(prepared.error());
+  if (auto done = run("COMMIT"); !done) return std::unexpected(done.error());
+  auto entries = read_entries(database_.get(), file_);
+  if (!entries) return std::unexpected(entries.error());
+  auto losses = read_losses(database_.get(), file_);
+  if (!losses) return std::unexpected(losses.error());
+  content.entries = std::move(*entries);
+  content.losses = std::move(*losses);
+  return content;
+}
+
+Result<void> SqliteRegistryFile::put(sqlite3_stmt* s, const RegistryEntry& entry) {
+  const auto hex = entry.id.hex();
+  const auto base = entry.base.hex();
+  const auto text = [&](int at, const std::string& value) {
+    sqlite3_bind_text(s, at, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);
+  };
+  const auto blob = [&](int at, const std::string& value) {
+    sqlite3_bind_blob(s, at, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);
+    if (value.empty()) sqlite3_bind_zeroblob(s, at, 0);
+  };
+  const auto number = [&](int at, std::uint64_t value) {
+    sqlite3_bind_int64(s, at, static_cast<sqlite3_int64>(value));
+  };
+  text(1, hex);
+  text(2, entry.path);
+  text(3, entry.input);
+  number(4, entry.device);
+  number(5, entry.inode);
+  sqlite3_bind_int(s, 6, entry.partition);
+  number(7, entry.origin);
+  number(8, entry.acknowledged_offset);
+  number(9, entry.size_bytes);
+  blob(10, entry.tail_hash);
+  sqlite3_bind_int64(s, 11, entry.last_acknowledged_ms);
+  text(12, entry.state);
+  text(13, base);
+  blob(14, entry.line_hash);
+  sqlite3_bind_int64(s, 15, entry.birth_ns);
+  sqlite3_bind_int64(s, 16, entry.seen_ms);
+  number(17, entry.sent_offset);
+  blob(18, entry.sent_tail_hash);
+  const auto step = sqlite3_step(s);
+  sqlite3_reset(s);
+  if (step != SQLITE_DONE) return sqlite_error(file_, database_.get());
+  return {};
+}
+
+Result<void> SqliteRegistryFile::put_losses(const std::vector<Loss>& losses) {
+  if (auto cleared = run("DELETE FROM loss"); !cleared) return cleared;
+  const auto statement = prepare(database_.get(), "INSERT INTO loss VALUES(?,?,?,?,?,?,?,?,?)");
+  if (!statement) return sqlite_error(file_, database_.get());
+  auto* s = statement.get();
+  for (const auto& loss : losses) {
+    const auto hex = loss.source.hex();
+    sqlite3_bind_text(s, 1, hex.data(), static_cast<int>(hex.size()), SQLITE_STATIC);
+    sqlite3_bind_int64(s, 2, static_cast<sqlite3_int64>(loss.range.begin));
+    sqlite3_bind_int64(s, 3, static_cast<sqlite3_int64>(loss.range.end));
+    sqlite3_bind_int(s, 4, static_cast<int>(loss.cause));
+    sqlite3_bind_int64(s, 5, static_cast<sqlite3_int64>(loss.origin));
+    sqlite3_bind_int(s, 6, loss.partition);
+    sqlite3_bind_text(s, 7, loss.path.data(), static_cast<int>(loss.path.size()), SQLITE_STATIC);
+    sqlite3_bind_text(s, 8, loss.input.data(), static_cast<int>(loss.input.size()), SQLITE_STATIC);
+    sqlite3_bind_int64(s, 9, loss.noticed_ms);
+    const auto step = sqlite3_step(s);
+    sqlite3_reset(s);
+    if (step != SQLITE_DONE) return sqlite_error(file_, database_.get());
+  }
+  return {};
+}
+
+Result<void> SqliteRegistryFile::write(const Change& change) {
+  if (auto begun = run("BEGIN IMMEDIATE"); !begun) return begun;
+  const auto written = [&]() -> Result<void> {
+    const auto replace = prepare(database_.get(), kReplace);
+    const auto remove = prepare(database_.get(), "DELETE FROM source WHERE id = ?");
+    if (!replace || !remove) return sqlite_error(file_, database_.get());
+    for (const auto* entry : change.put) {
+      if (auto done = put(replace.get(), *entry); !done) return done;
+    }
+    for (const auto& id : change.forgotten) {
+      const auto hex = id.hex();
+      sqlite3_bind_text(remove.get(), 1, hex.data(), static_cast<int>(hex.size()), SQLITE_STATIC);
+      const auto step = sqlite3_step(remove.get());
+      sqlite3_reset(remove.get());
+      if (step != SQLITE_DONE) return sqlite_error(file_, database_.get());
+    }
+    if (change.losses != nullptr) {
+      if (auto done = put_losses(*change.losses); !done) return done;
+    }
+    return run("COMMIT");
+  }();
+  if (!written) sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  return written;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RegistryFile>> open_registry_file(const std::string& state_dir) {
+  std::error_code error;
+  std::filesystem::create_directories(state_dir, error);
+  if (error) {
+    return fail(Code::kIo, fmt::format("state_dir {}: cannot be made: {}", state_dir, error.message()),
+                "give weir-agent's user the right to write there, or set [agent] state_dir");
+  }
+  auto file = std::make_unique<SqliteRegistryFile>(state_dir + "/registry");
+  if (auto locked = file->lock(state_dir); !locked) return std::unexpected(locked.error());
+  return file;
+}
+
+Result<RegistryContent> read_registry(const std::string& state_dir) {
+  const auto file = state_dir + "/registry";
+  if (::access(file.c_str(), F_OK) != 0) {
+    return fail(Code::kNotFound,
+                fmt::format("no registry in {}: no agent has run with this state_dir", state_dir),
+                "name the agent's configuration with --config, or its folder with --state-dir");
+  }
+  int status = 0;
+  const auto database = open_database(file, SQLITE_OPEN_READONLY, status);
+  if (status != SQLITE_OK) return sqlite_error(file, database.get());
+  RegistryContent content;
+  auto entries = read_entries(database.get(), file);
+  if (!entries) return std::unexpected(entries.error());
+  auto losses = read_losses(database.get(), file);
+  if (!losses) return std::unexpected(losses.error());
+  content.entries = std::move(*entries);
+  content.losses = std::move(*losses);
+  return content;
+}
+
+Result<std::vector<SourceStatus>> read_registry_status(const std::string& state_dir) {
+  auto content = read_registry(state_dir);
+  if (!content) return std::unexpected(content.error());
+  std::vector<SourceStatus> out;
+  for (const auto& entry : content->entries) {
+    SourceStatus source{.id = entry.id,
+                        .path = entry.path,
+                        .input = entry.input,
+                        .size_bytes = entry.size_bytes,
+                        .read_offset = entry.acknowledged_offset,
+                        .acknowledged_offset = entry.acknowledged_offset,
+                        .last_acknowledged_ms = entry.last_acknowledged_ms,
+                        .state = entry.state};
+    // The file may have grown since: say so when it is still the same one.
+    const auto facts = posix_file_system().look(entry.path);
+    if (!is_compressed_path(entry.path) && facts && facts->inode == entry.inode)
+      source.size_bytes = facts->size_bytes;
+    out.push_back(std::move(source));
+  }
+  return out;
+}
+
+}  // namespace weir

@@ -1,0 +1,65 @@
+// One file that the agent follows, and what it is to the files beside it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "agent/config.h"
+#include "agent/format/parser.h"
+#include "agent/tail/content.h"
+#include "agent/tail/followed.h"
+#include "proto/source_id.h"
+
+namespace weir {
+
+struct Source {
+  std::string path;
+  // The names that it had, newest last: a new file under one of them is no copy of it.
+  std::deque<std::string> names;
+  const InputConfig* input = nullptr;
+  std::shared_ptr<Content> content;
+  FileFacts facts;  // as of the last look
+  std::unique_ptr<LineParser> parser;
+  SourceId id;
+  SourceId base;          // without a look-alike's salt
+  std::string line_hash;  // of its first data line
+  std::uint64_t origin = 0;
+  std::int32_t partition = -1;
+  LineReader reader;
+  SentRanges sent;
+  bool sent_before = false;          // in this life of the agent
+  std::uint64_t claimed_offset = 0;  // the reader of the batches was told that all before was sent
+  int claims = 0;                    // how often
+  bool dirty = true;                 // may have bytes that were not read
+  bool queued = false;               // waits for its turn
+  std::int64_t dirty_since_ms = 0;
+  bool present = true;  // its path led to it at the last scan, or nobody could tell
+  std::string folder;   // of the file that its path leads to
+  std::int64_t quiet_since_ms = 0;
+  std::int64_t last_event_ms = kNoTime;
+  std::int64_t last_acknowledged_ms = 0;
+  bool registry_dirty = true;
+  std::string trouble;
+
+  void named(const std::string& name) {
+    constexpr std::size_t kMaxNames = 16;
+    path = name;
+    std::erase(names, name);
+    names.push_back(name);
+    if (names.size() > kMaxNames) names.pop_front();
+  }
+  [[nodiscard]] bool drained() const { return !dirty && sent.idle() && !sent.failed(); }
+  // Of the content, as far as known.
+  [[nodiscard]] std::uint64_t size() const {
+    return content->compressed() ? reader.position() : std::max(facts.size_bytes, reader.position());
+  }
+  [[nodiscard]] std::string state() const {
+    if (!trouble.empty()) return trouble;
+    if (facts.links == 0) return "gone";
+    return present ? "active" : "rotated";
+  }
+};
+
+}  // namespace weir

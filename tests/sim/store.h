@@ -1,0 +1,93 @@
+// The real store's code on a real SQL engine (SQLite in memory), behind connections that fail:
+// before a statement, after it, in COMMIT with either outcome, for good for a while; and crash.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "aggregator/store/sql_connection.h"
+#include "tests/sim/random.h"
+
+namespace weir::sim {
+
+struct StoreFaults {
+  bool down = false;
+  std::uint64_t fail_before_per_mille = 0;  // connection lost, the statement not done
+  std::uint64_t fail_after_per_mille = 0;   // the statement done, its answer lost
+  std::uint64_t deadlock_per_mille = 0;
+  std::uint64_t disk_full_per_mille = 0;
+  std::uint64_t crash_per_mille = 0;  // of the aggregator, before or after it
+};
+
+class SimConnection : public SqlConnection {
+ public:
+  // `database` is shared by all aggregators; one transaction at a time, as in the world's one thread.
+  // `at_begin` is called before a transaction: others may act while this one sleeps.
+  SimConnection(std::shared_ptr<SqlConnection> database, Random& random, const StoreFaults& faults,
+                std::function<void()> at_begin)
+      : database_(std::move(database)), random_(random), faults_(faults), at_begin_(std::move(at_begin)) {}
+
+  [[nodiscard]] Result<std::vector<SqlRow>> query(std::string_view sql,
+                                                  const std::vector<SqlValue>& parameters) override {
+    if (!connected_) return lost();
+    const bool begins = sql == database_->begin_sql();
+    if (begins) at_begin_();
+    if (random_.per_mille(faults_.crash_per_mille)) die();
+    if (faults_.down || random_.per_mille(faults_.fail_before_per_mille)) {
+      disconnect();
+      return lost();
+    }
+    if (in_transaction_ && random_.per_mille(faults_.deadlock_per_mille))
+      return fail(Code::kFull, "store: simulated deadlock");
+    if (in_transaction_ && random_.per_mille(faults_.disk_full_per_mille))
+      return fail(Code::kIo, "store: simulated full disk");
+    auto rows = database_->query(sql, parameters);
+    if (begins && rows) in_transaction_ = true;
+    if ((sql == "COMMIT" || sql == "ROLLBACK") && rows) in_transaction_ = false;
+    affected_ = database_->affected_rows();
+    if (random_.per_mille(faults_.crash_per_mille)) die();
+    if (random_.per_mille(faults_.fail_after_per_mille)) {
+      disconnect();
+      return lost();
+    }
+    return rows;
+  }
+  [[nodiscard]] std::uint64_t affected_rows() const override { return affected_; }
+  [[nodiscard]] bool connected() const override { return connected_; }
+  [[nodiscard]] Result<void> connect() override {
+    if (faults_.down) return lost();
+    connected_ = true;
+    return {};
+  }
+  [[nodiscard]] std::string_view begin_sql() const override { return database_->begin_sql(); }
+  [[nodiscard]] std::string_view column_type(std::string_view portable) const override {
+    return database_->column_type(portable);
+  }
+  // The schema is there; what its making needs is tested elsewhere.
+  [[nodiscard]] Result<void> lock_schema() override { return connected_ ? Result<void>{} : lost(); }
+  void unlock_schema() override {}
+
+ private:
+  [[nodiscard]] static std::unexpected<Error> lost() {
+    return fail(Code::kUnavailable, "store: simulated connection loss");
+  }
+  // A server that loses a connection rolls its transaction back.
+  void disconnect() {
+    connected_ = false;
+    if (std::exchange(in_transaction_, false)) std::ignore = database_->query("ROLLBACK", {});
+  }
+  void die() {
+    disconnect();
+    throw Crash{};
+  }
+
+  std::shared_ptr<SqlConnection> database_;
+  Random& random_;
+  const StoreFaults& faults_;
+  std::function<void()> at_begin_;
+  bool connected_ = true;
+  bool in_transaction_ = false;
+  std::uint64_t affected_ = 0;
+};
+
+}  // namespace weir::sim

@@ -1,0 +1,898 @@
+#include "tests/sim/world.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "agent/core.h"
+#include "agent/tail/decompressor.h"
+#include "aggregator/engine.h"
+#include "tests/sim/broker.h"
+#include "tests/sim/clock.h"
+#include "tests/sim/files.h"
+#include "tests/sim/registry.h"
+#include "tests/sim/store.h"
+#include "tests/unit/gzip.h"
+
+namespace weir::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kFormat = "$host $msec $status $bytes_sent";
+constexpr const char* kLookAlike = "alike.example 1795600000.000 200 1\n";
+constexpr std::uint64_t kMaxInFlight = 4096;
+constexpr std::uint64_t kBatchBytes = 1024;
+constexpr std::uint64_t kMaxPendingBytes = 64 << 10;
+constexpr int kMaxHealingRounds = 400;
+constexpr int kHealingRounds = 60;  // of a second each: longer than anything waits
+
+enum class Scheme { kRename, kRenameLate, kCopyTruncate, kCopyTruncateHole, kRenameGzip, kRewrite, kCount };
+
+struct Violation {
+  std::string what;
+};
+
+struct Shape {
+  std::size_t agents, files, aggregators;
+  std::int32_t partitions;
+  Acks acks;
+  bool look_alikes;    // files begin with the same line
+  bool rotated_match;  // rotated files match the globs, too
+  bool harm_registry, retention, full_hints;
+  std::uint64_t hints_percent;
+  std::uint64_t faults;  // 0: none, to 3: many
+};
+
+Shape shape_of(std::uint64_t seed) {
+  Random random(seed ^ 0x5EED);
+  Shape shape{};
+  shape.agents = 1 + random.below(2);
+  shape.files = 1 + random.below(2);
+  shape.aggregators = 1 + random.below(3);
+  shape.partitions = static_cast<std::int32_t>(1 + random.below(3));
+  const auto acks = random.below(10);
+  shape.acks = acks == 0 ? Acks::kNone : acks == 1 ? Acks::kLeader : Acks::kAll;
+  shape.harm_registry = random.chance(30);
+  shape.look_alikes = !shape.harm_registry && random.chance(25);
+  shape.rotated_match = random.chance(80);
+  shape.retention = random.chance(10);
+  shape.hints_percent = random.chance(30) ? 0 : random.chance(50) ? 60 : 100;
+  shape.full_hints = shape.hints_percent == 100;
+  shape.faults = random.below(4);
+  return shape;
+}
+
+struct LogFile {
+  std::string path;
+  Scheme scheme = Scheme::kRename;
+  std::shared_ptr<Inode> open;       // what the writer writes to
+  std::uint64_t offset = 0;          // of a writer without O_APPEND
+  std::string rest;                  // of a line that is half written
+  std::vector<std::string> rotated;  // the newest first
+  bool copied = false;               // copytruncate is between its two steps
+};
+
+struct AgentHost {
+  std::size_t number = 0;
+  AgentConfig config;
+  RegistryDisk disk;
+  std::unique_ptr<SimOutput> output;
+  std::unique_ptr<AgentCore> core;
+  std::vector<LogFile> files;
+};
+
+struct AggregatorHost {
+  std::size_t number = 0;
+  std::unique_ptr<SimSource> source;
+  std::unique_ptr<Engine> engine;
+};
+
+struct Line {
+  std::uint64_t bytes_sent = 0, line_bytes = 0;
+  std::uint64_t written = 0;  // how often: look-alikes are written again
+};
+
+class World {
+ public:
+  World(std::uint64_t seed, Totals& totals, std::vector<std::string>* trace)
+      : shape_(shape_of(seed)),
+        totals_(totals),
+        trace_(trace),
+        files_(clock_),
+        broker_(clock_, shape_.partitions) {
+    auto database = connect_sqlite(":memory:", false);
+    if (!database) throw Violation{"the database could not be made: " + database.error().what};
+    database_ = std::move(*database);
+    if (auto made = open_store()->migrate(); !made) throw Violation{made.error().what};
+    files_.on_change = [this](const std::string& path, bool name_changed) { hint(path, name_changed); };
+    for (std::size_t a = 0; a < shape_.agents; ++a) add_agent(a, seed);
+    for (std::size_t i = 0; i < shape_.aggregators; ++i) {
+      aggregators_.push_back(std::make_unique<AggregatorHost>());
+      aggregators_.back()->number = i;
+      start(*aggregators_.back());
+    }
+    broker_.rebalance(random_);
+  }
+  ~World() {
+    for (auto& aggregator : aggregators_) stop(*aggregator);
+    for (auto& agent : agents_) stop(*agent);
+  }
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  void act(const Action& action);
+  void heal();
+  void check();
+
+ private:
+  void say(std::string what) {
+    if (trace_ != nullptr) trace_->push_back(fmt::format("{:>8} ms  {}", clock_.steady_ms(), what));
+  }
+  void add_agent(std::size_t number, std::uint64_t seed);
+  std::unique_ptr<Store> open_store(AggregatorHost* of = nullptr) {
+    return make_sql_store(std::make_unique<SimConnection>(
+        database_, random_, of == nullptr ? no_faults_ : store_faults_, [this, of] { at_begin(of); }));
+  }
+  void start(AgentHost& agent);
+  void stop(AgentHost& agent);
+  void start(AggregatorHost& aggregator);
+  void stop(AggregatorHost& aggregator);
+  template <class Body>
+  void as(AgentHost& agent, Body body);
+  template <class Body>
+  void as(AggregatorHost& aggregator, Body body);
+  void at_begin(AggregatorHost* of);
+  void hint(const std::string& path, bool name_changed);
+  void set_faults(std::uint64_t level);
+  void check_bounds(const AgentHost& agent);
+  void check_bounds(const AggregatorHost& aggregator);
+
+  void write(LogFile& file, std::uint64_t lines);
+  void put(LogFile& file, const std::string& bytes);
+  void rotate(LogFile& file);
+  void begin_file(LogFile& file);
+  std::string new_line();
+  [[nodiscard]] bool followed(const AgentHost& agent, const std::string& path) const;
+  [[nodiscard]] bool settled();
+
+  AgentHost& some_agent() { return *agents_[random_.below(agents_.size())]; }
+  AggregatorHost& some_aggregator() { return *aggregators_[random_.below(aggregators_.size())]; }
+  LogFile& some_file() {
+    auto& agent = some_agent();
+    return agent.files[random_.below(agent.files.size())];
+  }
+
+  Shape shape_;
+  Totals& totals_;
+  std::vector<std::string>* trace_;
+  Random random_{1};
+  SimClock clock_;
+  SimFiles files_;
+  Broker broker_;
+  std::shared_ptr<SqlConnection> database_;
+  StoreFaults store_faults_, no_faults_;
+  std::uint64_t registry_fail_per_mille_ = 0, registry_crash_per_mille_ = 0;
+  std::uint64_t output_level_ = 0;
+  std::vector<std::unique_ptr<AgentHost>> agents_;
+  std::vector<std::unique_ptr<AggregatorHost>> aggregators_;
+  std::map<std::string, Line> lines_;  // by site
+  std::uint64_t next_line_ = 0, next_source_ = 0;
+  bool lost_messages_ = false;  // that were acknowledged, or that the topic kept too short
+  bool asleep_at_begin_ = false;
+  std::size_t nested_ = 0;
+};
+
+void World::add_agent(std::size_t number, std::uint64_t seed) {
+  Random random(seed + 77 * (number + 1));
+  agents_.push_back(std::make_unique<AgentHost>());
+  auto& agent = *agents_.back();
+  agent.number = number;
+  auto& config = agent.config;
+  config.id = fmt::format("agent{}", number);
+  config.formats["sim"] = FormatSpec{FormatSpec::Kind::kNginx, kFormat, "default"};
+  config.kafka.acks = shape_.acks == Acks::kAll ? "all" : shape_.acks == Acks::kLeader ? "1" : "0";
+  config.ship.max_in_flight = kMaxInFlight;
+  config.ship.batch_max_bytes = kBatchBytes;
+  config.tail.missing_after = 20s;
+  InputConfig input;
+  input.name = "web";
+  input.format = "sim";
+  input.max_line = 4096;
+  for (std::size_t f = 0; f < shape_.files; ++f) {
+    LogFile file;
+    file.path = fmt::format("/a{}/f{}.log", number, f);
+    file.scheme = static_cast<Scheme>(random.below(static_cast<std::uint64_t>(Scheme::kCount)));
+    input.paths.push_back(file.path);
+    if (shape_.rotated_match) input.paths.push_back(file.path + ".*");
+    agent.files.push_back(file);
+  }
+  config.inputs.push_back(input);
+  for (auto& file : agent.files) begin_file(file);
+  start(agent);
+}
+
+// ---- Processes
+
+void World::start(AgentHost& agent) {
+  agent.output = std::make_unique<SimOutput>(broker_, random_, shape_.acks);
+  set_faults(output_level_);
+  auto registry = Registry::open(std::make_unique<SimRegistryFile>(
+      agent.disk, random_, registry_fail_per_mille_, registry_crash_per_mille_));
+  if (!registry) throw Violation{registry.error().what};
+  AgentOptions options;
+  if (trace_ != nullptr) {
+    agent.output->say = [this](std::string what) { say(std::move(what)); };
+    options.say = [this, number = agent.number](const std::string& what) {
+      say(fmt::format("agent {} says: {}", number, what));
+    };
+  }
+  auto core = AgentCore::create(agent.config,
+                                {.output = *agent.output,
+                                 .files = files_,
+                                 .clock = clock_,
+                                 .registry = std::move(*registry),
+                                 .host = agent.config.id},
+                                std::move(options));
+  if (!core) throw Violation{core.error().what};
+  agent.core = std::move(*core);
+}
+
+void World::stop(AgentHost& agent) {
+  if (agent.output) {
+    agent.output->die();
+    lost_messages_ |= agent.output->lost > 0;
+  }
+  agent.core.reset();
+  agent.output.reset();
+}
+
+void World::start(AggregatorHost& aggregator) {
+  aggregator.source = std::make_unique<SimSource>(broker_, ++next_source_);
+  EngineConfig config;
+  config.settler.foreign_format = *named_format("combined");
+  config.settle.max_pending_bytes = kMaxPendingBytes;
+  config.owner = fmt::format("aggregator{}", aggregator.number);
+  config.clock = &clock_;
+  aggregator.engine = std::make_unique<Engine>(config, *aggregator.source,
+                                               [this, &aggregator]() -> Result<std::unique_ptr<Store>> {
+                                                 if (store_faults_.down)
+                                                   return fail(Code::kUnavailable, "store: simulated away");
+                                                 return open_store(&aggregator);
+                                               });
+  broker_.rebalance(random_);
+}
+
+void World::stop(AggregatorHost& aggregator) {
+  aggregator.engine.reset();
+  aggregator.source.reset();
+}
+
+template <class Body>
+void World::as(AgentHost& agent, Body body) {
+  if (!agent.core) return;
+  try {
+    body();
+    check_bounds(agent);
+  } catch (const Crash&) {
+    say(fmt::format("agent {} crashes", agent.number));
+    ++totals_.crashes;
+    stop(agent);
+  }
+}
+
+template <class Body>
+void World::as(AggregatorHost& aggregator, Body body) {
+  if (!aggregator.engine || aggregator.source->asleep()) return;
+  try {
+    body();
+    check_bounds(aggregator);
+  } catch (const Crash&) {
+    say(fmt::format("aggregator {} crashes", aggregator.number));
+    ++totals_.crashes;
+    stop(aggregator);
+    broker_.rebalance(random_);
+  }
+}
+
+// A transaction is about to begin. Now and then its process sleeps here, long enough for the
+// group to give its partitions to others who go on with them; then it wakes and goes on.
+void World::at_begin(AggregatorHost* of) {
+  if (of == nullptr || !asleep_at_begin_ || nested_ > 0 || !random_.chance(10)) return;
+  ++nested_;
+  say(fmt::format("aggregator {} falls asleep before a transaction", of->number));
+  of->source->fall_asleep();
+  broker_.rebalance(random_);
+  for (int round = 0; round < 6; ++round) {
+    clock_.advance(400);
+    for (auto& other : aggregators_) {
+      if (other.get() != of) as(*other, [&] { std::ignore = other->engine->step(); });
+    }
+  }
+  of->source->wake_up();
+  broker_.rebalance(random_);
+  say(fmt::format("aggregator {} wakes up", of->number));
+  --nested_;
+}
+
+void World::hint(const std::string& path, bool name_changed) {
+  if (!random_.chance(shape_.hints_percent)) return;
+  for (auto& agent : agents_) {
+    if (agent->core) agent->core->path_changed(path, name_changed);
+  }
+}
+
+void World::set_faults(std::uint64_t level) {
+  output_level_ = level;
+  files_.faults = {&random_, level * 5, level * 50, level * 2};
+  registry_fail_per_mille_ = level * 50;
+  registry_crash_per_mille_ = level * 10;
+  const bool down = store_faults_.down;
+  store_faults_ = {down, level * 6, level * 6, level * 2, level * 2, level * 4};
+  for (auto& agent : agents_) {
+    if (!agent->output) continue;
+    agent->output->full_per_mille = level * 30;
+    agent->output->refuse_per_mille = level * 30;
+    agent->output->double_per_mille = level * 30;
+    agent->output->lose_per_mille = level * 30;
+    agent->output->crash_per_mille = level * 5;
+  }
+  asleep_at_begin_ = level > 0 && shape_.aggregators > 1;
+}
+
+void World::check_bounds(const AgentHost& agent) {
+  // One batch may be over: it is read before its size is known. A hole needs no memory.
+  if (std::any_of(agent.files.begin(), agent.files.end(),
+                  [](const auto& file) { return file.scheme == Scheme::kCopyTruncateHole; }))
+    return;
+  const auto bytes = agent.core->status().in_flight_bytes;
+  if (bytes > kMaxInFlight + 2 * kBatchBytes)
+    throw Violation{fmt::format("agent {} holds {} bytes", agent.number, bytes)};
+}
+
+void World::check_bounds(const AggregatorHost& aggregator) {
+  const auto bytes = aggregator.engine->status().pending_bytes;
+  if (bytes > kMaxPendingBytes + 64 * 8 * kBatchBytes)
+    throw Violation{fmt::format("aggregator {} holds {} bytes", aggregator.number, bytes)};
+}
+
+// ---- Writers
+
+std::string World::new_line() {
+  const auto site = fmt::format("u{}.example", next_line_++);
+  const auto bytes = 1 + random_.below(100'000);
+  auto line =
+      fmt::format("{} {}.{:03} 200 {}\n", site, clock_.wall_ms() / 1000, clock_.wall_ms() % 1000, bytes);
+  lines_[site] = {bytes, line.size(), 1};
+  return line;
+}
+
+void World::put(LogFile& file, const std::string& bytes) {
+  if (file.scheme == Scheme::kCopyTruncateHole) {
+    files_.write_at(file.open, file.offset, bytes);
+    file.offset += bytes.size();
+  } else {
+    files_.append(file.open, bytes);
+  }
+}
+
+void World::begin_file(LogFile& file) {
+  file.open = files_.create(file.path);
+  file.offset = 0;
+  file.rest.clear();
+  if (!shape_.look_alikes) return;
+  auto& line = lines_["alike.example"];
+  line.bytes_sent = 1;
+  ++line.written;
+  // At once: a file of which only that line was sent cannot be told from others that begin with it.
+  put(file, kLookAlike + new_line());
+}
+
+void World::write(LogFile& file, std::uint64_t lines) {
+  if (file.copied) return;  // whatever is written between copy and truncation is lost by that scheme
+  if (!file.rest.empty()) put(file, std::exchange(file.rest, {}));
+  std::string bytes;
+  for (; lines > 0; --lines) bytes += new_line();
+  if (random_.chance(15)) {
+    const auto cut = 1 + random_.below(20);
+    file.rest = bytes.substr(bytes.size() - cut);
+    bytes.resize(bytes.size() - cut);
+  }
+  put(file, bytes);
+}
+
+void World::rotate(LogFile& file) {
+  if (!file.rest.empty()) put(file, std::exchange(file.rest, {}));
+  if (file.scheme != Scheme::kRewrite && !file.copied) {
+    // Older generations move up; the oldest goes.
+    if (file.rotated.size() >= 6) {
+      files_.unlink(file.rotated.back());
+      file.rotated.pop_back();
+    }
+    for (std::size_t i = file.rotated.size(); i > 0; --i) {
+      const bool gz = file.rotated[i - 1].ends_with(".gz");
+      const auto to = fmt::format("{}.{}{}", file.path, i + 1, gz ? ".gz" : "");
+      files_.rename(file.rotated[i - 1], to);
+      file.rotated[i - 1] = to;
+    }
+  }
+  const auto first = file.path + ".1";
+  switch (file.scheme) {
+    case Scheme::kRename:
+    case Scheme::kRenameLate:
+    case Scheme::kRenameGzip: {
+      files_.rename(file.path, first);
+      file.rotated.insert(file.rotated.begin(), first);
+      const auto old = file.open;
+      if (file.scheme == Scheme::kRenameLate) {
+        // As nginx does until it gets USR1.
+        for (auto late = random_.below(3); late > 0; --late) files_.append(old, new_line());
+      }
+      begin_file(file);
+      if (file.scheme == Scheme::kRenameGzip && file.rotated.size() > 1 &&
+          !file.rotated[1].ends_with(".gz")) {
+        const auto plain = file.rotated[1];
+        const auto whole = files_.find(plain);
+        const auto packed = files_.create(plain + ".gz");
+        files_.append(packed, testing::gzip(whole->bytes));
+        files_.unlink(plain);
+        file.rotated[1] = plain + ".gz";
+      }
+      break;
+    }
+    case Scheme::kCopyTruncate:
+    case Scheme::kCopyTruncateHole:
+      if (!file.copied) {
+        const auto copy = files_.create(first);
+        files_.append(copy, file.open->bytes);
+        file.rotated.insert(file.rotated.begin(), first);
+        file.copied = true;
+      } else {
+        files_.truncate(file.open);
+        file.copied = false;
+        if (random_.chance(50)) write(file, 1 + random_.below(6));
+      }
+      break;
+    case Scheme::kRewrite: {
+      // An editor: the same bytes and more, written anew or in the place of the old.
+      const auto bytes = file.open->bytes;
+      if (random_.chance(50)) {
+        files_.truncate(file.open);
+        files_.append(file.open, bytes);
+      } else {
+        file.open = files_.create(file.path);
+        files_.append(file.open, bytes);
+      }
+      break;
+    }
+    case Scheme::kCount:
+      break;
+  }
+}
+
+// ---- What happens
+
+void World::act(const Action& action) {
+  random_ = Random(action.random);
+  switch (action.kind) {
+    case Kind::kWrite: {
+      auto& file = some_file();
+      const auto lines = 1 + random_.below(8);
+      say(fmt::format("{} lines to {}", lines, file.path));
+      write(file, lines);
+      break;
+    }
+    case Kind::kRotate: {
+      auto& file = some_file();
+      say(fmt::format("{} is rotated (scheme {}{})", file.path, static_cast<int>(file.scheme),
+                      file.copied ? ", truncated" : ""));
+      rotate(file);
+      break;
+    }
+    case Kind::kAgentWork: {
+      auto& agent = some_agent();
+      if (!agent.core && random_.chance(50)) {
+        say(fmt::format("agent {} starts", agent.number));
+        as(agent, [] {});
+        start(agent);
+      }
+      as(agent, [&] {
+        for (auto n = 1 + random_.below(4); n > 0 && agent.core->work(); --n) {
+        }
+        if (shape_.full_hints) agent.core->set_watched(agent.core->folders_to_watch());
+      });
+      say(fmt::format("agent {} works", agent.number));
+      break;
+    }
+    case Kind::kAgentTick: {
+      auto& agent = some_agent();
+      as(agent, [&] { agent.core->tick(); });
+      break;
+    }
+    case Kind::kAdvance:
+      clock_.advance(static_cast<std::int64_t>(1 + random_.below(random_.chance(80) ? 600 : 12'000)));
+      break;
+    case Kind::kDeliver: {
+      auto& agent = some_agent();
+      if (agent.output) {
+        const auto before = agent.output->lost;
+        agent.output->deliver(1 + random_.below(6));
+        lost_messages_ |= agent.output->lost != before;
+      }
+      break;
+    }
+    case Kind::kReplicate:
+      broker_.replicate(
+          static_cast<std::int32_t>(random_.below(static_cast<std::uint64_t>(broker_.partitions()))),
+          static_cast<std::int64_t>(1 + random_.below(6)));
+      break;
+    case Kind::kAggregatorStep: {
+      auto& aggregator = some_aggregator();
+      if (!aggregator.engine && random_.chance(50)) {
+        say(fmt::format("aggregator {} starts", aggregator.number));
+        start(aggregator);
+      }
+      as(aggregator, [&] {
+        for (auto n = 1 + random_.below(4); n > 0; --n) {
+          aggregator.source->max_messages = 1 + random_.below(8);
+          std::ignore = aggregator.engine->step();
+        }
+      });
+      break;
+    }
+    case Kind::kAgentCrash: {
+      auto& agent = some_agent();
+      say(fmt::format("agent {} is killed", agent.number));
+      ++totals_.crashes;
+      stop(agent);
+      break;
+    }
+    case Kind::kAgentStop: {
+      auto& agent = some_agent();
+      say(fmt::format("agent {} is stopped", agent.number));
+      as(agent, [&] {
+        agent.core->stop();
+        agent.output->deliver(random_.below(8));
+        agent.core->work();
+        agent.core->finish();
+      });
+      stop(agent);
+      break;
+    }
+    case Kind::kAggregatorCrash: {
+      auto& aggregator = some_aggregator();
+      say(fmt::format("aggregator {} is killed", aggregator.number));
+      ++totals_.crashes;
+      stop(aggregator);
+      broker_.rebalance(random_);
+      break;
+    }
+    case Kind::kAggregatorStop: {
+      auto& aggregator = some_aggregator();
+      say(fmt::format("aggregator {} is stopped", aggregator.number));
+      as(aggregator, [&] { aggregator.engine->finish(); });
+      stop(aggregator);
+      broker_.rebalance(random_);
+      break;
+    }
+    case Kind::kSleep: {
+      auto& aggregator = some_aggregator();
+      if (!aggregator.source) break;
+      say(fmt::format("aggregator {} falls asleep", aggregator.number));
+      aggregator.source->fall_asleep();
+      broker_.rebalance(random_);
+      break;
+    }
+    case Kind::kWake:
+      for (auto& aggregator : aggregators_) {
+        if (!aggregator->source || !aggregator->source->asleep()) continue;
+        say(fmt::format("aggregator {} wakes up", aggregator->number));
+        aggregator->source->wake_up();
+      }
+      broker_.rebalance(random_);
+      break;
+    case Kind::kRebalance:
+      broker_.rebalance(random_);
+      break;
+    case Kind::kLeaderLoss: {
+      const auto p =
+          static_cast<std::int32_t>(random_.below(static_cast<std::uint64_t>(broker_.partitions())));
+      const auto lost = broker_.lose_leader(p);
+      say(fmt::format("partition {} loses its leader and {} messages that nobody waits for", p, lost));
+      lost_messages_ |= lost > 0 && shape_.acks != Acks::kAll;
+      break;
+    }
+    case Kind::kBrokerAway:
+    case Kind::kBrokerBack:
+      broker_.up = action.kind == Kind::kBrokerBack;
+      say(broker_.up ? "the brokers are back" : "the brokers are away");
+      break;
+    case Kind::kStoreAway:
+    case Kind::kStoreBack:
+      store_faults_.down = action.kind == Kind::kStoreAway;
+      say(store_faults_.down ? "the store is away" : "the store is back");
+      break;
+    case Kind::kFaults:
+      set_faults(shape_.faults);
+      say(fmt::format("faults of level {}", shape_.faults));
+      break;
+    case Kind::kNoFaults:
+      set_faults(0);
+      say("no faults");
+      break;
+    case Kind::kRegistryHarm: {
+      if (!shape_.harm_registry) break;
+      auto& agent = some_agent();
+      stop(agent);
+      if (random_.chance(30)) {
+        say(fmt::format("agent {} is killed and its registry lost", agent.number));
+        agent.disk.wipe();
+      } else {
+        say(fmt::format("agent {} is killed and the last writes of its registry are lost", agent.number));
+        agent.disk.lose_last(1 + random_.below(6));
+      }
+      break;
+    }
+    case Kind::kRetention: {
+      if (!shape_.retention) break;
+      const auto p =
+          static_cast<std::int32_t>(random_.below(static_cast<std::uint64_t>(broker_.partitions())));
+      const auto dropped = broker_.retain(p, static_cast<std::int64_t>(random_.below(6)));
+      say(fmt::format("partition {} drops {} messages", p, dropped));
+      lost_messages_ |= dropped > 0;
+      break;
+    }
+    case Kind::kPartitionAdded:
+      if (broker_.partitions() < 4 && random_.chance(20)) {
+        say("a partition is added");
+        broker_.add_partition();
+        broker_.rebalance(random_);
+      }
+      break;
+    case Kind::kClockJump:
+      say("the clock is set");
+      clock_.jump(static_cast<std::int64_t>(random_.below(7'200'000)) - 3'600'000);
+      break;
+    case Kind::kCount:
+      break;
+  }
+  ++totals_.actions;
+}
+
+bool World::settled() {
+  for (auto& agent : agents_) {
+    if (!agent->core || !agent->core->status().caught_up || agent->core->status().in_flight_bytes > 0)
+      return false;
+  }
+  for (std::int32_t p = 0; p < broker_.partitions(); ++p) {
+    auto row =
+        database_->query("SELECT next_offset FROM partition_state WHERE partition_id = ?", {std::int64_t{p}});
+    const auto next = !row || row->empty() ? 0 : std::max<std::int64_t>(0, number(row->front().front()));
+    if (next != broker_.partition(p).end() && broker_.partition(p).end() > broker_.partition(p).start)
+      return false;
+  }
+  return true;
+}
+
+// No more faults: everything must come to rest, within bounds.
+void World::heal() {
+  random_ = Random(99);
+  say("---- all is healed");
+  set_faults(0);
+  store_faults_ = {};
+  broker_.up = true;
+  for (auto& agent : agents_) {
+    for (auto& file : agent->files) {
+      if (file.copied) rotate(file);
+      write(file, 1);  // so that a loss at a file's end shows as a gap, too
+      if (!file.rest.empty()) put(file, std::exchange(file.rest, {}));
+    }
+    if (!agent->core) start(*agent);
+  }
+  for (auto& aggregator : aggregators_) {
+    if (!aggregator->engine) start(*aggregator);
+    if (aggregator->source->asleep()) aggregator->source->wake_up();
+  }
+  broker_.rebalance(random_);
+  for (int round = 0;; ++round) {
+    for (auto& agent : agents_) {
+      as(*agent, [&] {
+        agent->core->tick();
+        for (int n = 0; n < 50 && agent->core->work(); ++n) agent->output->deliver(50);
+        agent->output->deliver(50);
+      });
+    }
+    for (std::int32_t p = 0; p < broker_.partitions(); ++p) broker_.replicate(p, 1'000'000);
+    for (auto& agent : agents_) as(*agent, [&] { agent->core->work(); });
+    for (auto& aggregator : aggregators_) {
+      aggregator->source->max_messages = 64;
+      for (int n = 0; n < 3; ++n) as(*aggregator, [&] { std::ignore = aggregator->engine->step(); });
+    }
+    clock_.advance(1000);
+    if (round >= kHealingRounds && settled()) return;
+    if (round == kMaxHealingRounds) {
+      std::string why;
+      for (auto& agent : agents_) {
+        const auto status = agent->core->status();
+        why += fmt::format("; agent {}: caught up {}, {} bytes in flight", agent->number, status.caught_up,
+                           status.in_flight_bytes);
+        for (const auto& source : status.sources)
+          why += fmt::format(", {} {}/{}/{}", source.path, source.acknowledged_offset, source.read_offset,
+                             source.size_bytes);
+        for (const auto& problem : status.problems) why += ", " + problem;
+      }
+      for (auto& aggregator : aggregators_)
+        why += fmt::format("; aggregator {}: {}", aggregator->number, aggregator->engine->status().problem);
+      throw Violation{"it does not settle" + why};
+    }
+  }
+}
+
+bool World::followed(const AgentHost& agent, const std::string& path) const {
+  const auto& globs = agent.config.inputs.front().paths;
+  return std::any_of(globs.begin(), globs.end(), [&](const auto& glob) {
+    return ::fnmatch(glob.c_str(), path.c_str(), FNM_PATHNAME) == 0;
+  });
+}
+
+// Every line that can still be read is counted once, or its bytes are in a gap; none twice.
+void World::check() {
+  for (auto& aggregator : aggregators_) totals_.fenced += aggregator->engine->status().fenced;
+  auto rows =
+      database_->query("SELECT site, SUM(requests), SUM(bytes_sent) FROM window_traffic GROUP BY site", {});
+  if (!rows) throw Violation{rows.error().what};
+  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> counted;
+  for (const auto& row : *rows)
+    counted[text(row[0])] = {static_cast<std::uint64_t>(number(row[1])),
+                             static_cast<std::uint64_t>(number(row[2]))};
+  for (const auto& [site, sums] : counted) {
+    const auto line = lines_.find(site);
+    if (line == lines_.end()) throw Violation{fmt::format("{} was counted and never written", site)};
+    if (sums.first > line->second.written)
+      throw Violation{fmt::format("{} was written {} times and counted {} times", site, line->second.written,
+                                  sums.first)};
+    if (sums.second != sums.first * line->second.bytes_sent)
+      throw Violation{fmt::format("{} was counted with {} bytes", site, sums.second)};
+    totals_.counted += sums.first;
+  }
+  std::set<std::string> reachable;
+  std::uint64_t alike_reachable = 0;
+  for (auto& agent : agents_) {
+    for (const auto& [path, inode] : files_.names()) {
+      if (!followed(*agent, path)) continue;
+      std::string bytes = inode->bytes;
+      if (path.ends_with(".gz")) {
+        auto gz = std::move(*Decompressor::create(Compression::kGzip, path));
+        std::string plain(1 << 20, '\0');
+        const auto done = gz->run(bytes, plain.data(), plain.size());
+        bytes = plain.substr(0, done ? done->produced : 0);
+      }
+      for (std::size_t at = 0; at < bytes.size();) {
+        const auto end = std::min(bytes.find('\n', at), bytes.size());
+        auto line = bytes.substr(at, end - at);
+        line.erase(0, std::min(line.find_first_not_of('\0'), line.size()));
+        const auto site = line.substr(0, line.find(' '));
+        if (site == "alike.example") ++alike_reachable;
+        if (end < bytes.size()) reachable.insert(site);
+        at = end + 1;
+      }
+    }
+  }
+  std::uint64_t missing_bytes = 0, missing = 0;
+  std::string example;
+  for (const auto& [site, line] : lines_) {
+    totals_.lines += line.written;
+    if (site == "alike.example" || counted.contains(site)) continue;
+    if (!reachable.contains(site)) {
+      ++totals_.excused_lines;
+      continue;
+    }
+    ++missing;
+    missing_bytes += line.line_bytes;
+    if (example.empty()) example = site;
+  }
+  totals_.lost_lines += missing;
+  auto gaps = database_->query("SELECT COALESCE(SUM(end_offset - begin_offset), 0) FROM source_gap", {});
+  const auto gap_bytes = gaps ? static_cast<std::uint64_t>(number(gaps->front().front())) : 0;
+  totals_.gap_bytes += gap_bytes;
+  if (missing == 0 &&
+      !(shape_.look_alikes && !lost_messages_ && counted["alike.example"].first < alike_reachable))
+    return;
+  if (missing == 0) {
+    throw Violation{
+        fmt::format("the line that many files begin with is there {} times and was counted {} times",
+                    alike_reachable, counted["alike.example"].first)};
+  }
+  if (!lost_messages_)
+    throw Violation{fmt::format("{} lines can be read and were not counted, {} for one; {} bytes are in gaps",
+                                missing, example, gap_bytes)};
+  // Messages that the topic dropped before anybody saw them are recorded by their offsets; what
+  // was in them nobody knows.
+  auto gone =
+      database_->query("SELECT COUNT(*) FROM dead_letter WHERE CAST(reason AS TEXT) LIKE '%are gone%'", {});
+  if (shape_.retention && gone && number(gone->front().front()) > 0) return;
+  if (gap_bytes < missing_bytes)
+    throw Violation{fmt::format("{} lines of {} bytes are lost ({} for one) and {} bytes are in gaps",
+                                missing, missing_bytes, example, gap_bytes)};
+}
+
+}  // namespace
+
+Schedule make_schedule(std::uint64_t seed) {
+  // How often each happens; what heals comes as often as what harms.
+  static constexpr std::pair<Kind, std::uint64_t> kWeights[] = {
+      {Kind::kWrite, 18},          {Kind::kRotate, 5},
+      {Kind::kAgentWork, 24},      {Kind::kAgentTick, 12},
+      {Kind::kAdvance, 12},        {Kind::kDeliver, 18},
+      {Kind::kReplicate, 18},      {Kind::kAggregatorStep, 24},
+      {Kind::kAgentCrash, 1},      {Kind::kAgentStop, 1},
+      {Kind::kAggregatorCrash, 1}, {Kind::kAggregatorStop, 1},
+      {Kind::kSleep, 1},           {Kind::kWake, 2},
+      {Kind::kRebalance, 1},       {Kind::kLeaderLoss, 1},
+      {Kind::kBrokerAway, 1},      {Kind::kBrokerBack, 4},
+      {Kind::kStoreAway, 1},       {Kind::kStoreBack, 4},
+      {Kind::kFaults, 2},          {Kind::kNoFaults, 1},
+      {Kind::kRegistryHarm, 1},    {Kind::kRetention, 1},
+      {Kind::kPartitionAdded, 1},  {Kind::kClockJump, 1}};
+  std::uint64_t sum = 0;
+  for (const auto& [kind, weight] : kWeights) sum += weight;
+  Schedule schedule;
+  schedule.seed = seed;
+  Random random(seed);
+  const auto actions = 60 + random.below(240);
+  for (std::uint64_t i = 0; i < actions; ++i) {
+    auto pick = random.below(sum);
+    Kind kind = Kind::kWrite;
+    for (const auto& [candidate, weight] : kWeights) {
+      kind = candidate;
+      if (pick < weight) break;
+      pick -= weight;
+    }
+    schedule.actions.push_back({kind, random.next()});
+  }
+  return schedule;
+}
+
+std::optional<std::string> run_schedule(const Schedule& schedule, Totals& totals,
+                                        std::vector<std::string>* trace) {
+  ++totals.schedules;
+  try {
+    World world(schedule.seed, totals, trace);
+    for (const auto& action : schedule.actions) world.act(action);
+    world.heal();
+    world.check();
+  } catch (const Violation& violation) {
+    return violation.what;
+  }
+  return std::nullopt;
+}
+
+Schedule shrink(const Schedule& failing) {
+  Schedule best = failing;
+  int tries = 600;
+  for (auto size = best.actions.size() / 2; size > 0;) {
+    bool shorter = false;
+    for (std::size_t at = 0; at < best.actions.size() && tries > 0; --tries) {
+      auto candidate = best;
+      const auto begin = candidate.actions.begin() + static_cast<std::ptrdiff_t>(at);
+      candidate.actions.erase(begin,
+                              begin + static_cast<std::ptrdiff_t>(std::min(size, best.actions.size() - at)));
+      Totals unused;
+      if (run_schedule(candidate, unused, nullptr)) {
+        best = std::move(candidate);
+        shorter = true;
+      } else {
+        at += size;
+      }
+    }
+    if (tries == 0) break;
+    if (!shorter || size > 1)
+      size = size == 1 && !shorter ? 0 : std::max<std::size_t>(size / 2, shorter ? 1 : size / 2);
+  }
+  return best;
+}
+
+}  // namespace weir::sim

@@ -1,0 +1,65 @@
+// One simulated world: writers that rotate their logs, agents, a cluster, aggregators, one
+// database. A seed makes its shape and a list of actions; the same list always does the same.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weir::sim {
+
+enum class Kind : std::uint8_t {
+  kWrite,
+  kRotate,
+  kAgentWork,
+  kAgentTick,
+  kAdvance,
+  kDeliver,
+  kReplicate,
+  kAggregatorStep,
+  kAgentCrash,
+  kAgentStop,
+  kAggregatorCrash,
+  kAggregatorStop,
+  kSleep,
+  kWake,
+  kRebalance,
+  kLeaderLoss,
+  kBrokerAway,
+  kBrokerBack,
+  kStoreAway,
+  kStoreBack,
+  kFaults,
+  kNoFaults,
+  kRegistryHarm,
+  kRetention,
+  kPartitionAdded,
+  kClockJump,
+  kCount,
+};
+
+struct Action {
+  Kind kind = Kind::kWrite;
+  std::uint64_t random = 0;  // decides all that is open about it
+};
+
+struct Schedule {
+  std::uint64_t seed = 0;  // of the world's shape
+  std::vector<Action> actions;
+};
+[[nodiscard]] Schedule make_schedule(std::uint64_t seed);
+
+struct Totals {
+  std::uint64_t schedules = 0, actions = 0, lines = 0, counted = 0, crashes = 0, fenced = 0, lost_lines = 0,
+                gap_bytes = 0, excused_lines = 0, statements_failed = 0;
+};
+
+// Nothing: every promise held. Else the one that was broken.
+[[nodiscard]] std::optional<std::string> run_schedule(const Schedule& schedule, Totals& totals,
+                                                      std::vector<std::string>* trace);
+
+// The shortest list of actions, as far as it is found, that still breaks a promise.
+[[nodiscard]] Schedule shrink(const Schedule& failing);
+
+}  // namespace weir::sim
