@@ -6,7 +6,15 @@
 namespace weir {
 
 Coverage::Coverage(std::uint64_t origin, std::uint64_t high_water, std::vector<ByteRange> gaps)
-    : origin_(origin), high_water_(high_water), started_(high_water > origin), gaps_(std::move(gaps)) {}
+    : origin_(origin), high_water_(high_water), started_(high_water > origin) {
+  for (const auto& gap : gaps) {
+    if (!gaps_.empty() && !gap.empty() && gaps_.back().end == gap.begin) {
+      gaps_.back().end = gap.end;
+    } else {
+      gaps_.push_back(gap);
+    }
+  }
+}
 
 std::vector<ByteRange> Coverage::uncovered(ByteRange range) const {
   std::vector<ByteRange> out;
@@ -41,7 +49,13 @@ void Coverage::add(ByteRange range, std::uint64_t origin) {
   if (range.begin < origin_) {
     // The agent was told to begin earlier now (another start_at, a lost registry):
     // what lies between is meant to be read, and is a gap until it comes.
-    if (range.end < origin_) gaps_.insert(gaps_.begin(), {range.end, origin_});
+    if (range.end < origin_) {
+      if (!gaps_.empty() && gaps_.front().begin == origin_) {
+        gaps_.front().begin = range.end;  // one gap, not two that touch
+      } else {
+        gaps_.insert(gaps_.begin(), {range.end, origin_});
+      }
+    }
     origin_ = range.begin;
   }
   const auto first = std::partition_point(gaps_.begin(), gaps_.end(),

@@ -20,7 +20,8 @@ struct ByteRange {
 class Coverage {
  public:
   Coverage() = default;
-  // `gaps` must be sorted, disjoint, non-empty and below high_water (checked by valid()).
+  // `gaps` must be sorted, disjoint, non-empty and below high_water (checked by valid()); two
+  // that touch become one.
   Coverage(std::uint64_t origin, std::uint64_t high_water, std::vector<ByteRange> gaps);
 
   // The parts of `range` that are not counted yet, ascending. A range below
