@@ -1,11 +1,10 @@
 #include "proto/coverage.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace weir {
 
-Coverage::Coverage(std::uint64_t origin, std::uint64_t high_water, std::vector<ByteRange> gaps)
+Coverage::Coverage(std::uint64_t origin, std::uint64_t high_water, const std::vector<ByteRange>& gaps)
     : origin_(origin), high_water_(high_water), started_(high_water > origin) {
   for (const auto& gap : gaps) {
     if (!gaps_.empty() && !gap.empty() && gaps_.back().end == gap.begin) {

@@ -22,7 +22,7 @@ class Coverage {
   Coverage() = default;
   // `gaps` must be sorted, disjoint, non-empty and below high_water (checked by valid()); two
   // that touch become one.
-  Coverage(std::uint64_t origin, std::uint64_t high_water, std::vector<ByteRange> gaps);
+  Coverage(std::uint64_t origin, std::uint64_t high_water, const std::vector<ByteRange>& gaps);
 
   // The parts of `range` that are not counted yet, ascending. A range below
   // the origin is not counted and not a gap: it is returned as uncovered, too.

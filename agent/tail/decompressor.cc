@@ -128,7 +128,8 @@ class Zstd final : public Codec {
       if (ZSTD_isError(code) || code == 0 || held_back_) return finish(code, 0, to, done);
     }
     const auto take = wanted_ > kBlockHeaderBytes ? wanted_ - kBlockHeaderBytes : std::size_t{1};
-    ZSTD_inBuffer from{in.data(), std::min(in.size(), take), 0};
+    in = in.substr(0, take);
+    ZSTD_inBuffer from{in.data(), in.size(), 0};
     const auto code = ZSTD_decompressStream(context_.get(), &to, &from);
     held_back_ = to.pos == to.size;
     return finish(code, from.pos, to, done);

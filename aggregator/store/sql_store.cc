@@ -242,7 +242,7 @@ Result<SourceState> SqlStore::source_of(const SqlRow& row) {
   for (const auto& gap : *gaps) ranges.push_back({as_unsigned(gap[0]), as_unsigned(gap[1])});
   SourceState state;
   state.id = *id;
-  state.coverage = Coverage(as_unsigned(row[6]), as_unsigned(row[7]), std::move(ranges));
+  state.coverage = Coverage(as_unsigned(row[6]), as_unsigned(row[7]), ranges);
   if (!state.coverage.valid())
     return fail(Code::kCorrupt,
                 fmt::format("store: the coverage of source {} contradicts itself", text(row[0])),
