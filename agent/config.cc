@@ -15,6 +15,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// A reader refuses a batch with more than 256 of them.
+constexpr std::size_t kMaxInputFields = 64;
+constexpr std::size_t kMaxInputFieldBytes = 16 << 10;
+
 InputConfig read_input(ConfigTable& table, const std::map<std::string, FormatSpec>& formats) {
   InputConfig input;
   table.require("name");
@@ -33,9 +37,14 @@ InputConfig read_input(ConfigTable& table, const std::map<std::string, FormatSpe
   input.start_at_end = read_choice(table, "start_at", {"beginning", "end"}, "beginning") == "end";
   input.ignore_older = table.duration("ignore_older", input.ignore_older);
   input.fields = table.string_map("fields");
+  std::size_t field_bytes = 0;
+  for (const auto& [name, value] : input.fields) field_bytes += name.size() + value.size();
+  if (input.fields.size() > kMaxInputFields || field_bytes > kMaxInputFieldBytes)
+    table.mistake("fields", fmt::format("travels with each batch; at most {} texts of {} bytes together",
+                                        kMaxInputFields, kMaxInputFieldBytes));
   input.client.trusted_proxies = table.strings("trusted_proxies");
   input.client.client_from = table.strings("client_from");
-  input.max_line = read_size(table, "max_line", input.max_line, 256, 64 << 20);
+  input.max_line = read_size(table, "max_line", input.max_line, 256, kMaxLineBytes);
   const auto spec = resolve_format(table, "format", input.format, formats);
   if (!input.client.trusted_proxies.empty() || !input.client.client_from.empty()) {
     const auto known = formats.contains(input.format) || named_format(input.format).has_value();

@@ -62,6 +62,9 @@ struct DecodeLimits {
   std::uint32_t max_strings = 1U << 20;
 };
 
+// What may be read of a line: with a longer one, alone in its batch, the limits above are passed.
+inline constexpr std::uint64_t kMaxLineBytes = 16ULL << 20;
+
 // Builds one batch at a time and keeps its buffers for the next: adding a line
 // allocates nothing once they have grown. Not thread-safe.
 class BatchBuilder {
@@ -81,6 +84,10 @@ class BatchBuilder {
   [[nodiscard]] std::uint32_t lines() const;
   [[nodiscard]] std::uint64_t content_bytes() const;         // sum of line_bytes
   [[nodiscard]] std::size_t encoded_estimate_bytes() const;  // upper bound before compression
+  // One more line, of at most kMaxLineBytes, might make a batch that readers refuse by their
+  // DecodeLimits: finish this one first. Lines of a megabyte together fill one only when nearly all are
+  // blank.
+  [[nodiscard]] bool full() const;
   // header.range must be content_bytes() long. The message to put on the wire.
   [[nodiscard]] Result<std::string> finish(const BatchHeader& header);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <protozero/pbf_writer.hpp>
 
 #include "proto/batch.h"
@@ -310,6 +311,28 @@ std::uint64_t BatchBuilder::content_bytes() const { return impl_->content_bytes;
 std::size_t BatchBuilder::encoded_estimate_bytes() const {
   // Each cell is a varint of an index below 2^21, or a number that rarely needs more than 5 bytes.
   return impl_->strings.bytes() + impl_->line_bytes.size() * (4 + 3 * kTextCount + 5 * kNumberCount);
+}
+
+bool BatchBuilder::full() const {
+  const auto& b = *impl_;
+  constexpr DecodeLimits kLimits;
+  const std::uint64_t lines = b.line_bytes.size();
+  const std::uint64_t strings = b.strings.entries().size();
+  const auto used = [](const auto& columns, auto empty) {
+    return static_cast<std::uint64_t>(std::count_if(columns.begin(), columns.end(), std::not_fn(empty)));
+  };
+  const auto no_text = [](const TextColumn& column) { return column.index.empty(); };
+  const auto texts = used(b.text, no_text) + used(b.extra, no_text);
+  const auto numbers = used(b.number, [](const auto& column) { return column.empty(); });
+  // An index below 2^21 is a varint of 3 bytes, a number one of at most 10.
+  const std::uint64_t encoded = b.strings.bytes() + strings * 5 + lines * (20 + 3 * texts + 10 * numbers) +
+                                b.unparsed.size() * 20 + kUnparsedSamples * kUnparsedSampleBytes;
+  const std::uint64_t expanded = lines * (4 + 20 + 4 * texts + 8 * numbers) +
+                                 strings * (sizeof(std::string_view) + INET6_ADDRSTRLEN) +
+                                 b.unparsed.size() * sizeof(UnparsedLine);
+  return lines >= kLimits.max_lines || strings + kTextCount + b.extra.size() >= kLimits.max_strings ||
+         encoded >= kLimits.max_uncompressed_bytes - kMaxLineBytes - (1 << 20) ||
+         expanded >= kLimits.max_uncompressed_bytes * 3;
 }
 
 Result<std::string> BatchBuilder::finish(const BatchHeader& header) {

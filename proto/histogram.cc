@@ -77,13 +77,15 @@ double Histogram::quantile_ms(double q) const {
   if (total == 0) return 0;
   const auto rank = std::max(1.0, std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(total)));
   double seen = 0;
+  std::uint16_t found = buckets_.back().first;  // rounding may leave `seen` below the last rank
   for (const auto& [bucket, count] : buckets_) {
     seen += static_cast<double>(count);
     if (seen >= rank) {
-      return static_cast<double>(lower_bound_ms(bucket)) + static_cast<double>(width_of(bucket) - 1) / 2;
+      found = bucket;
+      break;
     }
   }
-  return static_cast<double>(lower_bound_ms(buckets_.back().first));
+  return static_cast<double>(lower_bound_ms(found)) + static_cast<double>(width_of(found) - 1) / 2;
 }
 
 std::string Histogram::encode() const {

@@ -91,10 +91,19 @@ class Gzip final : public Codec {
   bool open_ = false;
 };
 
+// Whether `bytes`, at most four, may begin a frame, or a skippable one (0x184D2A50 to 5F).
+bool is_magic_begin(std::string_view bytes) {
+  constexpr std::string_view kFrame = "\x28\xb5\x2f\xfd";
+  constexpr std::string_view kSkippable = "\x2a\x4d\x18";
+  if (kFrame.starts_with(bytes)) return true;
+  return (static_cast<unsigned char>(bytes.front()) & 0xF0U) == 0x50 &&
+         kSkippable.starts_with(bytes.substr(1));
+}
+
 class Zstd final : public Codec {
  public:
   bool begin_member() override {
-    at_begin_ = true;
+    magic_.clear();
     held_back_ = false;
     if (context_ == nullptr) context_.reset(ZSTD_createDCtx());
     return context_ != nullptr && !ZSTD_isError(ZSTD_DCtx_reset(context_.get(), ZSTD_reset_session_only)) &&
@@ -102,21 +111,15 @@ class Zstd final : public Codec {
   }
   Step step(std::string_view in, char* out, std::size_t out_size) override {
     Step done;
-    if (at_begin_ && !in.empty()) {
-      // The library reads the formats of before zstd 0.8, too: nobody's logs, and not
-      // under the limit of the window.
-      const auto first = static_cast<unsigned char>(in.front());
-      if (first != 0x28 && (first & 0xF0U) != 0x50) {
-        done.status = Status::kDamaged;
-        done.why = "no zstd frame begins here";
-        return done;
-      }
-      wanted_ = 1;  // or the library decodes a frame that is all there in one go
+    if (magic_.size() < kMagicBytes) {
+      take_magic(in, done);
+      return done;
     }
     ZSTD_outBuffer to{out, out_size, 0};
     // When a call of the library fails, what it wrote before is lost. So none both writes
     // and goes on to the next block: first what is held back is fetched, then the input is
-    // cut where a block ends. `wanted_` has the header of the next one in it.
+    // cut where a block ends (`wanted_` has the header of the next one in it), and before its
+    // end, because a frame that is not as long as it says fails with its last byte.
     constexpr std::size_t kBlockHeaderBytes = 3;
     if (held_back_) {
       ZSTD_inBuffer nothing{nullptr, 0, 0};
@@ -124,16 +127,38 @@ class Zstd final : public Codec {
       held_back_ = to.pos == to.size;
       if (ZSTD_isError(code) || code == 0 || held_back_) return finish(code, 0, to, done);
     }
-    const auto take = wanted_ > kBlockHeaderBytes ? wanted_ - kBlockHeaderBytes : wanted_;
-    ZSTD_inBuffer from{in.data(), std::min(in.size(), take), 0};
+    const auto take = wanted_ > kBlockHeaderBytes ? wanted_ - kBlockHeaderBytes : std::size_t{1};
+    in = in.substr(0, take);
+    ZSTD_inBuffer from{in.data(), in.size(), 0};
     const auto code = ZSTD_decompressStream(context_.get(), &to, &from);
     held_back_ = to.pos == to.size;
-    if (from.pos > 0) at_begin_ = false;
     return finish(code, from.pos, to, done);
   }
   std::string_view checker() const override { return "zstd -t"; }
 
  private:
+  static constexpr std::size_t kMagicBytes = 4;
+
+  // The library also reads what zstd wrote before its version 0.8: nobody's logs, not under
+  // the limit of the window, and not fit for strangers' bytes. So it gets to see what follows
+  // a magic of today only; and that on its own, or it decodes a frame that is all there in one
+  // go and gives nothing of a damaged one.
+  void take_magic(std::string_view in, Step& done) {
+    for (const char c : in) {
+      if (magic_.size() == kMagicBytes) break;
+      magic_.push_back(c);
+      ++done.consumed;
+    }
+    if (!is_magic_begin(magic_)) {
+      done.status = Status::kDamaged;
+      done.why = "no zstd frame begins here";
+    } else if (magic_.size() == kMagicBytes) {
+      ZSTD_inBuffer from{magic_.data(), magic_.size(), 0};
+      ZSTD_outBuffer none{nullptr, 0, 0};
+      done = finish(ZSTD_decompressStream(context_.get(), &none, &from), done.consumed, none, done);
+    }
+  }
+
   Step finish(std::size_t code, std::size_t consumed, const ZSTD_outBuffer& to, Step done) {
     done.consumed = consumed;
     done.produced = to.pos;
@@ -174,7 +199,7 @@ class Zstd final : public Codec {
     void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
   };
   std::unique_ptr<ZSTD_DCtx, Free> context_;
-  bool at_begin_ = true;
+  std::string magic_;
   bool held_back_ = false;  // there may be output that found no room
   std::size_t wanted_ = 0;  // input that the library asks for next
 };
@@ -244,11 +269,7 @@ Compression compression_of(std::string_view path) {
 Compression looks_compressed(std::string_view first_bytes) {
   using namespace std::string_view_literals;
   if (first_bytes.starts_with("\x1f\x8b\x08"sv)) return Compression::kGzip;
-  if (first_bytes.starts_with("\x28\xb5\x2f\xfd"sv)) return Compression::kZstd;
-  // A skippable frame: 0x184D2A50 to 0x184D2A5F.
-  if (first_bytes.size() >= 4 && (static_cast<unsigned char>(first_bytes[0]) & 0xF0U) == 0x50 &&
-      first_bytes.substr(1, 3) == "\x2a\x4d\x18"sv)
-    return Compression::kZstd;
+  if (first_bytes.size() >= 4 && is_magic_begin(first_bytes.substr(0, 4))) return Compression::kZstd;
   // "BZh1" to "BZh9" may begin a line; with the magic of a block, or of the end, it does not.
   if (first_bytes.size() >= 10 && first_bytes.starts_with("BZh"sv) && first_bytes[3] >= '1' &&
       first_bytes[3] <= '9') {

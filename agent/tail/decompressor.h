@@ -2,9 +2,10 @@
 // bytes in, bytes out, no files.
 //
 // Members (gzip), frames (zstd) and streams (bzip2) may follow one another, with zeros as
-// padding between and behind them; skippable zstd frames are skipped. What is given is always
-// a prefix of the same bytes, however the input is cut into pieces. Memory is bounded:
-// 64 KiB for gzip, 4 MiB for bzip2, the frame's window, at most 128 MiB, for zstd.
+// padding between and behind them; skippable zstd frames are skipped. What is given are the
+// same bytes however the input and the output are cut into pieces, up to the damage (of a
+// damaged bzip2 block more or less of it). Memory is bounded: 64 KiB for gzip, 4 MiB for bzip2,
+// the frame's window, at most 128 MiB, for zstd.
 #pragma once
 
 #include <cstddef>

@@ -271,7 +271,7 @@ Result<SourceState> SqlStore::source_of(const SqlRow& row) {
                         number(gap[3]));
   SourceState state;
   state.id = *id;
-  state.coverage = Coverage(as_unsigned(row[6]), as_unsigned(row[7]), std::move(ranges));
+  state.coverage = Coverage(as_unsigned(row[6]), as_unsigned(row[7]), ranges);
   if (!state.coverage.valid())
     return fail(Code::kCorrupt,
                 fmt::format("store: the coverage of source {} contradicts itself", text(row[0])),

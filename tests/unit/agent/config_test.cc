@@ -113,6 +113,18 @@ TEST(AgentConfig, WithoutInputOrOutputIsSaid) {
       "");
 }
 
+TEST(AgentConfig, WhatNoBatchCanCarryIsSaid) {
+  std::string fields;
+  for (int i = 0; i < 65; ++i) fields += "f" + std::to_string(i) + " = \"x\"\n";
+  const std::string output = "[output.stdout]\n";
+  const std::string input = "[[input]]\nname = \"web\"\npaths = [\"/l/*.log\"]\n";
+  EXPECT_THAT(mistakes_of(output + input + "[input.fields]\n" + fields), HasSubstr("at most 64 texts"));
+  EXPECT_THAT(mistakes_of(output + input + "[input.fields]\nf = \"" + std::string(17'000, 'x') + "\"\n"),
+              HasSubstr("16384 bytes together"));
+  EXPECT_THAT(mistakes_of(output + input + "max_line = \"17MiB\"\n"), HasSubstr("\"16MiB\""));
+  EXPECT_EQ(mistakes_of(output + input + "max_line = \"16MiB\"\n[input.fields]\nf = \"x\"\n"), "");
+}
+
 TEST(AgentConfig, IncludesAreReadAndTheirMistakesCarryTheirFile) {
   const TempFolder folder;
   std::filesystem::create_directories(folder / "conf.d");

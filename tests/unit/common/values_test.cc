@@ -116,5 +116,15 @@ TEST(ConfigFile, VariablesOfTheEnvironment) {
   EXPECT_EQ(mistakes.front().line, 3U);
 }
 
+TEST(ConfigFile, WhatIsNoKeyIsAMistakeWithItsLine) {
+  for (const char* wrong : {"a = 1\n[&x]\n", "a = 1\n[[.]]\n", "a = 1\nb. = 1\n", "a = 1\n\u0402 = 1\n",
+                            "a = 1\nb = 2.\u0402\n", "a = 1\n[\xc3\xa9]\n"}) {
+    auto file = ConfigFile::from_text(wrong, "a.toml");
+    const auto mistakes = file.finish();
+    ASSERT_EQ(mistakes.size(), 1U) << wrong;
+    EXPECT_THAT(mistakes.front().text(), ::testing::HasSubstr("a.toml:2: not TOML")) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace weir

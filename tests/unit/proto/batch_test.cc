@@ -110,6 +110,51 @@ TEST(Batch, every_truncation_and_bit_flip_is_an_error_or_a_valid_batch) {
   }
 }
 
+// Fills a batch with lines until it is full, then adds the longest line there may be.
+template <class AddLine>
+void stays_readable(const char* what, AddLine add) {
+  SCOPED_TRACE(what);
+  BatchBuilder builder;
+  builder.begin({"extra"});
+  std::uint32_t line = 0;
+  while (!builder.full()) add(builder, line++);
+  EXPECT_GE(line, 16'384U);
+  const std::string longest(kMaxLineBytes, 'z');
+  builder.add(request(0, "", longest, 200, 1, 1), static_cast<std::uint32_t>(longest.size()));
+  const auto batch = decode_batch(builder.finish(header_for(0, builder.content_bytes())).value());
+  ASSERT_TRUE(batch.has_value()) << batch.error().what << " after " << line << " lines";
+  EXPECT_EQ(batch->columns.line_bytes.size(), line + 1);
+}
+
+TEST(Batch, a_builder_is_full_before_a_reader_refuses_its_batch) {
+  stays_readable("blank lines", [](BatchBuilder& b, std::uint32_t) { b.add_filtered(1); });
+  stays_readable("unparsed lines",
+                 [](BatchBuilder& b, std::uint32_t) { b.add_unparsed("x", Unparsed::kNoMatch, 2); });
+  stays_readable("an address of its own in each line", [](BatchBuilder& b, std::uint32_t line) {
+    const auto address = std::to_string(line >> 16) + "." + std::to_string(line >> 8 & 255U) + "." +
+                         std::to_string(line & 255U) + ".1";
+    b.add(request(line, address, "h", 200, 1, 1), 20);
+  });
+  stays_readable("no text twice", [](BatchBuilder& b, std::uint32_t line) {
+    Record record;
+    std::array<std::string, kTextCount> texts;
+    for (std::size_t i = 0; i < kTextCount; ++i) {
+      texts[i] = std::to_string(line) + "/" + std::to_string(i);
+      record.text[i] = texts[i];
+    }
+    b.add(record, 400);
+  });
+  stays_readable("the largest numbers", [](BatchBuilder& b, std::uint32_t line) {
+    Record record;
+    record.time_ms = line % 2 == 0 ? -(1LL << 53) : 1LL << 53;
+    for (std::size_t i = 0; i < kNumberCount; ++i) record.set(static_cast<Number>(i), ~0ULL - line);
+    b.add(record, 400);
+  });
+  stays_readable("long texts", [](BatchBuilder& b, std::uint32_t line) {
+    b.add(request(line, std::to_string(line), std::to_string(line) + std::string(500, 'x'), 200, 1, 1), 600);
+  });
+}
+
 TEST(Batch, limits_hold) {
   BatchBuilder builder;
   builder.begin({});

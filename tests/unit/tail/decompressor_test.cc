@@ -290,11 +290,16 @@ TEST(Decompressor, AZstdFrameThatNeedsADictionaryIsRefused) {
 }
 
 TEST(Decompressor, ZstdFormatsOfBeforeTheFirstReleaseAreRefused) {
-  for (const char first : {'\x24', '\x25', '\x26', '\x27'}) {
-    const auto given =
-        all_of(Compression::kZstd, std::string(1, first) + "\xb5\x2f\xfd" + std::string(64, '\1'));
-    ASSERT_TRUE(given.error.has_value());
-    EXPECT_EQ(given.error->code, Code::kCorrupt);
+  for (const std::string before : {"", "\x28", "\x28\xb5"}) {
+    for (const char first : {'\x24', '\x25', '\x26', '\x27'}) {
+      for (const std::size_t piece : {1, 100'000}) {
+        const auto given =
+            all_of(Compression::kZstd, before + first + "\xb5\x2f\xfd" + std::string(64, '\1'), piece);
+        ASSERT_TRUE(given.error.has_value());
+        EXPECT_EQ(given.error->code, Code::kCorrupt);
+        EXPECT_EQ(given.bytes, "");
+      }
+    }
   }
 }
 
