@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -88,10 +89,12 @@ int run_command(const std::string& config_path) {
       }
       int ignored = 0;
       if (auto fresh = load(config_path, ignored)) {
+        const auto waiting = needs_restart(*config, *fresh);
+        fmt::print(stderr, "{}: configuration loaded again{}\n", kProgram,
+                   waiting.empty()
+                       ? ""
+                       : fmt::format("; the change of {} needs a restart", fmt::join(waiting, ", ")));
         (*agent)->reload(std::move(*fresh));
-        fmt::print(stderr,
-                   "{}: configuration loaded again; id, state_dir, output and metrics need a restart\n",
-                   kProgram);
       } else {
         fmt::print(stderr, "{}: the old configuration stays\n", kProgram);
       }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "agent/format_table.h"
+#include "aggregator/warn/mail_text.h"
 #include "common/config_values.h"
 
 namespace weir {
@@ -13,13 +14,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What can stand in SMTP's MAIL FROM:<...>; the mail server knows the rest.
+// "ops@example.org", "weir <weir@example.org>".
 bool is_mail_address(std::string_view text) {
-  const auto at = text.rfind('@');
-  return at != std::string_view::npos && at > 0 && at + 1 < text.size() && text.size() <= 254 &&
-         std::none_of(text.begin(), text.end(), [](char c) {
-           return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F || c == '<' || c == '>' || c == ',';
-         });
+  const auto address = bare_address(text);
+  if (!address) return false;
+  const auto at = address->rfind('@');
+  return at != std::string::npos && at > 0 && at + 1 < address->size();
 }
 
 RuleConfig read_rule(ConfigTable& table) {
