@@ -196,7 +196,10 @@ void KafkaOutput::Impl::note_error(rd_kafka_event_t* event) {
         fmt::format("TLS to {}: {}; check tls_ca, tls_cert, tls_key", join(config.kafka.brokers), what);
   } else if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {
     // One broker of several: only said while nothing is connected.
-    if (partitions == 0 || all_down) state.blocked_because = what;
+    // librdkafka's counters in brackets would make a new sentence of the same one each time.
+    if (partitions == 0 || all_down)
+      state.blocked_because = fmt::format("{}; check brokers, that Kafka runs, and the network",
+                                          what.substr(0, what.find(" (after ")));
   }
 }
 
