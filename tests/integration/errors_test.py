@@ -130,7 +130,10 @@ listen = "{listen}"
         config = self.agent_config()
         config.write_text(config.read_text().replace(f'[output.file]\npath = "{self.folder}/out.json"',
                                                      f'[output.kafka]\nbrokers = ["127.0.0.1:{free_port()}"]\ntopic = "weir"'))
-        self.says("weir-agent", "check", "--output", "--config", config, code=9, what="no broker", todo="check the addresses")
+        self.says("weir-agent", "check", "--output", "--config", config, code=9, what="no broker", why="Connection refused",
+                  todo="check the addresses")
+        config.write_text(config.read_text().replace("127.0.0.1:", "no.such.host.invalid:"))
+        self.says("weir-agent", "check", "--output", "--config", config, code=9, why="Failed to resolve 'no.such.host.invalid:")
 
 
 if __name__ == "__main__":
