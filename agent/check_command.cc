@@ -1,8 +1,8 @@
 #include <fmt/format.h>
-#include <glob.h>
 
 #include "agent/commands.h"
 #include "agent/config.h"
+#include "agent/missing_logs.h"
 #include "agent/ship/make_output.h"
 #include "common/exit_codes.h"
 #include "common/visible.h"
@@ -13,16 +13,6 @@ namespace {
 constexpr const char* kProgram = "weir-agent";
 constexpr int kProbeTimeoutMs = 10'000;
 
-std::size_t count_files(const std::vector<std::string>& globs) {
-  std::size_t count = 0;
-  for (const auto& pattern : globs) {
-    glob_t found{};
-    if (::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0) count += found.gl_pathc;
-    ::globfree(&found);
-  }
-  return count;
-}
-
 int probe(const AgentConfig& config) {
   const auto found = probe_kafka(config, kProbeTimeoutMs);
   if (!found) {
@@ -32,17 +22,28 @@ int probe(const AgentConfig& config) {
   for (const auto& broker : found->brokers) fmt::print("broker {}\n", broker);
   fmt::print("topic {}: {} partitions, max.message.bytes {}\n", config.kafka.topic, found->partitions,
              found->max_message_bytes == 0 ? "unknown" : fmt::format("{}", found->max_message_bytes));
-  fmt::print("largest batch: {} bytes at most, before compression\n", found->largest_batch_bytes);
+  const auto room = found->max_message_bytes;
+  const auto largest = found->largest_batch_bytes;
   // A batch is bounded by its content; only text that does not compress comes near to it.
-  if (found->max_message_bytes != 0 && found->max_message_bytes < config.ship.batch_max_bytes) {
-    print_error(kProgram,
-                Error{Code::kInvalid,
-                      fmt::format("topic {}: its max.message.bytes {} is less than ship.batch_max_bytes {}: "
-                                  "a batch of text that does not compress is refused",
-                                  config.kafka.topic, found->max_message_bytes, config.ship.batch_max_bytes),
-                      fmt::format("raise max.message.bytes of the topic to {}, or lower ship.batch_max_bytes",
-                                  found->largest_batch_bytes)});
+  if (room != 0 && room < config.ship.batch_max_bytes) {
+    print_error(
+        kProgram,
+        Error{Code::kInvalid,
+              fmt::format("topic {}: the largest batch does not fit: max.message.bytes is {}, a batch holds "
+                          "ship.batch_max_bytes {} of log, and text that does not compress is refused",
+                          config.kafka.topic, room, config.ship.batch_max_bytes),
+              fmt::format("raise max.message.bytes of the topic to {}, or lower ship.batch_max_bytes",
+                          largest)});
     return kExitKafka;
+  }
+  if (room == 0) {
+    fmt::print("largest batch: {} bytes before compression; whether it fits is not known\n", largest);
+  } else if (room >= largest) {
+    fmt::print("largest batch: {} bytes before compression: fits\n", largest);
+  } else {
+    fmt::print(
+        "largest batch: {} bytes before compression: fits, unless lines near max_line do not compress\n",
+        largest);
   }
   return kExitOk;
 }
@@ -62,9 +63,12 @@ int check_command(const std::string& config_path, bool output) {
     return kExitConfig;
   }
   const auto& config = loaded->config;
-  for (const auto& input : config.inputs)
-    fmt::print("input {}: format {}, {} files now\n", visible(input.name), visible(input.format),
-               count_files(input.paths));
+  for (const auto& input : config.inputs) {
+    const auto files = count_files(input);
+    fmt::print("input {}: format {}, {} file{} now\n", visible(input.name), visible(input.format), files,
+               files == 1 ? "" : "s");
+  }
+  for (const auto& missing : missing_logs(config)) fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
   if (config.output == AgentConfig::OutputKind::kKafka) {
     fmt::print("output: kafka {}, topic {}, acks {}, codec {}\n", fmt::join(config.kafka.brokers, ","),
                config.kafka.topic, config.kafka.acks, config.kafka.codec);

@@ -7,8 +7,10 @@
 
 #include "agent/commands.h"
 #include "agent/config.h"
+#include "agent/missing_logs.h"
 #include "common/exit_codes.h"
 #include "common/man_page.h"
+#include "common/visible.h"
 
 namespace weir {
 namespace {
@@ -103,6 +105,9 @@ int run_status(const Arguments& a) {
     const auto loaded = load_agent_config(a.config);
     if (!loaded) return fail_with(loaded.error(), kExitConfig);
     state_dir = loaded->config.state_dir;
+    // Files that never were are not in the registry.
+    for (const auto& missing : missing_logs(loaded->config))
+      fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
   }
   return status_command(state_dir, a.json);
 }

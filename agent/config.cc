@@ -145,4 +145,15 @@ Result<LoadedAgentConfig> load_agent_config(const std::string& path) {
   return parse_agent_config(std::move(*file));
 }
 
+std::vector<std::string> needs_restart(const AgentConfig& running, const AgentConfig& fresh) {
+  std::vector<std::string> out;
+  if (running.id != fresh.id) out.emplace_back("agent.id");
+  if (running.state_dir != fresh.state_dir) out.emplace_back("agent.state_dir");
+  if (running.output != fresh.output || running.kafka != fresh.kafka ||
+      running.file_output_path != fresh.file_output_path || running.text_codec != fresh.text_codec)
+    out.emplace_back("output");
+  if (running.metrics_listen != fresh.metrics_listen) out.emplace_back("metrics.listen");
+  return out;
+}
+
 }  // namespace weir

@@ -31,6 +31,7 @@ struct KafkaOutputConfig : KafkaConnection {
   std::string topic;
   std::string acks = "all";     // "0", "1", "all"
   std::string codec = "batch";  // "batch", "json", "raw"
+  friend bool operator==(const KafkaOutputConfig&, const KafkaOutputConfig&) = default;
 };
 
 struct ShipConfig {
@@ -84,5 +85,7 @@ struct LoadedAgentConfig {
 // Errors: the file cannot be read.
 [[nodiscard]] Result<LoadedAgentConfig> load_agent_config(const std::string& path);
 [[nodiscard]] LoadedAgentConfig parse_agent_config(ConfigFile file);
+// What differs and is taken at a start only, as the configuration names it: "agent.id", "output".
+[[nodiscard]] std::vector<std::string> needs_restart(const AgentConfig& running, const AgentConfig& fresh);
 
 }  // namespace weir

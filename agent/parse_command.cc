@@ -73,7 +73,7 @@ class LinePrinter {
         break;
       case LineParser::Outcome::kSkip:
         ++counts_.skipped;
-        append_json_no_data(json, line);
+        append_json_unparsed(json, line, "no data: comment or blank line");
         break;
     }
     json.push_back('\n');
@@ -82,15 +82,6 @@ class LinePrinter {
   [[nodiscard]] const Counts& counts() const { return counts_; }
 
  private:
-  // The same shape as an unparsed line, with its own reason.
-  static void append_json_no_data(std::string& out, std::string_view line) {
-    const std::size_t begin = out.size();
-    append_json_unparsed(out, line, Unparsed::kNoMatch);
-    const std::string tail = fmt::format("\"{}\"}}}}", to_string(Unparsed::kNoMatch));
-    out.resize(std::max(begin, out.size() - tail.size()));
-    out += "\"no data: comment or blank line\"}}";
-  }
-
   LineParser& parser_;
   StdoutWriter& out_;
   Record record_;

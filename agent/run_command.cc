@@ -1,8 +1,10 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <pthread.h>
 #include <signal.h>
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -10,8 +12,10 @@
 #include "agent/commands.h"
 #include "agent/config.h"
 #include "agent/metrics_server.h"
+#include "agent/missing_logs.h"
 #include "agent/ship/make_output.h"
 #include "common/exit_codes.h"
+#include "common/visible.h"
 
 namespace weir {
 namespace {
@@ -44,6 +48,28 @@ std::optional<AgentConfig> load(const std::string& path, int& exit_code) {
   return std::move(loaded->config);
 }
 
+// The configuration that is followed: a reload changes it while /health is asked.
+class Current {
+ public:
+  explicit Current(AgentConfig config) : config_(std::move(config)) {}
+  void set(AgentConfig config) {
+    const std::lock_guard lock(mutex_);
+    config_ = std::move(config);
+  }
+  [[nodiscard]] std::vector<std::string> missing() const {
+    const std::lock_guard lock(mutex_);
+    return missing_logs(config_);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  AgentConfig config_;
+};
+
+void say_missing(const Current& current) {
+  for (const auto& missing : current.missing()) fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
+}
+
 }  // namespace
 
 int run_command(const std::string& config_path) {
@@ -67,9 +93,14 @@ int run_command(const std::string& config_path) {
     print_error(kProgram, agent.error());
     return exit_code_of(agent.error());
   }
+  Current current(*config);
   std::unique_ptr<MetricsServer> metrics;
   if (!config->metrics_listen.empty()) {
-    auto started = MetricsServer::start(config->metrics_listen, [&agent] { return (*agent)->status(); });
+    auto started = MetricsServer::start(config->metrics_listen, [&] {
+      auto status = (*agent)->status();
+      for (auto& missing : current.missing()) status.problems.push_back(std::move(missing));
+      return status;
+    });
     if (!started) {
       print_error(kProgram, started.error());
       return started.error().code == Code::kInvalid ? kExitConfig : kExitListen;
@@ -79,6 +110,7 @@ int run_command(const std::string& config_path) {
   fmt::print(stderr, "{}: follows {} input{}{}\n", kProgram, config->inputs.size(),
              config->inputs.size() == 1 ? "" : "s",
              metrics ? fmt::format(", metrics on http://{}/metrics", metrics->address()) : "");
+  say_missing(current);
   std::thread signal_thread([&] {
     for (int number = 0; sigwait(&signals, &number) == 0;) {
       if (number == SIGUSR1) return;  // run() has ended
@@ -88,10 +120,14 @@ int run_command(const std::string& config_path) {
       }
       int ignored = 0;
       if (auto fresh = load(config_path, ignored)) {
+        const auto waiting = needs_restart(*config, *fresh);
+        fmt::print(stderr, "{}: configuration loaded again{}\n", kProgram,
+                   waiting.empty()
+                       ? ""
+                       : fmt::format("; the change of {} needs a restart", fmt::join(waiting, ", ")));
+        current.set(*fresh);
+        say_missing(current);
         (*agent)->reload(std::move(*fresh));
-        fmt::print(stderr,
-                   "{}: configuration loaded again; id, state_dir, output and metrics need a restart\n",
-                   kProgram);
       } else {
         fmt::print(stderr, "{}: the old configuration stays\n", kProgram);
       }

@@ -6,12 +6,21 @@
 #include <set>
 
 #include "agent/format_table.h"
+#include "aggregator/warn/mail_text.h"
 #include "common/config_values.h"
 
 namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
+
+// "ops@example.org", "weir <weir@example.org>".
+bool is_mail_address(std::string_view text) {
+  const auto address = bare_address(text);
+  if (!address) return false;
+  const auto at = address->rfind('@');
+  return at != std::string::npos && at > 0 && at + 1 < address->size();
+}
 
 RuleConfig read_rule(ConfigTable& table) {
   RuleConfig rule;
@@ -40,6 +49,11 @@ RuleConfig read_rule(ConfigTable& table) {
     table.mistake("clear", "must not be higher than above: the alert would never end");
   if (rule.clear && rule.below && *rule.clear < *rule.below)
     table.mistake("clear", "must not be lower than below: the alert would never end");
+  for (const auto& [key, level] :
+       {std::pair{"above", rule.above}, {"below", rule.below}, {"clear", rule.clear}}) {
+    if (rule.metric == "status_share" && level && (*level < 0 || *level > 1))
+      table.mistake(key, fmt::format("{} is no share; write 0.05 for 5 %", *level));
+  }
   rule.for_duration = table.duration("for", rule.for_duration);
   rule.range = table.duration("range", rule.range);
   if (rule.range.count() <= 0) table.mistake("range", "must be longer than nothing, for example \"5m\"");
@@ -82,6 +96,13 @@ void read_mail(ConfigTable& root, AggregatorConfig& config) {
     table.mistake("server", "must be smtp://HOST:PORT or smtps://HOST:PORT");
   mail.from = table.string("from");
   mail.to = table.strings("to");
+  if (table.has("from") && !is_mail_address(mail.from))
+    table.mistake("from", fmt::format("\"{}\" is not an address; write \"weir@example.org\"", mail.from));
+  if (table.has("to") && mail.to.empty()) table.mistake("to", "is empty; give at least one address");
+  for (const auto& to : mail.to) {
+    if (!is_mail_address(to))
+      table.mistake("to", fmt::format("\"{}\" is not an address; write \"ops@example.org\"", to));
+  }
   mail.user = table.string("user");
   mail.password = table.secret("password");
   mail.tls = read_choice(table, "tls", {"opportunistic", "required", "none"}, mail.tls);

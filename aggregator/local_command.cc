@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -95,11 +95,14 @@ int prepare_store(const std::string& path) {
 
 Result<std::unique_ptr<PagesServer>> start_pages(const LocalOptions& options, std::int64_t window_s,
                                                  const OpenStore& open, const Engine& engine,
-                                                 const Warner& warner) {
+                                                 const std::atomic<const Warner*>& warner) {
   const auto listen = [&](const std::string& address) {
     return PagesServer::start(
         {.listen = address, .window_s = window_s}, open, [&engine] { return engine.status(); },
-        [&warner] { return warner.status(); });
+        [&warner] {
+          const Warner* ready = warner;
+          return ready != nullptr ? ready->status() : WarnerStatus{};
+        });
   };
   if (!options.listen.empty()) return listen(options.listen);
   auto pages = listen(kDefaultListen);
@@ -182,8 +185,10 @@ int local_command(const LocalOptions& options) {
     return kExitInput;
   }
   const std::string store_path = options.store_path.empty() ? default_store_path() : options.store_path;
+  std::error_code unknown;
+  const bool known_store = std::filesystem::exists(store_path, unknown);
   if (const int code = prepare_store(store_path); code != kExitOk) return code;
-  say(fmt::format("store {}", store_path));
+  say(fmt::format("store {}{}", store_path, known_store ? ", with what it has counted before" : ""));
 
   std::atomic<bool> stop = false;
   const SignalWatcher signals([&stop] { stop = true; });
@@ -207,19 +212,19 @@ int local_command(const LocalOptions& options) {
   warner_config.mail = config.mail;
   warner_config.window = config.window;
   std::unique_ptr<Warner> warner;
+  std::atomic<const Warner*> warner_of_pages = nullptr;
   std::unique_ptr<PagesServer> pages;
   if (!options.once) {
-    warner_config.page_url =
-        config.public_url.empty()
-            ? fmt::format("http://{}/", options.listen.empty() ? kDefaultListen : options.listen)
-            : config.public_url;
-    warner = std::make_unique<Warner>(warner_config, open);
-    auto started = start_pages(options, config.window.count(), open, engine, *warner);
+    auto started = start_pages(options, config.window.count(), open, engine, warner_of_pages);
     if (!started) {
       print_error(kProgram, started.error());
       return kExitListen;
     }
     pages = std::move(*started);
+    // Only now is the port known that a mail should name.
+    warner_config.page_url = config.public_url.empty() ? pages->url() : config.public_url;
+    warner = std::make_unique<Warner>(warner_config, open);
+    warner_of_pages = warner.get();
     fmt::print("page {}\n", pages->url());
     std::fflush(stdout);
   }

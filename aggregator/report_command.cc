@@ -115,15 +115,25 @@ std::vector<std::string> dimension_names(const ReportOptions& options) {
   return out;
 }
 
+constexpr std::array kQuantiles = {0.5, 0.95, 0.99};
+constexpr std::array kQuantileNames = {"p50_ms", "p95_ms", "p99_ms"};
 constexpr std::array kMeasures = {
     "requests", "bytes_sent", "flow_bytes", "request_bytes", "request_time_seconds", "upstream_time_seconds",
     "p50_ms",   "p95_ms",     "p99_ms"};
+
+// For people: whole milliseconds, "-" when the logs have no times.
+void add_quantiles(std::vector<std::string>& cells, const WindowSum& sum) {
+  for (const double q : kQuantiles)
+    cells.push_back(sum.latency.empty() ? "-" : fmt::format("{:.0f}", sum.latency.quantile_ms(q)));
+}
 
 std::vector<std::string> measure_values(const WindowSum& sum) {
   std::vector<std::string> out = {fmt::format("{}", sum.requests),   fmt::format("{}", sum.bytes_sent),
                                   fmt::format("{}", sum.flow_bytes), fmt::format("{}", sum.request_bytes),
                                   seconds_text(sum.request_time_ms), seconds_text(sum.upstream_time_ms)};
-  for (const double q : {0.5, 0.95, 0.99}) out.push_back(fmt::format("{:.1f}", sum.latency.quantile_ms(q)));
+  // A log without request times has no latency; 0 would be a very good one.
+  for (const double q : kQuantiles)
+    out.push_back(sum.latency.empty() ? "" : fmt::format("{:.1f}", sum.latency.quantile_ms(q)));
   return out;
 }
 
@@ -177,9 +187,11 @@ void write_json(const std::vector<TrafficRow>& rows, const ReportOptions& option
     object["request_bytes"] = row.sum.request_bytes;
     object["request_time_seconds"] = static_cast<double>(row.sum.request_time_ms) / 1000;
     object["upstream_time_seconds"] = static_cast<double>(row.sum.upstream_time_ms) / 1000;
-    object["p50_ms"] = row.sum.latency.quantile_ms(0.5);
-    object["p95_ms"] = row.sum.latency.quantile_ms(0.95);
-    object["p99_ms"] = row.sum.latency.quantile_ms(0.99);
+    const auto& latency = row.sum.latency;
+    for (std::size_t i = 0; i < kQuantiles.size(); ++i)
+      object[kQuantileNames[i]] = latency.empty()
+                                      ? nlohmann::ordered_json()
+                                      : nlohmann::ordered_json(latency.quantile_ms(kQuantiles[i]));
     array.push_back(std::move(object));
   }
   fmt::print(out, "{}\n", array.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
@@ -194,11 +206,23 @@ void write_table(const std::vector<TrafficRow>& rows, const ReportOptions& optio
     auto values = dimension_values(row, options);
     for (auto& value : values) value = visible(value);
     values.insert(values.end(), {grouped(row.sum.requests), human_bytes(row.sum.bytes_sent)});
-    for (const double q : {0.5, 0.95, 0.99})
-      values.push_back(fmt::format("{:.0f}", row.sum.latency.quantile_ms(q)));
+    add_quantiles(values, row.sum);
     table.push_back(std::move(values));
   }
   fmt::print(out, "{}", aligned(table, dimensions));
+}
+
+// What the table above it leaves out, or "".
+Result<std::string> unread_text(Store& store) {
+  const auto letters = store.dead_letters(1);
+  if (!letters) return std::unexpected(letters.error());
+  if (letters->total == 0 || letters->newest.empty()) return std::string();
+  const auto& newest = letters->newest.front();
+  constexpr std::size_t kShown = 60;
+  auto sample = visible(newest.text.substr(0, kShown));
+  if (newest.text.size() > kShown) sample += "...";
+  return fmt::format("{} line{} could not be read; the newest ({}): {}\n", grouped(letters->total),
+                     letters->total == 1 ? "" : "s", visible(newest.reason), sample);
 }
 
 int usage(std::string what, std::string hint) {
@@ -261,7 +285,9 @@ Result<std::string> summary_table(Store& store) {
   query.by_site = query.by_status = true;
   auto rows = store.traffic(query, kMaxRows);
   if (!rows) return std::unexpected(rows.error());
-  if (rows->empty()) return std::string("No requests yet.\n");
+  const auto unread = unread_text(store);
+  if (!unread) return std::unexpected(unread.error());
+  if (rows->empty()) return "No requests yet.\n" + *unread;
   std::map<std::string, Total> sites;
   Total all;
   for (const auto& row : *rows) {
@@ -291,9 +317,7 @@ Result<std::string> summary_table(Store& store) {
     std::vector<std::string> row = {visible(site), grouped(total.sum.requests),
                                     human_bytes(total.sum.bytes_sent)};
     for (std::size_t i = 2; i <= 5; ++i) row.push_back(grouped(total.by_class[i]));
-    for (const double q : {0.5, 0.95, 0.99})
-      row.push_back(total.sum.latency.empty() ? "-"
-                                              : fmt::format("{:.0f}", total.sum.latency.quantile_ms(q)));
+    add_quantiles(row, total.sum);
     table.push_back(std::move(row));
   }
   TrafficQuery by_minute;
@@ -301,7 +325,7 @@ Result<std::string> summary_table(Store& store) {
   std::string span;
   if (auto minutes = store.traffic(by_minute, kMaxRows); minutes && !minutes->empty())
     span = fmt::format("{} to {}\n", iso(minutes->front().start_s), iso(minutes->back().start_s));
-  return aligned(table, 1) + span;
+  return aligned(table, 1) + span + *unread;
 }
 
 }  // namespace weir

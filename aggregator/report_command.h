@@ -21,7 +21,8 @@ struct ReportOptions {
 // Writes to `out`; returns an ExitCode. Mistakes in the options go to stderr.
 int report_traffic(Store& store, const ReportOptions& options, std::int64_t now_s, std::FILE* out);
 
-// The table that `local` prints at its end: sites, requests, bytes, 2xx..5xx, p50/p95/p99.
+// The table that `local` prints at its end: sites, requests, bytes, 2xx..5xx, p50/p95/p99; then
+// the time that it is of, and how many lines could not be read.
 [[nodiscard]] Result<std::string> summary_table(Store& store);
 
 }  // namespace weir

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <librdkafka/rdkafka.h>
+
+#include <array>
+#include <memory>
 
 #include "common/config_values.h"
 
@@ -40,6 +44,33 @@ void read_sasl(ConfigTable& table, KafkaConnection& out) {
   }
 }
 
+std::string nearest_property(const rd_kafka_conf_t* conf, const std::string& name) {
+  std::size_t count = 0;
+  const char** all = rd_kafka_conf_dump(const_cast<rd_kafka_conf_t*>(conf), &count);  // reads only
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i + 1 < count; i += 2) names.emplace_back(all[i]);
+  rd_kafka_conf_dump_free(all, count);
+  return nearest(name, names);
+}
+
+// Asks librdkafka itself, so that a check finds what a start would.
+void check_properties(ConfigTable& table, const std::map<std::string, std::string>& properties) {
+  const std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)> conf(rd_kafka_conf_new(),
+                                                                                &rd_kafka_conf_destroy);
+  for (const auto& [name, value] : properties) {
+    std::array<char, 512> why{};
+    const auto result = rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), why.data(), why.size());
+    if (result == RD_KAFKA_CONF_UNKNOWN) {
+      const auto near = nearest_property(conf.get(), name);
+      table.mistake("librdkafka",
+                    fmt::format("\"{}\" is no property of librdkafka{}", name,
+                                near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near)));
+    } else if (result != RD_KAFKA_CONF_OK) {
+      table.mistake("librdkafka", fmt::format("\"{}\" = \"{}\": {}", name, value, why.data()));
+    }
+  }
+}
+
 }  // namespace
 
 void read_kafka_connection(ConfigTable& table, KafkaConnection& out) {
@@ -56,6 +87,7 @@ void read_kafka_connection(ConfigTable& table, KafkaConnection& out) {
   read_tls(table, out);
   read_sasl(table, out);
   out.librdkafka = table.string_map("librdkafka");
+  check_properties(table, out.librdkafka);
 }
 
 std::vector<std::pair<std::string, std::string>> kafka_properties(const KafkaConnection& connection) {

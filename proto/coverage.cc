@@ -6,7 +6,9 @@
 namespace weir {
 
 Coverage::Coverage(std::uint64_t origin, std::uint64_t high_water, std::vector<Gap> gaps)
-    : origin_(origin), high_water_(high_water), started_(high_water > origin), gaps_(std::move(gaps)) {}
+    : origin_(origin), high_water_(high_water), started_(high_water > origin), gaps_(std::move(gaps)) {
+  merge_touching();
+}
 
 std::vector<ByteRange> Coverage::uncovered(ByteRange range) const {
   std::vector<ByteRange> out;
@@ -46,6 +48,7 @@ void Coverage::begin_at(std::uint64_t begin, std::uint64_t origin, std::int64_t 
 void Coverage::add(ByteRange range, std::uint64_t origin, LossCause cause_of_gap, std::int64_t now_ms) {
   if (range.empty()) return;
   begin_at(range.begin, origin, now_ms);
+  const bool below = range.begin == origin_ && !gaps_.empty() && gaps_.front().begin == origin_;
   const auto first = std::partition_point(gaps_.begin(), gaps_.end(),
                                           [&](const Gap& gap) { return gap.end <= range.begin; });
   auto last = first;
@@ -58,6 +61,7 @@ void Coverage::add(ByteRange range, std::uint64_t origin, LossCause cause_of_gap
     const auto at = gaps_.erase(first, last);
     gaps_.insert(at, remain.begin(), remain.end());
   }
+  if (below) merge_touching();  // what begin_at() left may meet what was the first gap
   if (range.begin > high_water_) gaps_.emplace_back(high_water_, range.begin, cause_of_gap, now_ms);
   high_water_ = std::max(high_water_, range.end);
 }

@@ -1,4 +1,4 @@
-# What the build and the tests need, as Debian names it. Sourced by tests/run and
+# What the build and the tests need, as Debian names it; below, what Fedora and its kin call it. Sourced by tests/run and
 # packaging/quickstart. COMMAND:PACKAGE is installed only when the command is not there: a
 # newer node or Java of the machine's owner is welcome, and may conflict with Debian's.
 build_packages=(g++ cmake ninja-build ccache pkg-config ca-certificates git
@@ -9,9 +9,41 @@ test_packages=(libgtest-dev libgmock-dev clang-tidy-19 clang-format-19 clang-19 
   nginx-light mariadb-server sqlite3 curl python3 python3-aiosmtpd chromium
   java:default-jre-headless mvn:maven)
 
+# Debian's name to that of dnf's world. A name that is not here is the same in both.
+declare -A dnf_names=([g++]=gcc-c++ [pkg-config]=pkgconf-pkg-config
+  [librdkafka-dev]=librdkafka-devel [libuv1-dev]=libuv-devel [libre2-dev]=re2-devel [libzstd-dev]=libzstd-devel
+  [libtomlplusplus-dev]=tomlplusplus-devel [libprotozero-dev]=protozero-devel [libsqlite3-dev]=sqlite-devel
+  [libmariadb-dev]=mariadb-connector-c-devel [libcurl4-openssl-dev]=libcurl-devel [libfmt-dev]=fmt-devel
+  [libcli11-dev]=cli11-devel [libcpp-httplib-dev]=cpp-httplib-devel [nlohmann-json3-dev]=json-devel
+  [libxxhash-dev]=xxhash-devel [libsimdjson-dev]=simdjson-devel [zlib1g-dev]=zlib-devel
+  [libgtest-dev]=gtest-devel [libgmock-dev]=gmock-devel [clang-tidy-19]=clang-tools-extra [clang-format-19]=clang-tools-extra
+  [clang-19]=clang [libclang-rt-19-dev]=compiler-rt [nginx-light]=nginx [sqlite3]=sqlite
+  [python3-aiosmtpd]=python3-aiosmtpd [default-jre-headless]=java-latest-openjdk-headless)
+
+# install_packages for dnf, which starts no service by itself.
+install_by_dnf() {
+  local missing=() package sudo=()
+  for package in "$@"; do
+    if [ "$package" != "${package#*:}" ] && command -v "${package%%:*}" >/dev/null; then continue; fi
+    package=${package#*:}
+    package=${dnf_names[$package]-$package}
+    rpm -q --whatprovides "$package" >/dev/null 2>&1 || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  if [ "$(id -u)" -ne 0 ]; then sudo=(sudo); fi
+  echo "installing: ${missing[*]}" >&2
+  if "${sudo[@]}" dnf install -y -q "${missing[@]}" >/dev/null; then return 0; fi
+  echo "could not install: ${missing[*]} (see dnf's lines above; on RHEL and its kin some are in EPEL and CRB)" >&2
+  return 1
+}
+
 # Installs those of its arguments that are missing. Services that packages bring are not
 # started: the tests start their own, on loopback, with their own data.
 install_packages() {
+  if ! command -v apt-get >/dev/null && command -v dnf >/dev/null; then
+    install_by_dnf "$@"
+    return
+  fi
   local missing=() package sudo=()
   for package in "$@"; do
     if [ "$package" != "${package#*:}" ] && command -v "${package%%:*}" >/dev/null; then continue; fi
@@ -20,7 +52,7 @@ install_packages() {
   done
   [ ${#missing[@]} -eq 0 ] && return 0
   if [ "$(id -u)" -ne 0 ]; then sudo=(sudo); fi
-  echo "installing: ${missing[*]}"
+  echo "installing: ${missing[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
   local policy=/usr/sbin/policy-rc.d made_policy=
   if [ ! -e "$policy" ]; then

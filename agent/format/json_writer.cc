@@ -69,12 +69,12 @@ void append_json(std::string& out, const Record& record, const std::vector<std::
   out.push_back('}');
 }
 
-void append_json_unparsed(std::string& out, std::string_view line, Unparsed reason) {
+void append_json_unparsed(std::string& out, std::string_view line, std::string_view why) {
   out += "{\"message\":";
   append_json_string(out, line);
-  out += ",\"error\":{\"message\":";
-  append_json_string(out, to_string(reason));
-  out += "}}";
+  out += ",\"error.message\":";
+  append_json_string(out, why);
+  out += "}";
 }
 
 }  // namespace weir

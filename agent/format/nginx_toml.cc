@@ -36,6 +36,19 @@ std::string comment_text(std::string_view text) {
   return out;
 }
 
+// A block that would be a mistake in a configuration: it is shown, and does nothing.
+std::string commented(std::string_view block) {
+  std::string out;
+  while (!block.empty()) {
+    const auto end = std::min(block.find('\n'), block.size() - 1) + 1;
+    const auto line = block.substr(0, end);
+    out += line == "\n" || line.starts_with('#') ? "" : "# ";
+    out += line;
+    block.remove_prefix(end);
+  }
+  return out;
+}
+
 std::string toml_key(std::string_view name) {
   const bool bare = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
@@ -70,6 +83,7 @@ std::string inputs_toml(const NginxLogs& logs) {
   if (!logs.skipped.empty()) out += "\n";
 
   std::map<std::string, std::string> names = {{"combined", "combined"}};  // nginx's name -> ours
+  std::set<std::string> unreadable;  // nginx's names of the formats that weir-agent would refuse
   std::set<std::string> taken = {"combined", "common", "main", "json", "w3c"};
   for (const NginxLogFormat& format : logs.formats) taken.insert(format.name);
   for (const NginxLogFormat& format : logs.formats) {
@@ -88,13 +102,16 @@ std::string inputs_toml(const NginxLogs& logs) {
     }
     names[format.name] = name;
     const FormatSpec spec{FormatSpec::Kind::kNginx, format.text, format.escape};
+    std::string block = fmt::format("[format.{}]\nnginx = {}\n", toml_key(name), toml_string(format.text));
+    if (format.escape != "default") block += fmt::format("escape = {}\n", toml_basic(format.escape));
     if (const auto compiled = compile_format(spec, {}); !compiled) {
-      out += fmt::format("# weir-agent cannot read this format: {}\n", comment_text(compiled.error().what));
+      unreadable.insert(format.name);
+      const std::string_view what = compiled.error().what;
+      out += fmt::format("# not read: {}\n", comment_text(what.substr(0, what.find('\n'))));
       out += fmt::format("# {}\n", comment_text(compiled.error().hint));
+      block = commented(block);
     }
-    out += fmt::format("[format.{}]\nnginx = {}\n", toml_key(name), toml_string(format.text));
-    if (format.escape != "default") out += fmt::format("escape = {}\n", toml_basic(format.escape));
-    out += "\n";
+    out += block + "\n";
   }
 
   std::set<std::string> inputs;
@@ -121,9 +138,14 @@ std::string inputs_toml(const NginxLogs& logs) {
     if (std::any_of(logs.logs.begin(), logs.logs.end(), shared)) {
       out += "# this file gets lines of more than one format: give each format its own file\n";
     }
-    out += fmt::format("[[input]]\nname = {}\npaths = [{}]\nformat = {}\n\n",
-                       toml_basic(input_name(log.path, inputs)), toml_basic(log.path),
-                       toml_basic(names[log.format]));
+    const std::string block = fmt::format("[[input]]\nname = {}\npaths = [{}]\nformat = {}\n",
+                                          toml_basic(input_name(log.path, inputs)), toml_basic(log.path),
+                                          toml_basic(names[log.format]));
+    if (unreadable.contains(log.format)) {
+      out += "# not followed: its format is not read, see above\n" + commented(block) + "\n";
+    } else {
+      out += block + "\n";
+    }
   }
   if (out.ends_with("\n\n")) out.pop_back();
   return out;

@@ -54,7 +54,10 @@ class LineParser {
 // One JSON object, no newline: Elastic Common Schema names, "nginx.*"/"weir.*" where
 // it has none. What `weir-agent parse` prints and the json codec ships.
 void append_json(std::string& out, const Record& record, const std::vector<std::string>& extra_names);
-// {"message": ..., "error": {"message": ...}}; bytes that are not UTF-8 become U+FFFD.
-void append_json_unparsed(std::string& out, std::string_view line, Unparsed reason);
+// {"message": ..., "error.message": why}; bytes that are not UTF-8 become U+FFFD.
+void append_json_unparsed(std::string& out, std::string_view line, std::string_view why);
+inline void append_json_unparsed(std::string& out, std::string_view line, Unparsed reason) {
+  append_json_unparsed(out, line, to_string(reason));
+}
 
 }  // namespace weir

@@ -75,6 +75,30 @@ std::uint64_t largest_message_bytes(const AgentConfig& config) {
                                  1'000'000'000);
 }
 
+namespace {
+
+// librdkafka's counters in brackets would make a new sentence of the same one each time.
+std::string without_counters(std::string_view what) {
+  return std::string(what.substr(0, what.find(" (after ")));
+}
+
+// What the producer met while it connected, or "": a wrong name, a refusal, a login.
+std::string last_error(rd_kafka_t* producer) {
+  std::string out;
+  auto* queue = rd_kafka_queue_get_main(producer);
+  while (auto* event = rd_kafka_queue_poll(queue, 0)) {
+    if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR &&
+        rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN &&
+        rd_kafka_event_error_string(event) != nullptr)
+      out = without_counters(rd_kafka_event_error_string(event));
+    rd_kafka_event_destroy(event);
+  }
+  rd_kafka_queue_destroy(queue);
+  return out;
+}
+
+}  // namespace
+
 struct KafkaOutput::Impl {
   AgentConfig config;
   Producer producer{nullptr, &rd_kafka_destroy};
@@ -190,13 +214,15 @@ void KafkaOutput::Impl::note_error(rd_kafka_event_t* event) {
                                           join(config.kafka.brokers));
   } else if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) {
     state.blocked_because = fmt::format("{} refuses the login: {}; check sasl_username and sasl_password",
-                                        join(config.kafka.brokers), what);
+                                        join(config.kafka.brokers), without_counters(what));
   } else if (code == RD_KAFKA_RESP_ERR__SSL) {
-    state.blocked_because =
-        fmt::format("TLS to {}: {}; check tls_ca, tls_cert, tls_key", join(config.kafka.brokers), what);
+    state.blocked_because = fmt::format("TLS to {}: {}; check tls_ca, tls_cert, tls_key",
+                                        join(config.kafka.brokers), without_counters(what));
   } else if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {
     // One broker of several: only said while nothing is connected.
-    if (partitions == 0 || all_down) state.blocked_because = what;
+    if (partitions == 0 || all_down)
+      state.blocked_because =
+          fmt::format("{}; check brokers, that Kafka runs, and the network", without_counters(what));
   }
 }
 
@@ -315,10 +341,11 @@ Result<KafkaProbe> probe_kafka(const AgentConfig& config, int timeout_ms) {
   const auto code = rd_kafka_metadata(producer->get(), 0, topic.get(), &raw, timeout_ms);
   const auto brokers = join(config.kafka.brokers);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return fail(
-        Code::kUnavailable,
-        fmt::format("no broker of {} answers within {} ms: {}", brokers, timeout_ms, rd_kafka_err2str(code)),
-        "check the addresses, the network, tls and sasl");
+    const auto why = last_error(producer->get());
+    return fail(Code::kUnavailable,
+                fmt::format("no broker of {} answers within {} ms: {}", brokers, timeout_ms,
+                            why.empty() ? rd_kafka_err2str(code) : why),
+                "check the addresses, the network, tls and sasl");
   }
   const std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)> metadata(
       raw, &rd_kafka_metadata_destroy);

@@ -117,8 +117,11 @@ class SmtpMailer : public Mailer {
     set_security(handle);
     const CURLcode code = curl_easy_perform(handle);
     if (code == CURLE_OK) return {};
-    std::string what = fmt::format("mail server {}: {}", clean_for_mail(config_.server),
-                                   reason[0] != '\0' ? reason.data() : curl_easy_strerror(code));
+    // "Weird server reply" is curl's word for an answer such as 451.
+    const char* why = code == CURLE_WEIRD_SERVER_REPLY && !answer.empty() ? "the mail was not taken"
+                      : reason[0] != '\0'                                 ? reason.data()
+                                                                          : curl_easy_strerror(code);
+    std::string what = fmt::format("mail server {}: {}", clean_for_mail(config_.server), why);
     while (!answer.empty() && (answer.back() == '\n' || answer.back() == '\r')) answer.pop_back();
     if (!answer.empty()) {
       what += fmt::format(" (it answered: {})", clean_for_mail(answer));

@@ -22,6 +22,9 @@ namespace {
 
 constexpr std::size_t kMaxRows = 2'000'000;
 constexpr std::int64_t kLookBackSeconds = 7 * 86400;
+constexpr auto kSayAgainAfter = std::chrono::minutes(1);
+
+void say(const std::string& sentence) { fmt::print(stderr, "weir-aggregator: {}\n", sentence); }
 
 std::int64_t clock_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -55,6 +58,7 @@ struct Warner::Impl {
         store.reset();  // its connection may be broken: open another
         problem = fmt::format("warnings: {}; {}", done.error().what, done.error().hint);
       }
+      say_problem(problem);
       {
         const std::lock_guard lock(mutex);
         status.problem = std::move(problem);
@@ -63,6 +67,16 @@ struct Warner::Impl {
       wake.wait_for(lock, config.interval, [this] { return stopping.load(); });
     }
     give_up_lease();
+  }
+
+  // In the journal: a new problem at once, the same one once a minute.
+  void say_problem(const std::string& problem) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!problem.empty() && (problem != said || now >= say_again)) {
+      say(problem);
+      say_again = now + kSayAgainAfter;
+    }
+    said = problem;
   }
 
   Result<void> round(std::string& problem) {
@@ -113,7 +127,7 @@ struct Warner::Impl {
     if (config.mail) mails = write_mails(evaluation.notices, config.mail->to, config.page_url, now_ms);
     evaluation.changed.push_back(*step.write);
     if (const auto saved = store->save_alerts(evaluation.changed, mails); !saved) return saved;
-    for (const Notice& notice : evaluation.notices) fmt::print(stderr, "{}\n", describe(notice));
+    for (const Notice& notice : evaluation.notices) say(describe(notice));
     set_firing(evaluation.firing);
     return {};
   }
@@ -183,6 +197,8 @@ struct Warner::Impl {
   std::unique_ptr<Store> store;
   std::optional<std::int64_t> oldest_known_s;
   std::string mail_problem;
+  std::string said;
+  std::chrono::steady_clock::time_point say_again;
   std::mutex mutex;  // of status, and of wake
   std::condition_variable wake;
   WarnerStatus status;

@@ -1,9 +1,12 @@
 """What bad input gets: one clear sentence, its exit code (docs/reference/errors.md), and nothing lost."""
 
+import json
 import os
 import socket
 import sqlite3
 import unittest
+import urllib.error
+import urllib.request
 
 from weir_parts import WeirTest, await_fact, free_port
 
@@ -97,11 +100,40 @@ listen = "{listen}"
         await_fact(lambda: out.read_text().count("\n") == 2, "the old configuration goes on")
         self.assertEqual(agent.stop(), 0, agent.output())
 
+    def test_a_log_that_is_missing_until_it_comes(self):
+        port, log = free_port(), self.folder / "a.log"
+        config = self.agent_config(listen=f"127.0.0.1:{port}")
+
+        def health():
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as degraded:
+                return json.load(degraded)
+            except OSError:
+                return None
+
+        self.says("weir-agent", "check", "--config", config, code=0, what=f"no file is at {log}")
+        agent = self.program("weir-agent", "run", "--config", config)
+        said = await_fact(health, "the agent answers")
+        self.assertEqual(said["status"], "degraded")
+        self.assertIn(f"input web: no file is at {log}; correct its paths", said["problems"][0])
+        self.assertIn(str(log), agent.output())
+        self.says("weir-agent", "status", "--config", config, code=0, what=f"no file is at {log}")
+        log.write_text(LINE.format(1))
+        out = self.folder / "out.json"
+        await_fact(lambda: out.exists() and out.read_text().count("\n") == 1, "it is followed once it is there")
+        await_fact(lambda: health()["status"] == "ok", "and all is well")
+        self.assertEqual(agent.stop(), 0, agent.output())
+
     def test_a_broker_that_refuses(self):
         config = self.agent_config()
         config.write_text(config.read_text().replace(f'[output.file]\npath = "{self.folder}/out.json"',
                                                      f'[output.kafka]\nbrokers = ["127.0.0.1:{free_port()}"]\ntopic = "weir"'))
-        self.says("weir-agent", "check", "--output", "--config", config, code=9, what="no broker", todo="check the addresses")
+        self.says("weir-agent", "check", "--output", "--config", config, code=9, what="no broker", why="Connection refused",
+                  todo="check the addresses")
+        config.write_text(config.read_text().replace("127.0.0.1:", "no.such.host.invalid:"))
+        self.says("weir-agent", "check", "--output", "--config", config, code=9, why="Failed to resolve 'no.such.host.invalid:")
 
 
 if __name__ == "__main__":

@@ -46,6 +46,15 @@ class Reference(WeirTest):
                 columns = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
                 self.assertEqual(columns - set(re.findall(r"`(\w+)`", section)), set(), table)
 
+    def test_the_reports_page_has_each_column(self):
+        log, store = self.folder / "a.log", self.folder / "weir.db"
+        log.write_text('192.0.2.1 - - [24/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 10 "-" "-"\n')
+        self.run_once("weir-aggregator", "local", "--once", "--store", store, log)
+        done = self.run_once("weir-aggregator", "report", "traffic", "--store", store, "--step", "1m", "--by", "site,host,status", "--format", "csv")
+        page = (TOP / "docs/reference/report.md").read_text()
+        told = re.findall(r"`(\w+)`", "\n".join(re.findall(r"(?m)^\| (`\w+`[^|]*) \|", page.split("| column |")[1])))
+        self.assertEqual(done.stdout.splitlines()[0].split(","), told)
+
     def test_the_packaged_files_pass_their_check(self):
         for name in ("agent", "aggregator"):
             self.run_once(f"weir-{name}", "check", "--config", TOP / f"packaging/conf/{name}.toml")

@@ -189,7 +189,7 @@ function showLoss(sources, dead) {
     { title: "First gap", text: (row) => (row.gaps.length > 0 ? `bytes ${row.gaps[0][0]} to ${row.gaps[0][1]}` : "") },
   ], lossy.slice(0, tableRows));
   find("dead-line").classList.toggle("bad", dead.total > 0);
-  find("dead-line").textContent = dead.total > 0 ? `${count(dead.total)} lines or messages could not be read.` : "No line and no message was unreadable.";
+  find("dead-line").textContent = dead.total > 0 ? `${count(dead.total)} ${dead.total === 1 ? "line or message" : "lines or messages"} could not be read.` : "No line and no message was unreadable.";
   find("dead-details").hidden = dead.newest.length === 0;
   fillTable(find("dead-table"), [
     { title: "Seen", text: (row) => (row.seen_ms ? time(row.seen_ms, true) : "") },

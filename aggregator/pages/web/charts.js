@@ -12,6 +12,17 @@ const axisTimes = [
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
+// A value with none beside it has no line to be seen by: it is drawn as a point.
+function lonePoints(plot, series) {
+  const values = plot.data[series];
+  const missing = (i) => values[i] === null || values[i] === undefined;
+  const lone = [];
+  for (let i = 0; i < values.length; i++) {
+    if (!missing(i) && missing(i - 1) && missing(i + 1)) lone.push(i);
+  }
+  return lone;
+}
+
 export class Chart {
   constructor(place, format) {
     this.place = place;
@@ -58,7 +69,7 @@ export class Chart {
           stroke: colour(line.colour),
           width: 1.5,
           fill: line.fill ? `${colour(line.colour)}26` : undefined,
-          points: { show: xs.length < 3, size: 5 },
+          points: { show: false, filter: lonePoints, size: 5 },
           value: (u, value) => (value === null || value === undefined ? "–" : this.format(value)),
         })),
       ],

@@ -105,6 +105,45 @@ listen = "nowhere"
   EXPECT_THAT(said, HasSubstr("agent.toml:4:"));
 }
 
+TEST(AgentConfig, APropertyThatLibrdkafkaRefusesIsAMistake) {
+  const auto said = mistakes_of(R"([[input]]
+name = "a"
+paths = ["/x"]
+[output.kafka]
+brokers = ["k1:9092"]
+topic = "t"
+[output.kafka.librdkafka]
+"linger.ms" = "x"
+sokcet.timeout.ms = 3
+nothing.like.it = 1
+"queue.buffering.max.kbytes" = 65536
+)");
+  EXPECT_THAT(said, HasSubstr("agent.toml:7: output.kafka.librdkafka: \"linger.ms\" = \"x\": Invalid value"));
+  EXPECT_THAT(said, HasSubstr("did you mean \"socket.timeout.ms\"?"));
+  EXPECT_THAT(said, HasSubstr("\"nothing.like.it\" is no property of librdkafka\n"));
+  EXPECT_THAT(said, ::testing::Not(HasSubstr("kbytes")));
+}
+
+TEST(AgentConfig, WhatAReloadCannotChangeIsNamedWhenItChanged) {
+  constexpr std::string_view kText = R"([agent]
+id = "web1"
+[[input]]
+name = "a"
+paths = ["/x"]
+[output.kafka]
+brokers = ["k1:9092"]
+topic = "t"
+)";
+  const auto of = [](std::string text) {
+    return parse_agent_config(ConfigFile::from_text(text, "agent.toml")).config;
+  };
+  const std::string text(kText);
+  EXPECT_THAT(needs_restart(of(text), of(text + "[[input]]\nname = \"b\"\npaths = [\"/y\"]\n")),
+              ::testing::IsEmpty());
+  EXPECT_THAT(needs_restart(of(text), of(text + "acks = 1\n[metrics]\nlisten = \"\"\n")),
+              ::testing::ElementsAre("output", "metrics.listen"));
+}
+
 TEST(AgentConfig, WithoutInputOrOutputIsSaid) {
   EXPECT_THAT(mistakes_of("[agent]\nid = \"x\"\n"), HasSubstr("input"));
   EXPECT_THAT(mistakes_of("[[input]]\nname=\"a\"\npaths=[\"/x\"]\n"), HasSubstr("output"));

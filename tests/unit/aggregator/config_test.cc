@@ -112,6 +112,26 @@ max_sites = 0
   EXPECT_THAT(said, HasSubstr("aggregator.toml:10: window.length"));
 }
 
+TEST(AggregatorConfig, AddressesThatNoMailGoesToAndSharesThatNoneReachesAreSaid) {
+  const auto said = mistakes_of(R"([mail]
+server = "smtp://mail"
+from = "weir"
+to = ["ops@example.org", "Ops <ops@example.org>", "a@b>\r\nDATA", "@x"]
+[[rule]]
+name = "errors"
+metric = "status_share"
+status_class = "5xx"
+above = 5
+)");
+  EXPECT_THAT(said, HasSubstr("aggregator.toml:3: mail.from: \"weir\" is not an address"));
+  EXPECT_THAT(said, HasSubstr("aggregator.toml:4: mail.to: \"a@b>"));
+  EXPECT_THAT(said, HasSubstr("mail.to: \"@x\""));
+  EXPECT_THAT(said, ::testing::Not(::testing::ContainsRegex("\"(Ops <)?ops@example.org>?\" is")));
+  EXPECT_THAT(said, HasSubstr("aggregator.toml:9: rule.above: 5 is no share; write 0.05 for 5 %"));
+  EXPECT_THAT(mistakes_of("[mail]\nserver = \"smtp://mail\"\nfrom = \"w@e\"\nto = []\n"),
+              HasSubstr("mail.to: is empty"));
+}
+
 TEST(AggregatorConfig, WithoutSourceOrStoreIsSaid) {
   const auto said = mistakes_of("[pages]\nlisten = \"127.0.0.1:1\"\n");
   EXPECT_THAT(said, HasSubstr("[source.kafka]"));

@@ -117,6 +117,40 @@ TEST_F(Report, TheTableMovesNoCursor) {
   EXPECT_THAT(summary_table(*store_).value(), Not(HasSubstr("\x1b")));
 }
 
+TEST_F(Report, ALatencyThatIsNotKnownIsNotZero) {
+  Commit commit;
+  commit.partition = {"access", 1};
+  commit.epoch = store_->acquire(commit.partition, "test")->epoch;
+  commit.next_offset = 1;
+  commit.windows[{10 * kDay, "untimed.example", "web1", 200}].requests = 7;
+  ASSERT_TRUE(store_->commit(commit).has_value());
+  ReportOptions options;
+  options.by = {"site"};
+  options.site = "untimed.example";
+  options.format = "csv";
+  EXPECT_THAT(run(options), HasSubstr("untimed.example,7,0,0,0,0.000,0.000,,,\n"));
+  options.format = "json";
+  EXPECT_TRUE(nlohmann::json::parse(run(options)).at(0).at("p99_ms").is_null());
+  options.format = "table";
+  EXPECT_THAT(run(options), ::testing::ContainsRegex("untimed.example +7 +0 B +- +- +-\n"));
+}
+
+TEST_F(Report, TheSummarySaysWhatItLeavesOut) {
+  EXPECT_THAT(summary_table(*store_).value(), Not(HasSubstr("could not be read")));
+  Commit commit;
+  commit.partition = {"access", 1};
+  commit.epoch = store_->acquire(commit.partition, "test")->epoch;
+  commit.next_offset = 1;
+  commit.dead_letters = {{commit.partition, 0, 3, "", "the line does not fit the format", "garb\x1b[2J", 0}};
+  commit.dead_letter_count = 1200;
+  ASSERT_TRUE(store_->commit(commit).has_value());
+  const auto summary = summary_table(*store_).value();
+  EXPECT_THAT(
+      summary,
+      HasSubstr("1,200 lines could not be read; the newest (the line does not fit the format): garb"));
+  EXPECT_THAT(summary, Not(HasSubstr("\x1b")));
+}
+
 TEST_F(Report, MistakesInTheOptionsAreUsageErrors) {
   for (const auto& set : std::vector<void (*)(ReportOptions&)>{
            [](ReportOptions& o) { o.step = "2x"; }, [](ReportOptions& o) { o.format = "xml"; },

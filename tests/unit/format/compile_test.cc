@@ -359,8 +359,8 @@ TEST(JsonWriter, IsValidWhateverTheBytes) {
             "geo\\\"ip\":\"v\"}");
   out.clear();
   append_json_unparsed(out, "\x1b[31m\xC0", Unparsed::kBinary);
-  EXPECT_EQ(out, "{\"message\":\"\\u001b[31m\xEF\xBF\xBD\",\"error\":{\"message\":\"" +
-                     std::string(to_string(Unparsed::kBinary)) + "\"}}");
+  EXPECT_EQ(out, "{\"message\":\"\\u001b[31m\xEF\xBF\xBD\",\"error.message\":\"" +
+                     std::string(to_string(Unparsed::kBinary)) + "\"}");
 }
 
 }  // namespace

@@ -131,5 +131,19 @@ TEST(NginxConf, TomlOfTheLogs) {
             "[\"/m/access.log\"]\nformat = \"combined\"\n");
 }
 
+TEST(NginxConf, AFormatThatCannotBeReadIsShownAndDoesNothing) {
+  const std::string toml =
+      inputs_toml(logs_of("http { log_format bare '$remote_addr \"$request\"';\n"
+                          "server { access_log /l/bare.log bare; access_log /l/good.log; } }"));
+  EXPECT_EQ(toml,
+            "# not read: format: no time at character 24\n"
+            "# weir needs the time of each request: log $time_local, $time_iso8601 or $msec\n"
+            "# [format.bare]\n# nginx = '$remote_addr \"$request\"'\n\n"
+            "# /etc/nginx/nginx.conf:2\n# not followed: its format is not read, see above\n"
+            "# [[input]]\n# name = \"bare\"\n# paths = [\"/l/bare.log\"]\n# format = \"bare\"\n\n"
+            "# /etc/nginx/nginx.conf:2\n[[input]]\nname = \"good\"\npaths = [\"/l/good.log\"]\nformat = "
+            "\"combined\"\n");
+}
+
 }  // namespace
 }  // namespace weir

@@ -45,7 +45,7 @@ TEST(Coverage, gaps_that_meet_become_one) {
   Coverage coverage;
   coverage.add({20, 30}, 10);  // [10, 20) was lost
   coverage.add({0, 5}, 0);     // and then the agent was told to begin earlier
-  EXPECT_EQ(coverage.gaps(), (std::vector<ByteRange>{{5, 20}}));
+  EXPECT_EQ(coverage.gaps(), (std::vector<Gap>{{5, 20}}));
   EXPECT_TRUE(coverage.valid());
   // A store in which an earlier weir left two is read, too.
   EXPECT_EQ(Coverage(0, 30, {{5, 10}, {10, 20}}), coverage);

@@ -152,7 +152,7 @@ TEST(Mailer, SaysWhatTheServerAnswered) {
       make_smtp_mailer(mail_config(server.url()), stop)->deliver({1, "a@x.org", "s", "b", 0, 0, 0, ""});
   ASSERT_FALSE(sent.has_value());
   EXPECT_EQ(sent.error().code, Code::kUnavailable);
-  EXPECT_THAT(sent.error().what, HasSubstr("451 come back later"));
+  EXPECT_THAT(sent.error().what, HasSubstr("(it answered: 451 come back later)"));
 }
 
 TEST(Mailer, RequiredTlsIsNotGivenUp) {
@@ -258,14 +258,19 @@ TEST(Warner, AStoreThatIsAwayIsAProblemUntilItIsBack) {
   tables->down = true;
   WarnerConfig config;
   config.interval = 10ms;
-  const Warner warner(config, test::opener(tables));
-  ASSERT_TRUE(eventually([&] { return !warner.status().problem.empty(); }));
-  EXPECT_THAT(warner.status().problem, HasSubstr("store memory: it is away"));
+  ::testing::internal::CaptureStderr();
   {
-    const std::lock_guard lock(tables->mutex);
-    tables->down = false;
+    const Warner warner(config, test::opener(tables));
+    ASSERT_TRUE(eventually([&] { return !warner.status().problem.empty(); }));
+    EXPECT_THAT(warner.status().problem, HasSubstr("store memory: it is away"));
+    {
+      const std::lock_guard lock(tables->mutex);
+      tables->down = false;
+    }
+    ASSERT_TRUE(eventually([&] { return warner.status().problem.empty(); }));
   }
-  ASSERT_TRUE(eventually([&] { return warner.status().problem.empty(); }));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), ::testing::StartsWith("weir-aggregator: warnings: "))
+      << "the journal has it too";
 }
 
 }  // namespace
