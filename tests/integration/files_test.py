@@ -270,10 +270,11 @@ listen = "127.0.0.1:0"
         self.addCleanup(os.close, self.fifo)
         return fifo
 
+    def waiting(self):
+        return struct.unpack("i", fcntl.ioctl(self.fifo, termios.FIONREAD, b"\0" * 4))[0]
+
     def full(self):
-        def waiting():
-            return struct.unpack("i", fcntl.ioctl(self.fifo, termios.FIONREAD, b"\0" * 4))[0]
-        self.holds(lambda: waiting() >= 40_000, "the pipe is full")
+        self.holds(lambda: self.waiting() >= 40_000, "the pipe is full")
 
     def drain(self):
         done = threading.Event()
@@ -430,6 +431,9 @@ listen = "127.0.0.1:0"
         self.start_again()
         self.once()
 
+    def harmless(self):
+        return self.agent.metric("weir_agent_lines_unparsed_total") + self.agent.metric("weir_agent_lines_filtered_total")
+
     def hole(self, first, later):
         """A writer without O_APPEND goes on where it was: NULs stand before its next line."""
         with open(self.log, "wb", buffering=0) as writer:
@@ -441,8 +445,7 @@ listen = "127.0.0.1:0"
                 self.marker()
                 writer.write(self.take(later))
             self.all_came()
-            self.holds(lambda: self.agent.metric("weir_agent_lines_unparsed_total") + self.agent.metric("weir_agent_lines_filtered_total") > 0,
-                       "the NULs are counted")
+            self.holds(lambda: self.harmless() > 0, "the NULs are counted")
         self.once(but=lambda line: line.strip("\0") == "")
 
     def test_a_hole_that_was_made_between_two_looks(self):
@@ -641,6 +644,8 @@ listen = "127.0.0.1:0"
         self.agent.kill()
         self.compress(self.logs / "access.log.1")
         self.drain()
+        self.holds(lambda: not self.waiting(), "the pipe is empty")
+        os.write(self.fifo, b"\n")  # the kill tore a line in the pipe
         self.start_again()
         self.all_came()
 
@@ -991,14 +996,16 @@ listen = "127.0.0.1:0"
         subprocess.run(["prlimit", "--pid", str(self.agent.pid), f"--nofile={files}:"], check=True, timeout=30)
 
     def test_more_files_than_descriptors_are_read_once_there_are_enough(self):
+        self.append(self.log, 10)
+        self.start()
+        self.all_came()  # first: UBSan looks at an object's type through a pipe, once for each type
+        self.limit(48)
         for n in range(100):
             (self.logs / f"{n}.log").write_bytes(self.take(3))
-        self.start(prefix=("prlimit", f"--nofile=48:{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}"))
         self.degraded("oo many open files")
         self.limit(1000)
         self.all_came()
         self.well()
-        self.prefix = ()
         self.once()
 
     def test_without_a_descriptor_no_file_is_taken_for_deleted(self):
@@ -1076,7 +1083,7 @@ listen = "127.0.0.1:0"
         self.log.write_bytes(self.take(3) + b"\0" * 10 + b"garbage\0\n" + b"\0\n" + self.take(3) + b"\0" * 5000 + b"\n" + self.take(3))
         self.start()
         self.all_came()
-        self.holds(lambda: self.agent.metric("weir_agent_lines_read_total") == 12, "each is counted")
+        self.holds(lambda: self.harmless() >= 3, "what is no line of the format is counted")
         self.once(but=lambda line: "\0" in line or not line)
 
     # Editors.
