@@ -592,6 +592,22 @@ listen = "127.0.0.1:0"
     def test_generations_named_by_their_date_are_read_in_order(self):
         self.rotated_while_down(lambda n: self.log.rename(self.logs / f"access.log-202611{20 + n}"))
 
+    def test_many_generations_rotated_and_compressed_while_behind(self):
+        self.append(self.log, 10_000)
+        self.start(out=self.behind(), ship='batch_max_bytes = "16KiB"')
+        self.full()
+        for _ in range(5):
+            if (self.logs / "access.log.1").exists():
+                self.compress(self.logs / "access.log.1")
+            for n in range(9, 0, -1):
+                if (older := self.logs / f"access.log.{n}.gz").exists():
+                    older.rename(self.logs / f"access.log.{n + 1}.gz")
+            self.append(self.log, 10)
+            self.log.rename(self.logs / "access.log.1")
+            self.append(self.log, 10)
+        self.drain()
+        self.once()
+
     def compress(self, path):
         text = path.read_bytes()
         path.with_name(path.name + ".gz").write_bytes(gzip.compress(text))
@@ -621,6 +637,22 @@ listen = "127.0.0.1:0"
         (self.logs / "access.log.1").unlink()
         self.marker()
         (self.logs / "access.log.1.gz").rename(self.logs / "access.log.2.gz")
+        self.once()
+
+    def test_compressed_one_rotation_later(self):
+        self.append(self.log, 10)
+        self.start()
+        for n in range(4):
+            self.all_came()
+            for older in range(9, 0, -1):
+                if (file := self.logs / f"access.log.{older}.gz").exists():
+                    file.rename(self.logs / f"access.log.{older + 1}.gz")
+            if (self.logs / "access.log.1").exists():
+                self.compress(self.logs / "access.log.1")
+                (self.logs / "access.log.1.gz").rename(self.logs / "access.log.2.gz")
+            self.append(self.log, 5)
+            self.log.rename(self.logs / "access.log.1")
+            self.append(self.log, 5 + n)
         self.once()
 
     def test_rotated_to_gz_while_behind(self):
