@@ -11,5 +11,6 @@ weir_integration_test(kafka_path kafka_path Path.test_the_table_the_page_and_the
 weir_integration_test(kafka_path_killed kafka_path Path.test_each_part_killed_once 500 RESOURCE_LOCK brokers)
 weir_integration_test(kafka_three_brokers kafka_path Path.test_one_of_three_brokers_killed 600 RESOURCE_LOCK brokers)
 weir_integration_test(faults faults "" 500 RESOURCE_LOCK brokers)
+weir_integration_test(files files "" 300)
 weir_integration_test(reference reference "" 60)
 weir_integration_test(errors errors "" 300)
