@@ -16,6 +16,7 @@ namespace weir {
 namespace {
 
 constexpr std::string_view kUnreadable = "unreadable: ";
+constexpr const char* kTruncatedState = "truncated";
 constexpr std::int64_t kRegistryFlushMs = 200;
 constexpr std::int64_t kScanPauseMs = 10;  // between two that events ask for
 constexpr std::int64_t kSayAgainMs = 60'000;
@@ -223,9 +224,8 @@ void AgentCore::Impl::scan() {
   bool all_known = true;
   auto found = find_files(all_known);
   struct Seen {
-    std::string path;
+    std::string path, family;
     const InputConfig* input;
-    std::int64_t modified_ms;
     bool known;
   };
   std::vector<Seen> seen;
@@ -245,7 +245,7 @@ void AgentCore::Impl::scan() {
       const bool first = there.insert(&source).second;
       if (path != source.path && (first || path.size() < source.path.size())) source.named(path);
     }
-    seen.push_back({path, input, facts->modified_ms, registry->knows_file(*facts)});
+    seen.push_back({path, log_family(path), input, registry->knows_file(*facts)});
   }
   for (auto& [key, source] : sources) {
     const bool present = there.contains(source.get());
@@ -259,9 +259,9 @@ void AgentCore::Impl::scan() {
   // generations are read in their order.
   std::stable_sort(seen.begin(), seen.end(), [](const auto& a, const auto& b) {
     if (a.known != b.known) return a.known;
-    return a.modified_ms != b.modified_ms ? a.modified_ms < b.modified_ms : less_rotated(b.path, a.path);
+    return a.family != b.family ? a.family < b.family : older_generation(a.path, b.path);
   });
-  for (const auto& [path, input, modified_ms, known] : seen) look_at(path, *input);
+  for (const auto& [path, family, input, known] : seen) look_at(path, *input);
   settle_leaving();
   by_path.clear();
   for (auto& [key, source] : sources) {
@@ -646,7 +646,12 @@ void AgentCore::Impl::release_under_pressure() {
 void AgentCore::Impl::note_missing(bool all_known) {
   if (!all_known || options.position_of) return;
   std::vector<RegistryEntry> lost;
+  std::vector<RegistryEntry> truncated;
   for (const auto& [id, entry] : registry->entries()) {
+    if (const auto same = sources.find({entry.device, entry.inode});
+        same != sources.end() && !living.contains(id) && entry.state != kTruncatedState &&
+        entry.acknowledged_offset > 0 && same->second->facts.birth_ns == entry.birth_ns)
+      truncated.push_back(entry);
     if (entry.acknowledged_offset >= entry.size_bytes || living.contains(id)) {
       missing_since.erase(id);
       continue;
@@ -656,6 +661,17 @@ void AgentCore::Impl::note_missing(bool all_known) {
     if (!ours) continue;
     const auto since = missing_since.try_emplace(id, now()).first->second;
     if (now() - since >= config.tail.missing_after.count()) lost.push_back(entry);
+  }
+  for (auto& entry : truncated) {
+    // What came behind the known bytes, if anything did, was seen by nobody.
+    if (options.say) {
+      options.say(fmt::format("{}: was truncated while nobody looked; lines that were written behind byte {} and "
+                              "before that are lost, unless a copy has them",
+                              entry.path, entry.acknowledged_offset));
+    }
+    ++totals.unseen_truncations;
+    entry.state = kTruncatedState;
+    registry->put(entry);
   }
   for (auto& entry : lost) {
     totals.lost_bytes += entry.size_bytes - entry.acknowledged_offset;

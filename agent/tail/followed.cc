@@ -45,12 +45,23 @@ void roll(std::string& end, std::string_view bytes, std::size_t keep) {
   end.append(bytes);
 }
 
-}  // namespace
-
 bool less_rotated(const std::string& a, const std::string& b) {
   const auto of_a = rotation_of(a);
   const auto of_b = rotation_of(b);
   return (of_a == 0U && of_b != 0U) || (of_a && of_b && *of_a < *of_b);
+}
+
+}  // namespace
+
+bool older_generation(const std::string& a, const std::string& b) {
+  const auto of_a = rotation_of(a);
+  const auto of_b = rotation_of(b);
+  const bool live_a = of_a == 0U;
+  const bool live_b = of_b == 0U;
+  if (live_a || live_b) return live_b && !live_a;
+  if (of_a.has_value() != of_b.has_value()) return !of_a.has_value();
+  if (of_a && *of_a != *of_b) return *of_a > *of_b;
+  return a < b;  // dates
 }
 
 void LineBatch::begin(const LineParser& parser) {
@@ -118,7 +129,7 @@ void LineBatch::add_hole(std::uint32_t hole_bytes) {
 std::size_t LineBatch::add_lines(std::string_view bytes, std::uint64_t limit_bytes, std::uint64_t max_line,
                                  LineParser& parser) {
   std::size_t at = 0;
-  while (content_bytes_ < limit_bytes && at < bytes.size() && bytes[at] != '\0') {
+  while (content_bytes_ < limit_bytes && at < bytes.size() && bytes[at] != '\0' && !full()) {
     const auto* end = static_cast<const char*>(std::memchr(bytes.data() + at, '\n', bytes.size() - at));
     if (end == nullptr) break;
     const auto size = static_cast<std::size_t>(end - bytes.data()) - at;

@@ -141,8 +141,9 @@ class LineReader {
   bool directives_given_ = false;  // those before offset_ are known to the parser
 };
 
-// access.log before access.log.1 before access.log.2.gz: by the rotation suffix alone.
-[[nodiscard]] bool less_rotated(const std::string& a, const std::string& b);
+// Of one family, by the rotation suffix alone: access.log.2.gz before access.log.1 before access.log,
+// access.log-20261123 before access.log-20261124 before access.log.
+[[nodiscard]] bool older_generation(const std::string& a, const std::string& b);
 
 // What a file is to one that is followed and has the same first line.
 enum class Relation {
