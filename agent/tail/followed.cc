@@ -333,8 +333,8 @@ Result<void> LineReader::fill(LineBatch& batch, std::uint64_t limit_bytes, LineP
         const auto used = hole_bytes_ > 0 ? 0 : batch.add_lines(pending_, limit_bytes, max_line_, parser);
         consumed(std::string_view(pending_).substr(0, used));
         pending_.erase(0, used);
-      } while (batch.content_bytes() < limit_bytes && take_hole(batch));
-      if (batch.content_bytes() >= limit_bytes) return {};
+      } while (batch.content_bytes() < limit_bytes && !batch.full() && take_hole(batch));
+      if (batch.content_bytes() >= limit_bytes || batch.full()) return {};
       if (pending_.size() > max_line_) {
         cut_bytes_ = pending_.size();
         cut_tail_ = tail_;

@@ -34,6 +34,7 @@ class LineBatch {
   [[nodiscard]] Result<std::string> finish(const BatchHeader& header);
 
   [[nodiscard]] std::uint64_t content_bytes() const { return content_bytes_; }
+  [[nodiscard]] bool full() const { return codec_ == Codec::kBatch && builder_.full(); }
   struct Counts {
     std::uint64_t lines = 0, unparsed = 0, filtered = 0, truncated = 0;
   };

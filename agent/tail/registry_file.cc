@@ -4,8 +4,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -54,10 +56,21 @@ constexpr const char* kReplace =
 using Database = std::unique_ptr<sqlite3, decltype(&sqlite3_close)>;
 using Statement = std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)>;
 
+constexpr const char* kAskTheDisk =
+    "check the disk and its free space; a registry that was deleted is built again, nothing is counted twice";
+
+bool is_damage(int status) {
+  return (status & 0xff) == SQLITE_CORRUPT || (status & 0xff) == SQLITE_NOTADB ||
+         (status & 0xff) == SQLITE_SCHEMA;
+}
+
 std::unexpected<Error> sqlite_error(const std::string& file, sqlite3* database) {
-  return fail(Code::kIo, fmt::format("registry {}: {}", file, sqlite3_errmsg(database)),
-              "check the disk and its free space; a registry that was deleted is built again, nothing is "
-              "counted twice");
+  return fail(is_damage(sqlite3_errcode(database)) ? Code::kCorrupt : Code::kIo,
+              fmt::format("registry {}: {}", file, sqlite3_errmsg(database)), kAskTheDisk);
+}
+
+std::unexpected<Error> damaged(const std::string& file, std::string_view what) {
+  return fail(Code::kCorrupt, fmt::format("registry {}: damaged: {}", file, what), kAskTheDisk);
 }
 
 Statement prepare(sqlite3* database, const char* sql) {
@@ -142,9 +155,34 @@ Result<std::vector<Loss>> read_losses(sqlite3* database, const std::string& file
   return losses;
 }
 
-bool is_damage(int status) {
-  return (status & 0xff) == SQLITE_CORRUPT || (status & 0xff) == SQLITE_NOTADB ||
-         (status & 0xff) == SQLITE_SCHEMA;
+// The first column of each row.
+Result<std::vector<std::string>> column_of(sqlite3* database, const std::string& file, const char* sql) {
+  const auto statement = prepare(database, sql);
+  if (!statement) return sqlite_error(file, database);
+  std::vector<std::string> out;
+  int step = 0;
+  while ((step = sqlite3_step(statement.get())) == SQLITE_ROW) out.push_back(column_text(statement.get(), 0));
+  if (step != SQLITE_DONE) return sqlite_error(file, database);
+  return out;
+}
+
+// All that a registry has: tables and their columns, and nothing that runs by itself.
+constexpr const char* kShape =
+    "SELECT m.type || ' ' || m.name || ' ' || ifnull(c.name || ' ' || c.type || ' ' || c.\"notnull\" || "
+    "c.pk, '') "
+    "FROM sqlite_schema m LEFT JOIN pragma_table_info(m.name) c ON m.type = 'table' ORDER BY m.name, c.cid";
+
+Result<void> check_shape(sqlite3* database, const std::string& file) {
+  int status = 0;
+  const auto pattern = open_database(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, status);
+  if (status != SQLITE_OK || sqlite3_exec(pattern.get(), kSchema, nullptr, nullptr, nullptr) != SQLITE_OK)
+    return sqlite_error(file, pattern.get());
+  const auto expected = column_of(pattern.get(), file, kShape);
+  if (!expected) return std::unexpected(expected.error());
+  const auto found = column_of(database, file, kShape);
+  if (!found) return std::unexpected(found.error());
+  if (*found != *expected) return damaged(file, "its tables are not those of a registry");
+  return {};
 }
 
 class SqliteRegistryFile : public RegistryFile {
@@ -162,6 +200,7 @@ class SqliteRegistryFile : public RegistryFile {
 
  private:
   [[nodiscard]] Result<RegistryContent> load_once();
+  [[nodiscard]] Result<int> read_version(std::uint64_t& instance);
   [[nodiscard]] Result<void> run(const char* sql) {
     if (sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK)
       return sqlite_error(file_, database_.get());
@@ -204,7 +243,7 @@ Result<void> SqliteRegistryFile::lock(const std::string& state_dir) {
 
 Result<RegistryContent> SqliteRegistryFile::load() {
   auto content = load_once();
-  if (content || !database_ || !is_damage(sqlite3_errcode(database_.get()))) return content;
+  if (content || content.error().code != Code::kCorrupt) return content;
   // Nothing in it can be trusted. What still exists is read again and counted once.
   database_.reset();
   std::error_code error;
@@ -221,37 +260,61 @@ Result<RegistryContent> SqliteRegistryFile::load() {
   return fresh;
 }
 
+// 0: of a file that has nothing yet. Errors: kInvalid (of a newer weir), kCorrupt, kIo.
+Result<int> SqliteRegistryFile::read_version(std::uint64_t& instance) {
+  auto* database = database_.get();
+  // Pages that a power cut or a bad disk took may leave the rest readable: none of it is believed.
+  const auto whole = column_of(database, file_, "PRAGMA quick_check(1)");
+  if (!whole) return std::unexpected(whole.error());
+  if (*whole != std::vector<std::string>{"ok"}) return damaged(file_, whole->empty() ? "" : whole->front());
+  const auto objects = column_of(database, file_, "SELECT type || ' ' || name FROM sqlite_schema");
+  if (!objects) return std::unexpected(objects.error());
+  if (objects->empty()) return 0;
+  if (std::find(objects->begin(), objects->end(), "table meta") == objects->end())
+    return damaged(file_, "it has no table meta");
+  const auto meta = column_of(database, file_, "SELECT name || '=' || value FROM meta");
+  if (!meta) return std::unexpected(meta.error());
+  std::uint64_t version = 0;
+  for (const std::string_view row : *meta) {
+    const auto read = [&](std::string_view name, std::uint64_t& out) {
+      if (row.starts_with(name)) std::from_chars(row.data() + name.size(), row.data() + row.size(), out);
+    };
+    read("version=", version);
+    read("instance=", instance);
+  }
+  if (version > kRegistryVersion) {
+    return fail(Code::kInvalid,
+                fmt::format("registry {}: its version {} is newer than this program knows ({})", file_,
+                            version, kRegistryVersion),
+                "install the newer weir-agent again");
+  }
+  if (version == 0 || instance == 0) return damaged(file_, "it does not say its version and instance");
+  // Nothing of somebody else's may run when a row is read or written.
+  for (const std::string_view object : *objects) {
+    if (!object.starts_with("table ") && !object.starts_with("index sqlite_autoindex_"))
+      return damaged(file_, fmt::format("it has a {}", object));
+  }
+  return static_cast<int>(version);
+}
+
 Result<RegistryContent> SqliteRegistryFile::load_once() {
   int status = 0;
   database_ = open_database(file_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, status);
   if (status != SQLITE_OK) return sqlite_error(file_, database_.get());
   // NORMAL in WAL mode: the last entries may be lost with the power (they are sent again), the file is never
   // torn.
-  if (auto set = run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"); !set)
+  if (auto set = run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA trusted_schema=OFF;"); !set)
     return std::unexpected(set.error());
-  std::string version;
   RegistryContent content;
-  if (const auto statement = prepare(database_.get(), "SELECT name, value FROM meta"); statement) {
-    while (sqlite3_step(statement.get()) == SQLITE_ROW) {
-      const auto name = column_text(statement.get(), 0);
-      if (name == "version") version = column_text(statement.get(), 1);
-      if (name == "instance")
-        content.instance = std::strtoull(column_text(statement.get(), 1).c_str(), nullptr, 10);
-    }
-  }
-  if (std::atoi(version.c_str()) > kRegistryVersion) {
-    return fail(Code::kInvalid,
-                fmt::format("registry {}: its version {} is newer than this program knows ({})", file_,
-                            version, kRegistryVersion),
-                "install the newer weir-agent again");
-  }
+  const auto version = read_version(content.instance);
+  if (!version) return std::unexpected(version.error());
   if (auto begun = run("BEGIN IMMEDIATE"); !begun) return std::unexpected(begun.error());
   const auto prepared = [&]() -> Result<void> {
-    if (version == "1") {
+    if (*version == 1) {
       if (auto migrated = run(kFromVersion1); !migrated) return migrated;
     }
     if (auto made = run(kSchema); !made) return made;
-    if (!version.empty()) return {};
+    if (*version != 0) return check_shape(database_.get(), file_);
     content.instance = new_instance();
     return run(fmt::format("REPLACE INTO meta VALUES('version','{}'),('instance','{}')", kRegistryVersion,
                            content.instance)
@@ -377,6 +440,13 @@ Result<RegistryContent> read_registry(const std::string& state_dir) {
   int status = 0;
   const auto database = open_database(file, SQLITE_OPEN_READONLY, status);
   if (status != SQLITE_OK) return sqlite_error(file, database.get());
+  if (auto shape = check_shape(database.get(), file); !shape) {
+    if (shape.error().code != Code::kCorrupt || is_damage(sqlite3_errcode(database.get())))
+      return std::unexpected(shape.error());
+    return fail(Code::kInvalid,
+                fmt::format("registry {}: was not written by this version of weir-agent", file),
+                "start weir-agent once: it brings an older registry up to date, and says when it is damaged");
+  }
   RegistryContent content;
   auto entries = read_entries(database.get(), file);
   if (!entries) return std::unexpected(entries.error());
