@@ -34,9 +34,9 @@ struct AgentStatus {
   std::uint64_t shipped_lines = 0, shipped_bytes = 0, shipped_batches = 0, wire_bytes = 0;
   std::uint64_t unparsed_lines = 0, filtered_lines = 0, truncated_lines = 0;
   std::uint64_t in_flight_bytes = 0;
-  std::uint64_t lost_bytes = 0;      // that will never be sent; see the registry's losses
+  std::uint64_t lost_bytes = 0;          // that will never be sent; see the registry's losses
   std::uint64_t unseen_truncations = 0;  // files that were truncated while nobody looked
-  std::uint64_t losses_waiting = 0;  // not yet acknowledged
+  std::uint64_t losses_waiting = 0;      // not yet acknowledged
   OutputStatus output;
   std::vector<SourceStatus> sources;
   std::vector<std::string> problems;  // "/var/log/x.log: permission denied; ..."

@@ -21,6 +21,7 @@ constexpr std::int64_t kRegistryFlushMs = 200;
 constexpr std::int64_t kScanPauseMs = 10;  // between two that events ask for
 constexpr std::int64_t kSayAgainMs = 60'000;
 constexpr std::int64_t kLossAgainMs = 1000;
+constexpr std::int64_t kSendAgainMs = 500;  // after a failure
 // A writer that was not told of a rotation goes on in the old file; one whose name nobody has
 // taken over is kept open this long.
 constexpr std::int64_t kKeepWithoutSuccessorMs = 3'600'000;
@@ -112,7 +113,7 @@ struct AgentCore::Impl {
   std::uint64_t scan_count = 0;
   std::int64_t last_scan_ms = 0, last_heartbeat_ms = 0, last_flush_ms = 0, stop_asked_ms = 0,
                last_poll_ms = 0;
-  std::optional<std::int64_t> last_said_ms;
+  std::map<std::string, std::int64_t> said_ms;  // at most kMaxProblems and two
   AgentStatus totals;
   std::vector<PlanLine>* planned = nullptr;
 
@@ -148,6 +149,9 @@ struct AgentCore::Impl {
   void forget_old();
 
   bool pump();
+  [[nodiscard]] std::uint64_t batch_limit(const Source& source) const {
+    return source.batch_limit_bytes > 0 ? source.batch_limit_bytes : config.ship.batch_max_bytes;
+  }
   bool ship(const std::shared_ptr<Source>& source);
   bool ship_losses();
   bool hand_over(Message message, InFlight entry);
@@ -665,9 +669,10 @@ void AgentCore::Impl::note_missing(bool all_known) {
   for (auto& entry : truncated) {
     // What came behind the known bytes, if anything did, was seen by nobody.
     if (options.say) {
-      options.say(fmt::format("{}: was truncated while nobody looked; lines that were written behind byte {} and "
-                              "before that are lost, unless a copy has them",
-                              entry.path, entry.acknowledged_offset));
+      options.say(
+          fmt::format("{}: was truncated while nobody looked; lines that were written behind byte {} and "
+                      "before that are lost, unless a copy has them",
+                      entry.path, entry.acknowledged_offset));
     }
     ++totals.unseen_truncations;
     entry.state = kTruncatedState;
@@ -742,7 +747,7 @@ BatchHeader AgentCore::Impl::header_of(const SourceId& id, std::uint64_t origin,
 
 bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   if (source->sent.failed()) {
-    if (!source->sent.idle()) return false;
+    if (!source->sent.idle() || (now() < source->retry_at_ms && !stopping)) return false;
     source->reader.rewind(source->sent.acknowledged_offset(), source->sent.acknowledged_tail());
     source->sent.rewound();
   }
@@ -762,7 +767,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   }
   const auto begin = source->reader.offset();
   batch->begin(*source->parser);
-  const auto filled = source->reader.fill(*batch, config.ship.batch_max_bytes, *source->parser);
+  const auto filled = source->reader.fill(*batch, batch_limit(*source), *source->parser);
   if (begin < kYoungBytes && batch->content_bytes() > 0 && !source->content->compressed()) {
     // Looked at after the read, as the reader does it further on.
     const auto same = begins_as_before(*source);
@@ -918,6 +923,11 @@ void AgentCore::Impl::settled(std::uint64_t id, const Error* error) {
   in_flight_bytes -= entry.content_bytes;
   source.sent.settled(id, error == nullptr);
   if (error != nullptr) {
+    source.retry_at_ms = now() + kSendAgainMs;
+    // Larger than the topic takes: smaller ones, until a single line is too large.
+    if (error->code == Code::kInvalid)
+      source.batch_limit_bytes =
+          std::max<std::uint64_t>(1, std::min(batch_limit(source), entry.content_bytes) / 2);
     mark(entry.source);
     return;
   }
@@ -1032,19 +1042,21 @@ bool AgentCore::Impl::caught_up() const {
                      [](const auto& entry) { return entry.second->drained(); });
 }
 
+// What is new at once, what lasts once a minute: a broker that is away for a night fills no journal.
 void AgentCore::Impl::say_trouble() {
-  if (!options.say || (last_said_ms && now() - *last_said_ms < kSayAgainMs)) return;
-  std::vector<std::string> sentences;
+  if (!options.say) return;
+  std::map<std::string, std::string> sentences;  // by what they are about
   const auto status = output.status();
   if (!status.blocked_because.empty()) {
-    sentences.push_back(fmt::format("output: {}; {} bytes wait for it, the files keep the rest",
-                                    status.blocked_because, in_flight_bytes));
+    sentences["output"] = fmt::format("output: {}; {} bytes wait for it, the files keep the rest",
+                                      status.blocked_because, in_flight_bytes);
   }
-  if (!registry_problem.empty()) sentences.push_back(registry_problem);
-  for (const auto& [path, what] : problems) sentences.push_back(what);
-  if (sentences.empty()) return;
-  last_said_ms = now();
-  for (const auto& what : sentences) options.say(what);
+  if (!registry_problem.empty()) sentences["registry"] = registry_problem;
+  for (const auto& [path, what] : problems) sentences[path] = what;
+  std::erase_if(said_ms, [&](const auto& said) { return now() - said.second >= kSayAgainMs; });
+  for (const auto& [about, what] : sentences) {
+    if (said_ms.try_emplace(about, now()).second) options.say(what);
+  }
 }
 
 // Sources go on under the new inputs; those whose input is gone are left.

@@ -70,8 +70,8 @@ std::string render_metrics(const AgentStatus& status) {
   counter(out, "weir_agent_lines_filtered_total", "Blank, comment and excluded lines.",
           status.filtered_lines);
   counter(out, "weir_agent_lines_truncated_total", "Lines longer than max_line.", status.truncated_lines);
-  counter(out, "weir_agent_lost_bytes_total", "Bytes that will never be read: truncated, deleted or released unread.",
-          status.lost_bytes);
+  counter(out, "weir_agent_lost_bytes_total",
+          "Bytes that will never be read: truncated, deleted or released unread.", status.lost_bytes);
   counter(out, "weir_agent_unseen_truncations_total", "Files that were truncated while nobody looked.",
           status.unseen_truncations);
   counter(out, "weir_agent_reconnects_total", "Times the output was lost and came back.",

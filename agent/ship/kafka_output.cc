@@ -184,8 +184,11 @@ void KafkaOutput::Impl::report(rd_kafka_event_t* event) {
       found->second.error =
           Error{Code::kUnavailable,
                 fmt::format("topic {}: {}", config.kafka.topic, rd_kafka_err2str(message->err)), ""};
-      if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-        found->second.error->hint = "raise max.message.bytes of the topic, or lower ship.batch_max_bytes";
+      if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+        found->second.error->code = Code::kInvalid;
+        found->second.error->hint =
+            "smaller batches are tried; raise max.message.bytes of the topic, or lower ship.batch_max_bytes";
+      }
       state.blocked_because = found->second.error->what +
                               (found->second.error->hint.empty() ? "" : "; " + found->second.error->hint);
     } else {

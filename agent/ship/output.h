@@ -26,7 +26,7 @@ struct OutputStatus {
 class Output {
  public:
   // Thread: the loop's. `error` is null when acknowledged as configured (acks).
-  // An error is transient by definition: the caller sends the same message again.
+  // The caller sends the same lines again: kInvalid means in smaller messages.
   using Settled = std::function<void(std::uint64_t id, const Error* error)>;
 
   virtual ~Output() = default;

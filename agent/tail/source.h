@@ -29,11 +29,13 @@ struct Source {
   std::int32_t partition = -1;
   LineReader reader;
   SentRanges sent;
-  bool sent_before = false;          // in this life of the agent
-  std::uint64_t claimed_offset = 0;  // the reader of the batches was told that all before was sent
-  int claims = 0;                    // how often
-  bool dirty = true;                 // may have bytes that were not read
-  bool queued = false;               // waits for its turn
+  std::int64_t retry_at_ms = 0;         // after a failure, of the clock that never goes back
+  std::uint64_t batch_limit_bytes = 0;  // 0: as configured; less when the topic takes no larger ones
+  bool sent_before = false;             // in this life of the agent
+  std::uint64_t claimed_offset = 0;     // the reader of the batches was told that all before was sent
+  int claims = 0;                       // how often
+  bool dirty = true;                    // may have bytes that were not read
+  bool queued = false;                  // waits for its turn
   std::int64_t dirty_since_ms = 0;
   bool present = true;  // its path led to it at the last scan, or nobody could tell
   std::string folder;   // of the file that its path leads to

@@ -56,6 +56,8 @@ void add_to(const PartitionList& list, const PartitionKey& key, std::int64_t off
 const std::vector<std::pair<const char*, const char*>>& own_properties() {
   static const std::vector<std::pair<const char*, const char*>> properties = {
       {"partition.assignment.strategy", "cooperative-sticky"},
+      // How long the partitions of one that died wait for another.
+      {"session.timeout.ms", "10000"},
       {"enable.auto.commit", "false"},
       {"enable.auto.offset.store", "false"},
       {"auto.offset.reset", "error"},

@@ -265,8 +265,7 @@ TEST_P(StoreTest, ASchemaOfVersion1IsMigrated) {
   ASSERT_TRUE(store().commit(commit).has_value());
   for (const char* statement :
        {"ALTER TABLE source DROP COLUMN version", "ALTER TABLE source_gap DROP COLUMN cause",
-        "ALTER TABLE source_gap DROP COLUMN since_ms",
-        "UPDATE meta SET value = 1 WHERE value = 2"})
+        "ALTER TABLE source_gap DROP COLUMN since_ms", "UPDATE meta SET value = 1 WHERE value = 2"})
     sql(statement);
   store_ = open();
   ASSERT_TRUE(store().migrate().has_value());
