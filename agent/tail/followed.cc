@@ -23,10 +23,12 @@ constexpr std::uint64_t kMaxCutBytes = 1 << 30;
 std::optional<std::uint64_t> rotation_of(const std::string& path) {
   const auto family = log_family(path);
   if (family.size() >= path.size()) return 0;
+  if (path[family.size()] != '.') return std::nullopt;  // a date
   std::uint64_t number = 0;
   const auto* begin = path.data() + family.size() + 1;
   const auto [end, error] = std::from_chars(begin, path.data() + path.size(), number);
-  if (error != std::errc() || (end != path.data() + path.size() && *end != '.')) return std::nullopt;
+  if (error != std::errc() || number > 9999 || (end != path.data() + path.size() && *end != '.'))
+    return std::nullopt;
   return number;
 }
 
