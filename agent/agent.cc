@@ -38,7 +38,9 @@ std::size_t open_file_limit() {
 
 struct Watch {
   uv_fs_event_t event{};
-  std::uint64_t device = 0, inode = 0;  // of the folder: one that is made anew is another one
+  // Of the folder: one that is made anew is another one, and may have the old one's inode.
+  std::uint64_t device = 0, inode = 0;
+  std::int64_t birth_ns = 0;
   bool works = false;
 };
 
@@ -93,7 +95,7 @@ void Agent::Impl::take_orders() {
 }
 
 void Agent::Impl::start_watch(const std::string& folder, const FileFacts& facts) {
-  auto* watch = new Watch{.device = facts.device, .inode = facts.inode};
+  auto* watch = new Watch{.device = facts.device, .inode = facts.inode, .birth_ns = facts.birth_ns};
   watches.emplace(folder, watch);
   uv_fs_event_init(&loop, &watch->event);
   watch->event.data = this;
@@ -148,7 +150,7 @@ void Agent::Impl::sync_watches() {
     const auto want = wanted.find(at->first);
     // One that failed is tried again: the limit may have been raised.
     if (want != wanted.end() && at->second->works && want->second.device == at->second->device &&
-        want->second.inode == at->second->inode) {
+        want->second.inode == at->second->inode && want->second.birth_ns == at->second->birth_ns) {
       ++at;
       continue;
     }

@@ -31,9 +31,7 @@ class SimFile : public File {
     const auto at = inode_->bytes.find_first_not_of('\0', offset);
     return at == std::string::npos ? std::max<std::uint64_t>(offset, inode_->bytes.size()) : at;
   }
-  [[nodiscard]] std::uint64_t free_bytes() const override {
-    return std::numeric_limits<std::uint64_t>::max();
-  }
+  [[nodiscard]] std::uint64_t free_bytes() const override { return files_.free_bytes; }
 
  private:
   const SimFiles& files_;

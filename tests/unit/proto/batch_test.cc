@@ -88,6 +88,20 @@ TEST(Batch, heartbeat_comes_back) {
   EXPECT_EQ(batch->header, header);
 }
 
+TEST(Batch, a_loss_comes_back_with_its_cause) {
+  for (const auto cause :
+       {LossCause::kNotReceived, LossCause::kReleased, LossCause::kTruncatedUnread, LossCause::kDeletedUnread,
+        LossCause::kUnreadable, LossCause::kSkippedByOperator}) {
+    auto header = header_for(100, 300);
+    header.kind = BatchKind::kLoss;
+    header.loss_cause = cause;
+    const auto batch = decode_batch(encode_loss(header).value());
+    ASSERT_TRUE(batch.has_value()) << batch.error().what;
+    EXPECT_EQ(batch->header, header) << to_string(cause);
+  }
+  EXPECT_FALSE(encode_loss(header_for(0, 1)).has_value()) << "records are no loss";
+}
+
 TEST(Batch, every_truncation_and_bit_flip_is_an_error_or_a_valid_batch) {
   BatchBuilder builder;
   builder.begin({});

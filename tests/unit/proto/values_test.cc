@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 
@@ -49,6 +50,46 @@ TEST(Coverage, gaps_that_meet_become_one) {
   EXPECT_TRUE(coverage.valid());
   // A store in which an earlier weir left two is read, too.
   EXPECT_EQ(Coverage(0, 30, {{5, 10}, {10, 20}}), coverage);
+}
+
+TEST(Coverage, what_is_lost_agrees_with_a_set_of_bytes) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 300; ++round) {
+    Coverage coverage;
+    std::set<std::uint64_t> counted;
+    std::uint64_t known = 0;
+    for (int step = 0; step < 30; ++step) {
+      const std::uint64_t begin = random() % 60;
+      const ByteRange range{begin, begin + 1 + random() % 12};
+      known = std::max(known, range.end);
+      if (random() % 2 == 0) {
+        coverage.add(range, 0);
+        for (auto byte = range.begin; byte < range.end; ++byte) counted.insert(byte);
+      } else {
+        coverage.lose(range, 0, LossCause::kTruncatedUnread, step);
+        const auto once = coverage;
+        coverage.lose(range, 0, LossCause::kTruncatedUnread, step + 1);
+        EXPECT_EQ(coverage, once) << "twice is once";
+      }
+      ASSERT_TRUE(coverage.valid());
+      EXPECT_EQ(coverage.high_water(), known);
+      EXPECT_EQ(coverage.counted_bytes(), counted.size());
+      EXPECT_EQ(coverage.gap_bytes(), known - counted.size());
+    }
+  }
+}
+
+TEST(Coverage, a_gap_keeps_the_better_cause) {
+  Coverage coverage;
+  coverage.add({0, 10}, 0);
+  coverage.add({30, 40}, 0, LossCause::kRetention, 5);
+  coverage.add({60, 70}, 0, LossCause::kNotReceived, 6);
+  coverage.lose({20, 55}, 0, LossCause::kDeletedUnread, 7);
+  EXPECT_EQ(coverage.gaps(), (std::vector<Gap>{{10, 30, LossCause::kRetention, 5},
+                                               {40, 55, LossCause::kDeletedUnread, 6},
+                                               {55, 60, LossCause::kNotReceived, 6}}));
+  coverage.add({10, 60}, 0);
+  EXPECT_TRUE(coverage.gaps().empty()) << "what comes after all closes it";
 }
 
 TEST(Coverage, what_lies_below_the_origin_is_no_gap) {

@@ -337,6 +337,47 @@ TEST_F(SettlerTest, HeartbeatsBecomeAgentStates) {
   EXPECT_EQ(commit.agents[0].last_heartbeat_ms, 1'764'000'000'000);
 }
 
+TEST_F(SettlerTest, ALossIsAGapUntilItsBytesCome) {
+  start();
+  const std::vector<Line> file(4);  // of 80 bytes each
+  send(batch_of(file, 0, 1, header_of({1, 1})));
+  BatchHeader lost = header_of({1, 1});
+  lost.kind = BatchKind::kLoss;
+  lost.loss_cause = LossCause::kTruncatedUnread;
+  lost.range = {40, 240};
+  send(encode_loss(lost).value());
+  send(encode_loss(lost).value());  // its answer was lost
+  Commit commit = take();
+  ASSERT_EQ(commit.sources.size(), 1U);
+  EXPECT_EQ(commit.sources[0].coverage.gaps(),
+            (std::vector<Gap>{{80, 240, LossCause::kTruncatedUnread, kNow}}));
+  EXPECT_EQ(requests(commit.windows), 1U);
+  settler_->committed(commit);
+
+  send(batch_of(file, 1, 3, header_of({1, 1})));  // a copy had them
+  commit = take();
+  EXPECT_TRUE(commit.sources[0].coverage.gaps().empty());
+  EXPECT_EQ(commit.sources[0].version, 1U);
+  EXPECT_EQ(requests(commit.windows), 2U);
+}
+
+TEST_F(SettlerTest, AClaimMakesAGapOfWhatNeverCame) {
+  start();
+  const std::vector<Line> file(4);
+  send(batch_of(file, 0, 1, header_of({1, 1})));
+  BatchHeader claim = header_of({1, 1});
+  claim.kind = BatchKind::kLoss;
+  claim.range = {0, 80};
+  send(encode_loss(claim).value());
+  Commit commit = take();
+  EXPECT_TRUE(commit.sources[0].coverage.gaps().empty()) << "all of it came";
+  settler_->committed(commit);
+  claim.range = {0, 320};
+  send(encode_loss(claim).value());
+  commit = take();
+  EXPECT_EQ(commit.sources[0].coverage.gaps(), (std::vector<Gap>{{80, 320, LossCause::kNotReceived, kNow}}));
+}
+
 TEST_F(SettlerTest, TwoHostsWithOneAgentIdAreNamed) {
   start();
   const std::vector<Line> file(1);

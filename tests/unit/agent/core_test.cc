@@ -1,0 +1,259 @@
+// The core on simulated files, time and brokers: decisions that need a crash, a full disk or an
+// hour to be seen.
+#include "agent/core.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proto/batch.h"
+#include "tests/sim/broker.h"
+#include "tests/sim/files.h"
+#include "tests/sim/registry.h"
+
+namespace weir {
+namespace {
+
+using sim::SimClock;
+using sim::SimFiles;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::string line(int n) {
+  return "192.0.2.1 - - [24/Nov/2026:10:00:00 +0000] \"GET /" + std::to_string(n) +
+         " HTTP/1.1\" 200 10 \"-\" \"-\"\n";
+}
+
+// An output that answers when it is told to.
+class FakeOutput : public Output {
+ public:
+  struct Sent {
+    std::uint64_t id;
+    BatchHeader header;
+  };
+  void set_on_settled(Settled on_settled) override { on_settled_ = std::move(on_settled); }
+  [[nodiscard]] Result<void> send(Message& message) override {
+    auto batch = decode_batch(message.payload);
+    if (!batch) return std::unexpected(batch.error());
+    sent.push_back({message.id, batch->header});
+    return {};
+  }
+  [[nodiscard]] std::int32_t partition_count() override { return 1; }
+  void poll() override {}
+  [[nodiscard]] int readable_fd() const override { return -1; }
+  [[nodiscard]] OutputStatus status() const override { return {}; }
+  void answer(const Error* error = nullptr) {
+    for (; answered < sent.size(); ++answered) on_settled_(sent[answered].id, error);
+  }
+  [[nodiscard]] std::vector<ByteRange> ranges(BatchKind kind) const {
+    std::vector<ByteRange> out;
+    for (const auto& message : sent) {
+      if (message.header.kind == kind) out.push_back(message.header.range);
+    }
+    return out;
+  }
+
+  std::vector<Sent> sent;
+  std::size_t answered = 0;
+
+ private:
+  Settled on_settled_;
+};
+
+class AgentCoreTest : public ::testing::Test {
+ protected:
+  AgentCoreTest() {
+    config_.id = "web1";
+    config_.ship.heartbeat_interval = std::chrono::hours(10);
+    InputConfig input;
+    input.name = "web";
+    input.paths = {"/l/a.log"};
+    config_.inputs.push_back(input);
+  }
+  void start() {
+    core_.reset();
+    output_ = std::make_unique<FakeOutput>();
+    auto registry =
+        Registry::open(std::make_unique<sim::SimRegistryFile>(disk_, random_, write_fails_, crashes_));
+    auto core = AgentCore::create(config_,
+                                  {.output = *output_,
+                                   .files = files_,
+                                   .clock = clock_,
+                                   .registry = std::move(*registry),
+                                   .host = "web1"},
+                                  {.say = [this](const std::string& what) { said_.push_back(what); }});
+    core_ = std::move(*core);
+  }
+  // Everything that is due in `ms`, answered at once.
+  void run(std::int64_t ms = 1000, bool answer = true) {
+    for (; ms > 0; ms -= 100) {
+      core_->tick();
+      while (core_->work()) {
+      }
+      if (answer) output_->answer();
+      clock_.advance(100);
+    }
+  }
+
+  AgentConfig config_;
+  SimClock clock_;
+  SimFiles files_{clock_};
+  sim::Random random_{1};
+  sim::RegistryDisk disk_;
+  std::uint64_t write_fails_ = 0, crashes_ = 0;
+  std::unique_ptr<FakeOutput> output_;
+  std::unique_ptr<AgentCore> core_;
+  std::vector<std::string> said_;
+};
+
+TEST_F(AgentCoreTest, WhatWasTruncatedUnreadIsALossThatIsSentUntilItIsAcknowledged) {
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1));
+  start();
+  run();
+  // One batch is not answered: what comes next is seen, gathers, and is not read yet.
+  files_.append(log, line(2));
+  run(300, false);
+  files_.append(log, line(3) + line(4));
+  core_->tick();
+  clock_.advance(1000);
+  core_->tick();  // looks at its size
+  const auto read = output_->ranges(BatchKind::kRecords).back().end;
+  files_.truncate(log);
+  run(1000, false);
+  ASSERT_THAT(output_->ranges(BatchKind::kLoss), Contains(ByteRange{read, line(1).size() * 4}));
+  EXPECT_THAT(said_, Contains(HasSubstr("truncated unread")));
+  EXPECT_EQ(core_->status().losses_waiting, 1U);
+  start();  // killed before the answer
+  run();
+  EXPECT_THAT(output_->ranges(BatchKind::kLoss), Contains(ByteRange{read, line(1).size() * 4}));
+  EXPECT_EQ(core_->status().losses_waiting, 0U);
+}
+
+TEST_F(AgentCoreTest, ACopyThatTakesOverIsNoLoss) {
+  config_.inputs[0].paths.emplace_back("/l/a.log.*");
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1));
+  start();
+  run();
+  files_.append(log, line(2) + line(3));
+  files_.append(files_.create("/l/a.log.1"), log->bytes);
+  files_.truncate(log);
+  files_.append(log, line(4));
+  run();
+  run(20'000);
+  EXPECT_THAT(output_->ranges(BatchKind::kLoss), IsEmpty());
+  std::uint64_t bytes = 0;
+  for (const auto& range : output_->ranges(BatchKind::kRecords)) bytes += range.size();
+  EXPECT_EQ(bytes, line(1).size() * 4);
+}
+
+TEST_F(AgentCoreTest, AFileThatVanishedUnreadIsGivenUpAfterMissingAfter) {
+  config_.tail.missing_after = std::chrono::seconds(30);
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1) + line(2));
+  start();
+  run(300, false);  // sent, and not acknowledged
+  start();          // killed
+  files_.unlink("/l/a.log");
+  run(20'000);
+  EXPECT_THAT(output_->ranges(BatchKind::kLoss), IsEmpty()) << "it may come back";
+  run(30'000);
+  EXPECT_THAT(output_->ranges(BatchKind::kLoss), Contains(ByteRange{0, line(1).size() * 2}));
+}
+
+TEST_F(AgentCoreTest, AnErrorMeansUnknownNeitherEmptyNorDeleted) {
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1));
+  start();
+  run();
+  files_.faults = {&random_, 1000, 0, 0};  // every call fails
+  files_.append(log, line(2));
+  run(60'000);
+  ASSERT_EQ(core_->status().sources.size(), 1U);
+  EXPECT_THAT(core_->status().sources[0].state, HasSubstr("unreadable"));
+  files_.faults = {};
+  run(20'000);
+  EXPECT_EQ(core_->status().sources[0].state, "active");
+  EXPECT_EQ(core_->status().sources[0].acknowledged_offset, line(1).size() * 2);
+  EXPECT_THAT(output_->ranges(BatchKind::kLoss), IsEmpty());
+}
+
+TEST_F(AgentCoreTest, ARegistryThatCannotBeWrittenStopsNothingAndIsSaid) {
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1));
+  write_fails_ = 1000;
+  start();
+  run();
+  EXPECT_EQ(core_->status().shipped_lines, 1U);
+  EXPECT_THAT(core_->status().problems, Contains(HasSubstr("simulated full disk")));
+  EXPECT_THAT(said_, Contains(HasSubstr("simulated full disk")));
+  write_fails_ = 0;
+  run();
+  EXPECT_THAT(core_->status().problems, IsEmpty());
+  EXPECT_EQ(disk_.image.entries.size(), 1U);
+}
+
+TEST_F(AgentCoreTest, ABatchThatTheTopicDoesNotTakeIsMadeSmallerAfterAPause) {
+  const auto log = files_.create("/l/a.log");
+  std::string text;
+  for (int n = 0; n < 100; ++n) text += line(n);
+  files_.append(log, text);
+  start();
+  run(100, false);
+  const Error too_large{Code::kInvalid, "too large", ""};
+  ASSERT_EQ(output_->sent.size(), 1U);
+  output_->answer(&too_large);
+  core_->work();
+  EXPECT_EQ(output_->sent.size(), 1U) << "not at once";
+  clock_.advance(1000);
+  core_->tick();
+  core_->work();
+  ASSERT_GE(output_->sent.size(), 2U);
+  EXPECT_LE(output_->sent[1].header.range.size(), text.size() / 2 + line(99).size());
+  run(2000);
+  EXPECT_EQ(core_->status().shipped_lines, 100U);
+}
+
+TEST_F(AgentCoreTest, AClaimIsSentOnceASourceRests) {
+  config_.ship.heartbeat_interval = std::chrono::seconds(1);
+  files_.append(files_.create("/l/a.log"), line(1));
+  start();
+  run(5000);
+  EXPECT_EQ(output_->ranges(BatchKind::kLoss), (std::vector<ByteRange>{{0, line(1).size()}}));
+}
+
+TEST_F(AgentCoreTest, ThePlanSaysWhatAStartWouldRead) {
+  config_.inputs[0].paths.emplace_back("/l/a.log.*");
+  files_.append(files_.create("/l/a.log"), line(1));
+  start();
+  run();
+  core_->finish();
+  files_.append(files_.create("/l/a.log.1"), line(1));
+  files_.append(files_.find("/l/a.log"), line(2));
+  start();
+  const auto plan = core_->plan();
+  ASSERT_EQ(plan.size(), 2U);
+  EXPECT_EQ(plan[0].path, "/l/a.log");
+  EXPECT_EQ(plan[0].offset, line(1).size());
+  EXPECT_THAT(plan[1].why, HasSubstr("a copy of"));
+  EXPECT_TRUE(output_->sent.empty());
+}
+
+TEST_F(AgentCoreTest, AReleasedFileIsALoss) {
+  config_.tail.release_under_pressure = true;
+  config_.tail.min_free_bytes = std::numeric_limits<std::uint64_t>::max();
+  files_.free_bytes = 1;
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1));
+  start();
+  run(300, false);
+  files_.append(log, line(2));
+  clock_.advance(20'000);
+  files_.unlink("/l/a.log");
+  run(300, false);
+  EXPECT_THAT(output_->ranges(BatchKind::kLoss), Contains(ByteRange{line(1).size(), line(1).size() * 2}));
+}
+
+}  // namespace
+}  // namespace weir
