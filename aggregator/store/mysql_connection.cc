@@ -4,6 +4,7 @@
 #include <mysqld_error.h>
 
 #include <array>
+#include <tuple>
 #include <unordered_map>
 
 #include "aggregator/store/sql_connection.h"
@@ -53,6 +54,12 @@ class MysqlConnection : public SqlConnection {
           !older)
         return std::unexpected(older.error());
     }
+    // One that is frozen inside a transaction (a virtual machine, a cable) keeps its locks until the
+    // server gives it up; whoever waits for them says why, below the time-out of an answer. Servers
+    // that do not know one of these wait as they always did.
+    for (const char* patience :
+         {"SET SESSION idle_transaction_timeout = 15", "SET SESSION innodb_lock_wait_timeout = 10"})
+      std::ignore = query(patience, {});
     return {};
   }
 
