@@ -22,7 +22,7 @@ constexpr const char* kDescription =
 
 struct Arguments {
   std::string config, state_dir, nginx_conf;
-  bool output = false, json = false;
+  bool output = false, json = false, plan = false;
   std::string format_name, log_format, escape = "default";
   ParseOptions parse;
 };
@@ -71,6 +71,8 @@ void add_commands(CLI::App& app, Arguments& a) {
       ->excludes(config)
       ->type_name("DIR");
   status->add_flag("--json", a.json, "As JSON, one object per source");
+  status->add_flag("--plan", a.plan, "What a start would read, from where and why; writes nothing")
+      ->needs(config);
   status->footer("Example: weir-agent status --config /etc/weir/agent.toml");
 }
 
@@ -99,7 +101,19 @@ int run_parse(Arguments& a) {
   return parse_command(a.parse);
 }
 
+int run_plan(const Arguments& a) {
+  const auto loaded = load_agent_config(a.config);
+  if (!loaded) return fail_with(loaded.error(), kExitConfig);
+  for (const auto& mistake : loaded->mistakes)
+    print_error(kProgram, Error{Code::kInvalid, mistake.text(), ""});
+  if (!loaded->mistakes.empty()) return kExitConfig;
+  for (const auto& missing : missing_logs(loaded->config))
+    fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
+  return plan_command(loaded->config, a.json);
+}
+
 int run_status(const Arguments& a) {
+  if (a.plan) return run_plan(a);
   auto state_dir = a.state_dir.empty() ? AgentConfig().state_dir : a.state_dir;
   if (!a.config.empty()) {
     const auto loaded = load_agent_config(a.config);

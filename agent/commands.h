@@ -5,7 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "agent/config.h"
+#include "agent/core.h"
 #include "agent/format/parser.h"
+#include "agent/tail/file_system.h"
+#include "common/clock.h"
+#include "proto/result.h"
 
 namespace weir {
 
@@ -21,6 +26,13 @@ int discover_command(const std::string& nginx_conf);
 
 int check_command(const std::string& config_path, bool output);
 int status_command(const std::string& state_dir, bool json);
+
+// What a start would read, and why. Takes no lock and writes nothing, so that it may be asked
+// beside a running agent. Errors: the registry cannot be read; a format that does not compile.
+[[nodiscard]] Result<std::vector<PlanLine>> plan_start(const AgentConfig& config, const FileSystem& files,
+                                                       const Clock& clock);
+int plan_command(const AgentConfig& config, bool json);
+
 int run_command(const std::string& config_path);
 
 }  // namespace weir
