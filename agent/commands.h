@@ -2,6 +2,7 @@
 // errors and counts to stderr.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ int status_command(const std::string& state_dir, bool json);
 [[nodiscard]] Result<std::vector<PlanLine>> plan_start(const AgentConfig& config, const FileSystem& files,
                                                        const Clock& clock);
 int plan_command(const AgentConfig& config, bool json);
+
+// kExitOk once all of `file` is acknowledged, kExitNotDrained when it is not after `wait`.
+int drained_command(const std::string& file, const std::string& state_dir, std::chrono::milliseconds wait);
 
 int run_command(const std::string& config_path);
 
