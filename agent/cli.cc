@@ -22,7 +22,8 @@ constexpr const char* kDescription =
     "registry, what was not is sent again and counted once.";
 
 struct Arguments {
-  std::string config, state_dir, nginx_conf, file;
+  std::string config, state_dir, nginx_conf, file, source;
+  std::uint64_t offset = 0;
   std::string wait = "0s";
   bool output = false, json = false, plan = false;
   std::string format_name, log_format, escape = "default";
@@ -94,6 +95,33 @@ void add_commands(CLI::App& app, Arguments& a) {
   drained->footer("Example: weir-agent drained --wait 30s /var/log/nginx/access.log.1");
 }
 
+void add_registry_commands(CLI::App& app, Arguments& a) {
+  auto* registry = app.add_subcommand("registry", "Look at the registry of offsets, or change it by hand");
+  registry->require_subcommand(1);
+  auto* list = registry->add_subcommand("list", "Print all that is known of each source, and pending losses");
+  add_whose(*list, a);
+  auto* text = registry->add_subcommand("export", "The same with every field, one JSON object per line");
+  add_whose(*text, a);
+  const auto add_source = [&](CLI::App& command) {
+    command.add_option("source", a.source, "Its id, or the first digits of it: see registry list")
+        ->required()
+        ->type_name("SOURCE");
+    add_whose(command, a);
+  };
+  auto* forget = registry->add_subcommand(
+      "forget", "Forget a source, whose file is then read from its beginning; not while an agent runs");
+  add_source(*forget);
+  auto* set_offset = registry->add_subcommand(
+      "set-offset",
+      "Go on with a source at another offset; what is skipped is recorded as lost; not while an agent runs");
+  add_source(*set_offset);
+  set_offset->add_option("offset", a.offset, "In bytes of the uncompressed file, where a line starts")
+      ->required()
+      ->type_name("OFFSET");
+  set_offset->footer(
+      "Example: weir-agent registry set-offset 569700cb 1048576 --config /etc/weir/agent.toml");
+}
+
 int fail_with(const Error& error, ExitCode code) {
   print_error(kProgram, error);
   return code;
@@ -151,6 +179,15 @@ int run_status(const Arguments& a) {
   return status_command(*state_dir, a.json);
 }
 
+int run_registry(const CLI::App& registry, const Arguments& a) {
+  const auto state_dir = state_dir_of(a);
+  if (!state_dir) return fail_with(state_dir.error(), kExitConfig);
+  if (registry.got_subcommand("list")) return registry_list_command(*state_dir);
+  if (registry.got_subcommand("export")) return registry_export_command(*state_dir);
+  if (registry.got_subcommand("forget")) return registry_forget_command(*state_dir, a.source);
+  return registry_set_offset_command(*state_dir, a.source, a.offset);
+}
+
 int run_drained(const Arguments& a) {
   const auto wait = parse_duration(a.wait);
   if (!wait) return fail_with(wait.error(), kExitUsage);
@@ -170,6 +207,7 @@ int run_agent_cli(int argc, char** argv) {
   app.add_flag("--man", man, "Print the man page")->group("");
   Arguments a;
   add_commands(app, a);
+  add_registry_commands(app, a);
   for (auto* command : app.get_subcommands({}))
     command->set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
   try {
@@ -189,6 +227,7 @@ int run_agent_cli(int argc, char** argv) {
     if (app.got_subcommand("discover")) return discover_command(a.nginx_conf);
     if (app.got_subcommand("status")) return run_status(a);
     if (app.got_subcommand("drained")) return run_drained(a);
+    if (app.got_subcommand("registry")) return run_registry(*app.get_subcommand("registry"), a);
   } catch (const std::exception& error) {
     return fail_with(Error{Code::kIo, error.what(), ""}, kExitFailed);
   }

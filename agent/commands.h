@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,15 @@ int plan_command(const AgentConfig& config, bool json);
 
 // kExitOk once all of `file` is acknowledged, kExitNotDrained when it is not after `wait`.
 int drained_command(const std::string& file, const std::string& state_dir, std::chrono::milliseconds wait);
+
+// The registry by hand. list and export read beside a running agent; the others take its lock
+// (kExitLocked while it runs) and change the one source whose id begins with `source`.
+int registry_list_command(const std::string& state_dir);
+int registry_export_command(const std::string& state_dir);  // JSON lines with every field
+int registry_forget_command(const std::string& state_dir, const std::string& source);
+// Forwards records the skipped bytes as a loss; refused where no line starts.
+int registry_set_offset_command(const std::string& state_dir, const std::string& source,
+                                std::uint64_t offset);
 
 int run_command(const std::string& config_path);
 
