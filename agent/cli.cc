@@ -10,6 +10,7 @@
 #include "agent/missing_logs.h"
 #include "common/exit_codes.h"
 #include "common/man_page.h"
+#include "common/toml_config.h"
 #include "common/visible.h"
 
 namespace weir {
@@ -21,11 +22,22 @@ constexpr const char* kDescription =
     "registry, what was not is sent again and counted once.";
 
 struct Arguments {
-  std::string config, state_dir, nginx_conf;
-  bool output = false, json = false;
+  std::string config, state_dir, nginx_conf, file, source;
+  std::uint64_t offset = 0;
+  std::string wait = "0s";
+  bool output = false, json = false, plan = false;
   std::string format_name, log_format, escape = "default";
   ParseOptions parse;
 };
+
+// Whose registry: by its configuration or by its folder.
+CLI::Option* add_whose(CLI::App& command, Arguments& a) {
+  auto* config = command.add_option("--config", a.config, "The agent's configuration")->type_name("FILE");
+  command.add_option("--state-dir", a.state_dir, "Its state_dir (default: /var/lib/weir-agent)")
+      ->excludes(config)
+      ->type_name("DIR");
+  return config;
+}
 
 void add_commands(CLI::App& app, Arguments& a) {
   auto* run = app.add_subcommand("run", "Follow the logs and ship them");
@@ -66,12 +78,48 @@ void add_commands(CLI::App& app, Arguments& a) {
   discover->footer("Example: weir-agent discover > /etc/weir/conf.d/nginx.toml");
 
   auto* status = app.add_subcommand("status", "Print what the registry knows: sources, offsets, lag");
-  auto* config = status->add_option("--config", a.config, "The agent's configuration")->type_name("FILE");
-  status->add_option("--state-dir", a.state_dir, "Its state_dir (default: /var/lib/weir-agent)")
-      ->excludes(config)
-      ->type_name("DIR");
+  auto* config = add_whose(*status, a);
   status->add_flag("--json", a.json, "As JSON, one object per source");
+  status->add_flag("--plan", a.plan, "What a start would read, from where and why; writes nothing")
+      ->needs(config);
   status->footer("Example: weir-agent status --config /etc/weir/agent.toml");
+
+  auto* drained = app.add_subcommand(
+      "drained", "Say by the exit code whether everything in a file is acknowledged: 0 yes, 11 not yet");
+  drained->add_option("file", a.file, "The log, under the name that it has now")
+      ->required()
+      ->type_name("FILE");
+  add_whose(*drained, a);
+  drained->add_option("--wait", a.wait, "Wait for it at most this long: 30s, 5m (default: 0s)")
+      ->type_name("DURATION");
+  drained->footer("Example: weir-agent drained --wait 30s /var/log/nginx/access.log.1");
+}
+
+void add_registry_commands(CLI::App& app, Arguments& a) {
+  auto* registry = app.add_subcommand("registry", "Look at the registry of offsets, or change it by hand");
+  registry->require_subcommand(1);
+  auto* list = registry->add_subcommand("list", "Print all that is known of each source, and pending losses");
+  add_whose(*list, a);
+  auto* text = registry->add_subcommand("export", "The same with every field, one JSON object per line");
+  add_whose(*text, a);
+  const auto add_source = [&](CLI::App& command) {
+    command.add_option("source", a.source, "Its id, or the first digits of it: see registry list")
+        ->required()
+        ->type_name("SOURCE");
+    add_whose(command, a);
+  };
+  auto* forget = registry->add_subcommand(
+      "forget", "Forget a source, whose file is then read from its beginning; not while an agent runs");
+  add_source(*forget);
+  auto* set_offset = registry->add_subcommand(
+      "set-offset",
+      "Go on with a source at another offset; what is skipped is recorded as lost; not while an agent runs");
+  add_source(*set_offset);
+  set_offset->add_option("offset", a.offset, "In bytes of the uncompressed file, where a line starts")
+      ->required()
+      ->type_name("OFFSET");
+  set_offset->footer(
+      "Example: weir-agent registry set-offset 569700cb 1048576 --config /etc/weir/agent.toml");
 }
 
 int fail_with(const Error& error, ExitCode code) {
@@ -99,17 +147,53 @@ int run_parse(Arguments& a) {
   return parse_command(a.parse);
 }
 
+int run_plan(const Arguments& a) {
+  const auto loaded = load_agent_config(a.config);
+  if (!loaded) return fail_with(loaded.error(), kExitConfig);
+  for (const auto& mistake : loaded->mistakes)
+    print_error(kProgram, Error{Code::kInvalid, mistake.text(), ""});
+  if (!loaded->mistakes.empty()) return kExitConfig;
+  for (const auto& missing : missing_logs(loaded->config))
+    fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
+  return plan_command(loaded->config, a.json);
+}
+
+Result<std::string> state_dir_of(const Arguments& a) {
+  if (a.config.empty()) return a.state_dir.empty() ? AgentConfig().state_dir : a.state_dir;
+  auto loaded = load_agent_config(a.config);
+  if (!loaded) return std::unexpected(loaded.error());
+  return std::move(loaded->config.state_dir);
+}
+
 int run_status(const Arguments& a) {
-  auto state_dir = a.state_dir.empty() ? AgentConfig().state_dir : a.state_dir;
+  if (a.plan) return run_plan(a);
+  const auto state_dir = state_dir_of(a);
+  if (!state_dir) return fail_with(state_dir.error(), kExitConfig);
   if (!a.config.empty()) {
-    const auto loaded = load_agent_config(a.config);
-    if (!loaded) return fail_with(loaded.error(), kExitConfig);
-    state_dir = loaded->config.state_dir;
     // Files that never were are not in the registry.
-    for (const auto& missing : missing_logs(loaded->config))
-      fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
+    if (const auto loaded = load_agent_config(a.config); loaded) {
+      for (const auto& missing : missing_logs(loaded->config))
+        fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
+    }
   }
-  return status_command(state_dir, a.json);
+  return status_command(*state_dir, a.json);
+}
+
+int run_registry(const CLI::App& registry, const Arguments& a) {
+  const auto state_dir = state_dir_of(a);
+  if (!state_dir) return fail_with(state_dir.error(), kExitConfig);
+  if (registry.got_subcommand("list")) return registry_list_command(*state_dir);
+  if (registry.got_subcommand("export")) return registry_export_command(*state_dir);
+  if (registry.got_subcommand("forget")) return registry_forget_command(*state_dir, a.source);
+  return registry_set_offset_command(*state_dir, a.source, a.offset);
+}
+
+int run_drained(const Arguments& a) {
+  const auto wait = parse_duration(a.wait);
+  if (!wait) return fail_with(wait.error(), kExitUsage);
+  const auto state_dir = state_dir_of(a);
+  if (!state_dir) return fail_with(state_dir.error(), kExitConfig);
+  return drained_command(a.file, *state_dir, *wait);
 }
 
 }  // namespace
@@ -123,6 +207,7 @@ int run_agent_cli(int argc, char** argv) {
   app.add_flag("--man", man, "Print the man page")->group("");
   Arguments a;
   add_commands(app, a);
+  add_registry_commands(app, a);
   for (auto* command : app.get_subcommands({}))
     command->set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
   try {
@@ -141,6 +226,8 @@ int run_agent_cli(int argc, char** argv) {
     if (app.got_subcommand("parse")) return run_parse(a);
     if (app.got_subcommand("discover")) return discover_command(a.nginx_conf);
     if (app.got_subcommand("status")) return run_status(a);
+    if (app.got_subcommand("drained")) return run_drained(a);
+    if (app.got_subcommand("registry")) return run_registry(*app.get_subcommand("registry"), a);
   } catch (const std::exception& error) {
     return fail_with(Error{Code::kIo, error.what(), ""}, kExitFailed);
   }

@@ -292,10 +292,13 @@ void AgentCore::Impl::look_at(const std::string& path, const InputConfig& input)
   }
   if (const auto known = sources.find({facts->device, facts->inode}); known != sources.end()) {
     if (known->second->trouble.starts_with(kUnreadable)) reopen(path, *known->second);
+    if (planned != nullptr) planned->push_back({path, {}, 0, 0, "the same file as " + known->second->path});
     return;
   }
-  if (input.ignore_older.count() > 0 && clock.wall_ms() - facts->modified_ms > input.ignore_older.count())
+  if (input.ignore_older.count() > 0 && clock.wall_ms() - facts->modified_ms > input.ignore_older.count()) {
+    if (planned != nullptr) planned->push_back({path, {}, 0, 0, "not modified for longer than ignore_older"});
     return;
+  }
   if (facts->kind != FileKind::kRegular) {
     problem(path, path + ": is not a regular file; exclude it from the input's paths");
     return;

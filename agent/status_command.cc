@@ -1,9 +1,8 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 
+#include "agent/command_text.h"
 #include "agent/commands.h"
 #include "agent/tail/registry_status.h"
 #include "common/exit_codes.h"
@@ -12,23 +11,8 @@
 namespace weir {
 namespace {
 
-std::string when(std::int64_t ms) {
-  return ms == 0 ? "never"
-                 : fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(ms / 1000)));
-}
-
 std::uint64_t lag(const SourceStatus& source) {
   return source.size_bytes - std::min(source.size_bytes, source.acknowledged_offset);
-}
-
-// visible() leaves only the two characters that JSON minds.
-std::string json_text(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : visible(text)) {
-    if (c == '"' || c == '\\') out.push_back('\\');
-    out.push_back(c);
-  }
-  return out + "\"";
 }
 
 }  // namespace
@@ -51,7 +35,7 @@ int status_command(const std::string& state_dir, bool json) {
           source.acknowledged_offset, lag(source), source.last_acknowledged_ms, json_text(source.state));
     } else {
       fmt::print("{:<32}  {:>14}  {:>14}  {:>12}  {:<20}  {:<8}  {}\n", source.id.hex(), source.size_bytes,
-                 source.acknowledged_offset, lag(source), when(source.last_acknowledged_ms),
+                 source.acknowledged_offset, lag(source), utc_text(source.last_acknowledged_ms),
                  visible(source.state), visible(source.path));
     }
   }

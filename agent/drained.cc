@@ -1,0 +1,123 @@
+#include "agent/drained.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "agent/tail/content.h"
+#include "agent/tail/followed.h"
+
+namespace weir {
+namespace {
+
+constexpr std::chrono::milliseconds kLookAgain{100};
+// Bytes at the end and a first line that are alike prove little in a file of a few lines.
+constexpr std::uint64_t kProofByContentBytes = 1024;
+constexpr std::size_t kLastLineBytes = 1 << 20;
+
+bool is_file(const RegistryEntry& entry, const FileFacts& file) {
+  return entry.device == file.device && entry.inode == file.inode &&
+         (entry.birth_ns == 0 || file.birth_ns == 0 || entry.birth_ns == file.birth_ns);
+}
+
+// The bytes before the acknowledged offset are those that were shipped.
+Result<bool> proved(Content& content, const RegistryEntry& entry, bool by_content) {
+  if (entry.tail_hash.empty()) return !by_content;
+  const auto hash = tail_hash(content, entry.acknowledged_offset);
+  if (!hash) return std::unexpected(hash.error());
+  return *hash == entry.tail_hash;
+}
+
+Result<bool> ends_at(Content& content, std::uint64_t offset, const FileFacts& file) {
+  if (!content.compressed()) return offset == file.size_bytes;
+  std::string more;
+  const auto got = content.read(offset, 1, more);
+  if (!got) return std::unexpected(got.error());
+  return *got == 0 && content.complete();
+}
+
+// Sources that may be this file's: the same file; else a source whose copy it is, which is
+// rotated further than its original.
+Result<std::vector<const RegistryEntry*>> candidates(const std::string& path, Content& content,
+                                                     const std::vector<RegistryEntry>& entries,
+                                                     const FileFacts& file, bool& by_content) {
+  std::vector<const RegistryEntry*> found;
+  for (const auto& entry : entries) {
+    if (is_file(entry, file)) found.push_back(&entry);
+  }
+  by_content = found.empty();
+  if (!by_content) return found;
+  const auto line = first_data_line(content);
+  if (!line) return std::unexpected(line.error());
+  if (line->empty()) return found;
+  const auto line_hash = make_source_id("", "", *line).bytes();
+  for (const auto& entry : entries) {
+    if (entry.line_hash == line_hash && entry.acknowledged_offset >= kProofByContentBytes &&
+        log_family(entry.path) == log_family(path) && less_rotated(entry.path, path))
+      found.push_back(&entry);
+  }
+  return found;
+}
+
+std::string not_drained(const std::string& path, Content& content, std::uint64_t acknowledged,
+                        const FileFacts& file) {
+  if (content.compressed())
+    return fmt::format("{}: its first {} bytes (uncompressed) are acknowledged, and there are more", path,
+                       acknowledged);
+  std::string rest;
+  const auto got = read_whole(content, acknowledged, kLastLineBytes, rest);
+  if (got && *got < kLastLineBytes && rest.find('\n') == std::string::npos)
+    return fmt::format("{}: all whole lines are acknowledged; its last line has no newline yet ({} bytes)",
+                       path, rest.size());
+  return fmt::format("{}: {} of {} bytes are acknowledged", path, acknowledged, file.size_bytes);
+}
+
+}  // namespace
+
+Result<DrainState> drain_state(const std::string& path, const std::vector<RegistryEntry>& entries,
+                               const FileSystem& files) {
+  const auto name = files.look(path);
+  if (!name) return std::unexpected(name.error());
+  if (name->kind != FileKind::kRegular)
+    return fail(Code::kInvalid, path + ": is not a regular file", "name a log that the agent follows");
+  auto content = Content::open(path, files);
+  if (!content) return std::unexpected(content.error());
+  const auto file = (*content)->facts();
+  if (!file) return std::unexpected(file.error());
+  if (file->size_bytes == 0) return DrainState{true, path + ": is empty"};
+  bool by_content = false;
+  const auto known = candidates(path, **content, entries, *file, by_content);
+  if (!known) return std::unexpected(known.error());
+  std::optional<std::uint64_t> acknowledged;
+  for (const auto* entry : *known) {
+    const auto ours = proved(**content, *entry, by_content);
+    if (!ours) return std::unexpected(ours.error());
+    // More than there is: of what was there before a truncation.
+    const bool more = !(*content)->compressed() && entry->acknowledged_offset > file->size_bytes;
+    if (!*ours || more) continue;
+    const auto all = ends_at(**content, entry->acknowledged_offset, *file);
+    if (!all) return std::unexpected(all.error());
+    if (*all)
+      return DrainState{true,
+                        fmt::format("{}: all {} bytes are acknowledged", path, entry->acknowledged_offset)};
+    acknowledged = std::max(acknowledged.value_or(0), entry->acknowledged_offset);
+  }
+  if (!acknowledged) return DrainState{false, path + ": the agent has shipped nothing of it (yet)"};
+  return DrainState{false, not_drained(path, **content, *acknowledged, *file)};
+}
+
+Result<DrainState> wait_until_drained(const std::function<Result<DrainState>()>& look,
+                                      std::chrono::milliseconds wait, const Clock& clock,
+                                      const std::function<void(std::chrono::milliseconds)>& pause) {
+  const auto deadline = clock.steady_ms() + wait.count();
+  for (;;) {
+    auto state = look();
+    const auto left = std::chrono::milliseconds(deadline - clock.steady_ms());
+    if (!state || state->drained || left.count() <= 0) return state;
+    pause(std::min(left, kLookAgain));
+  }
+}
+
+}  // namespace weir
