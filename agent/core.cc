@@ -343,7 +343,12 @@ Result<Identity> AgentCore::Impl::who_is(const Sighting& sighting) {
   for (const auto& source : leaving) {
     if (source->base == first->base) around.leaving.push_back(source);
   }
-  return identify(sighting, *first, around);
+  auto identity = identify(sighting, *first, around);
+  // Whoever was truncated meanwhile was compared as something that it is not any more.
+  bool all_there = true;
+  for (const auto& source : around.followed) all_there = look_at_size(source, Proof::kAlways) && all_there;
+  if (!all_there && identity && identity->verdict != Verdict::kResumes) return Identity{};
+  return identity;
 }
 
 Result<std::uint64_t> AgentCore::Impl::end_to_start_at(Content& content, std::uint64_t size_bytes) const {
@@ -594,7 +599,7 @@ void AgentCore::Impl::settle_leaving() {
     if (source->reader.offset() < end && source->content->compressed() == false) {
       lose(*source, {source->reader.offset(), end}, LossCause::kTruncatedUnread);
       source->facts.size_bytes = source->reader.offset();
-      source->reader.rewind(source->reader.offset(), {});
+      source->reader.rewind(source->reader.offset(), source->reader.tail_hash());
       remember(*source);
     }
   }

@@ -55,7 +55,7 @@ Result<std::vector<const RegistryEntry*>> candidates(const std::string& path, Co
   const auto line_hash = make_source_id("", "", *line).bytes();
   for (const auto& entry : entries) {
     if (entry.line_hash == line_hash && entry.acknowledged_offset >= kProofByContentBytes &&
-        log_family(entry.path) == log_family(path) && less_rotated(entry.path, path))
+        log_family(entry.path) == log_family(path) && older_generation(path, entry.path))
       found.push_back(&entry);
   }
   return found;

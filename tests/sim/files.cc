@@ -51,6 +51,7 @@ FileFacts SimFiles::facts_of(const Inode& inode) const {
 }
 
 std::optional<Error> SimFiles::fault(const std::string& path) const {
+  if (between) between();
   if (faults.random == nullptr) return std::nullopt;
   if (faults.random->per_mille(faults.crash_per_mille)) throw Crash{};
   if (faults.random->per_mille(faults.error_per_mille)) return Error{Code::kIo, path + ": simulated EIO", ""};

@@ -43,6 +43,7 @@ struct Shape {
   bool look_alikes;    // files begin with the same line
   bool rotated_match;  // rotated files match the globs, too
   bool harm_registry, retention, full_hints;
+  bool meanwhile;  // writers act between two calls of the agent
   std::uint64_t hints_percent;
   std::uint64_t faults;  // 0: none, to 3: many
 };
@@ -63,6 +64,7 @@ Shape shape_of(std::uint64_t seed) {
   shape.hints_percent = random.chance(30) ? 0 : random.chance(50) ? 60 : 100;
   shape.full_hints = shape.hints_percent == 100;
   shape.faults = random.below(4);
+  shape.meanwhile = random.chance(50);
   return shape;
 }
 
@@ -108,6 +110,7 @@ class World {
     if (!database) throw Violation{"the database could not be made: " + database.error().what};
     database_ = std::move(*database);
     if (auto made = open_store()->migrate(); !made) throw Violation{made.error().what};
+    files_.between = [this] { write_meanwhile(); };
     files_.on_change = [this](const std::string& path, bool name_changed) { hint(path, name_changed); };
     for (std::size_t a = 0; a < shape_.agents; ++a) add_agent(a, seed);
     for (std::size_t i = 0; i < shape_.aggregators; ++i) {
@@ -147,6 +150,7 @@ class World {
   void as(AggregatorHost& aggregator, Body body);
   void at_begin(AggregatorHost* of);
   void hint(const std::string& path, bool name_changed);
+  void write_meanwhile();
   void set_faults(std::uint64_t level);
   void check_bounds(const AgentHost& agent);
   void check_bounds(const AggregatorHost& aggregator);
@@ -183,6 +187,8 @@ class World {
   std::uint64_t next_line_ = 0, next_source_ = 0;
   bool lost_messages_ = false;  // that were acknowledged, or that the topic kept too short
   bool asleep_at_begin_ = false;
+  std::uint64_t meanwhile_per_mille_ = 0;
+  bool writing_ = false;
   std::size_t nested_ = 0;
 };
 
@@ -325,8 +331,26 @@ void World::hint(const std::string& path, bool name_changed) {
   }
 }
 
+// The agent is in the middle of something, and the writers go on.
+void World::write_meanwhile() {
+  if (meanwhile_per_mille_ == 0 || writing_ || !random_.per_mille(meanwhile_per_mille_)) return;
+  writing_ = true;
+  auto& file = some_file();
+  if (random_.chance(40)) {
+    say(fmt::format("  meanwhile {} is rotated (scheme {}{})", file.path, static_cast<int>(file.scheme),
+                    file.copied ? ", truncated" : ""));
+    rotate(file);
+  } else {
+    const auto lines = 1 + random_.below(6);
+    say(fmt::format("  meanwhile {} lines to {}", lines, file.path));
+    write(file, lines);
+  }
+  writing_ = false;
+}
+
 void World::set_faults(std::uint64_t level) {
   output_level_ = level;
+  meanwhile_per_mille_ = shape_.meanwhile && level > 0 ? 12 : 0;
   files_.faults = {&random_, level * 5, level * 50, level * 2};
   registry_fail_per_mille_ = level * 50;
   registry_crash_per_mille_ = level * 10;
