@@ -209,6 +209,8 @@ class MysqlConnection : public SqlConnection {
                     "free some space on its disk; nothing is lost, the commit is tried again");
       case ER_SERVER_SHUTDOWN:
       case ER_OPTION_PREVENTS_STATEMENT:  // read only: a fail-over is under way
+      case ER_READ_ONLY_MODE:
+      case ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION:
         return fail(Code::kUnavailable, what, "it is tried again");
       default:
         if (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR)

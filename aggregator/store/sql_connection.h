@@ -1,7 +1,9 @@
 // One connection to a database, as SqlStore needs it. SQLite and MySQL behind it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,7 +34,7 @@ class SqlConnection {
   // Runs one statement; the rows it gives, if any. Statements are kept prepared by their text.
   // Errors: kUnavailable (connection lost: nothing is known of the statement), kFull (deadlock,
   // lock time-out, busy: roll back and do it again), kInvalid (refused: password, rights), kFenced (a key
-  // that is there already), kIo.
+  // that is there already), kIo. ROLLBACK outside of a transaction is none.
   [[nodiscard]] virtual Result<std::vector<SqlRow>> query(std::string_view sql,
                                                           const std::vector<SqlValue>& parameters = {}) = 0;
   [[nodiscard]] virtual std::uint64_t affected_rows() const = 0;  // of the last query; matched, not changed
@@ -48,6 +50,11 @@ class SqlConnection {
 
 [[nodiscard]] Result<std::unique_ptr<SqlConnection>> connect_sqlite(const std::string& path, bool read_only);
 [[nodiscard]] Result<std::unique_ptr<SqlConnection>> connect_mysql(const MysqlConfig& config);
-[[nodiscard]] std::unique_ptr<Store> make_sql_store(std::unique_ptr<SqlConnection> connection);
+
+// Waits before a transaction that the database rolled back is tried again.
+using RetryPause = std::function<void(std::chrono::milliseconds)>;
+void sleep_for(std::chrono::milliseconds pause);
+[[nodiscard]] std::unique_ptr<Store> make_sql_store(std::unique_ptr<SqlConnection> connection,
+                                                    RetryPause pause = sleep_for);
 
 }  // namespace weir

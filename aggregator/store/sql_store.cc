@@ -49,7 +49,8 @@ Result<WindowSum> sum_of(const SqlRow& row, std::size_t at) {
 
 class SqlStore : public Store {
  public:
-  explicit SqlStore(std::unique_ptr<SqlConnection> connection) : db_(std::move(connection)) {}
+  SqlStore(std::unique_ptr<SqlConnection> connection, RetryPause pause)
+      : db_(std::move(connection)), pause_(std::move(pause)) {}
 
   [[nodiscard]] Result<void> migrate() override;
   [[nodiscard]] Result<PartitionState> acquire(const PartitionKey& partition,
@@ -79,7 +80,11 @@ class SqlStore : public Store {
 
  private:
   using Rows = Result<std::vector<SqlRow>>;
-  Result<void> ensure() { return db_->connected() ? Result<void>{} : db_->connect(); }
+  Result<void> ensure() {
+    if (db_->connected() && !doubtful_) return {};
+    doubtful_ = false;
+    return db_->connect();
+  }
   Rows ask(std::string_view sql, const std::vector<SqlValue>& parameters = {}) {
     if (auto ready = ensure(); !ready) return std::unexpected(ready.error());
     return db_->query(sql, parameters);
@@ -103,12 +108,12 @@ class SqlStore : public Store {
       }
       if (done) return {};
       if (committing && commit_unknown != nullptr) *commit_unknown = done.error().code == Code::kUnavailable;
-      if (db_->connected()) {
-        if (auto undone = run("ROLLBACK"); !undone && done.error().code == Code::kFull) return done;
-      }
+      // A transaction that may still be open would be committed by MySQL's next START TRANSACTION.
+      if (db_->connected() && !run("ROLLBACK")) doubtful_ = true;
       if (done.error().code != Code::kFull) return done;
-      if (attempt == kMaxAttempts) return fail(Code::kUnavailable, done.error().what, done.error().hint);
-      std::this_thread::sleep_for(std::chrono::milliseconds(attempt * 5));
+      if (attempt == kMaxAttempts || doubtful_ || !db_->connected())
+        return fail(Code::kUnavailable, done.error().what, done.error().hint);
+      pause_(std::chrono::milliseconds(attempt * 5));
     }
   }
   Result<std::vector<std::string>> names(std::string_view sql);
@@ -120,6 +125,8 @@ class SqlStore : public Store {
   Result<SourceState> source_of(const SqlRow& row);
 
   std::unique_ptr<SqlConnection> db_;
+  RetryPause pause_;
+  bool doubtful_ = false;  // what is open on the connection is not known: it is made anew
   std::mt19937_64 random_{std::random_device{}()};
 };
 
@@ -445,7 +452,7 @@ Result<void> SqlStore::commit(const Commit& commit) {
   const std::vector<SqlValue> key = {commit.partition.topic, std::int64_t{commit.partition.partition}};
   // Written with the offset, so that a COMMIT whose answer was lost can be told from one that was not done.
   const auto token = static_cast<std::int64_t>(random_() >> 1);
-  for (;;) {
+  for (int attempt = 1;; ++attempt) {
     bool unknown = false;
     auto done = transaction(
         [&]() -> Result<void> {
@@ -490,6 +497,9 @@ Result<void> SqlStore::commit(const Commit& commit) {
     if (row->empty() || as_unsigned(row->front()[1]) != commit.epoch)
       return fail(Code::kFenced, fmt::format("partition {} {}: another aggregator has taken it",
                                              commit.partition.topic, commit.partition.partition));
+    // It did not land. The caller must get its turn: it answers revocations.
+    if (attempt == kMaxAttempts) return done;
+    pause_(std::chrono::milliseconds(attempt * 5));
   }
 }
 
@@ -663,8 +673,10 @@ Result<std::uint64_t> SqlStore::mails_waiting() {
 
 }  // namespace
 
-std::unique_ptr<Store> make_sql_store(std::unique_ptr<SqlConnection> connection) {
-  return std::make_unique<SqlStore>(std::move(connection));
+void sleep_for(std::chrono::milliseconds pause) { std::this_thread::sleep_for(pause); }
+
+std::unique_ptr<Store> make_sql_store(std::unique_ptr<SqlConnection> connection, RetryPause pause) {
+  return std::make_unique<SqlStore>(std::move(connection), std::move(pause));
 }
 
 }  // namespace weir

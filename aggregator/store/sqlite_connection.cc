@@ -35,6 +35,9 @@ class SqliteConnection : public SqlConnection {
 
   [[nodiscard]] Result<std::vector<SqlRow>> query(std::string_view sql,
                                                   const std::vector<SqlValue>& parameters) override {
+    // Busy at BEGIN there is no transaction yet, with a full disk SQLite has rolled it back itself.
+    if (sql == "ROLLBACK" && database_ != nullptr && sqlite3_get_autocommit(database_) != 0)
+      return std::vector<SqlRow>{};
     auto& statement = statements_[std::string(sql)];
     if (statement == nullptr &&
         sqlite3_prepare_v3(database_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,

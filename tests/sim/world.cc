@@ -137,8 +137,10 @@ class World {
   }
   void add_agent(std::size_t number, std::uint64_t seed);
   std::unique_ptr<Store> open_store(AggregatorHost* of = nullptr) {
-    return make_sql_store(std::make_unique<SimConnection>(
-        database_, random_, of == nullptr ? no_faults_ : store_faults_, [this, of] { at_begin(of); }));
+    return make_sql_store(
+        std::make_unique<SimConnection>(database_, random_, of == nullptr ? no_faults_ : store_faults_,
+                                        [this, of] { at_begin(of); }),
+        [](std::chrono::milliseconds) {});  // no real time passes here
   }
   void start(AgentHost& agent);
   void stop(AgentHost& agent);

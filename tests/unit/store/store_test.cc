@@ -4,33 +4,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <sstream>
 #include <thread>
 
 #include "aggregator/store/sql_connection.h"
+#include "tests/unit/store/backend.h"
 #include "tests/unit/temp_folder.h"
 
 namespace weir {
 namespace {
 
+using testing::Backend;
 using ::testing::HasSubstr;
+using testing::mysql_config;
 using testing::TempFolder;
 
 const PartitionKey kPartition{"access", 0};
-
-MysqlConfig mysql_config() {
-  MysqlConfig config;
-  const char* facts = std::getenv("WEIR_TEST_MYSQL");
-  const char* password = std::getenv("WEIR_TEST_MYSQL_PASSWORD");
-  if (facts == nullptr || password == nullptr)
-    throw std::runtime_error("run this by tests/parts/with-mariadb");
-  std::istringstream(facts) >> config.port >> config.user >> config.database;
-  config.password = password;
-  return config;
-}
-
-enum class Backend { kSqlite, kMysql };
 
 class StoreTest : public ::testing::TestWithParam<Backend> {
  protected:
@@ -455,63 +443,6 @@ TEST_P(StoreTest, PartitionsOfTheSameWindowsCommitAtOnce) {
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(failed, 0);
   EXPECT_EQ(total_requests(store()), static_cast<std::uint64_t>(kThreads * kCommits));
-}
-
-// A connection whose COMMIT loses its answer, before or after it took effect.
-class LossyConnection : public SqlConnection {
- public:
-  LossyConnection(std::unique_ptr<SqlConnection> inner, bool lands)
-      : inner_(std::move(inner)), lands_(lands) {}
-  Result<std::vector<SqlRow>> query(std::string_view text, const std::vector<SqlValue>& parameters) override {
-    if (armed && text == "COMMIT") {
-      armed = false;
-      connected_ = false;
-      const auto done = inner_->query(lands_ ? "COMMIT" : "ROLLBACK");
-      if (!done) return done;
-      return fail(Code::kUnavailable, "connection lost");
-    }
-    return inner_->query(text, parameters);
-  }
-  [[nodiscard]] std::uint64_t affected_rows() const override { return inner_->affected_rows(); }
-  [[nodiscard]] bool connected() const override { return connected_ && inner_->connected(); }
-  Result<void> connect() override {
-    connected_ = true;
-    return inner_->connected() ? Result<void>{} : inner_->connect();
-  }
-  [[nodiscard]] std::string_view begin_sql() const override { return inner_->begin_sql(); }
-  [[nodiscard]] std::string_view column_type(std::string_view portable) const override {
-    return inner_->column_type(portable);
-  }
-  Result<void> lock_schema() override { return inner_->lock_schema(); }
-  void unlock_schema() override { inner_->unlock_schema(); }
-  bool armed = false;
-
- private:
-  std::unique_ptr<SqlConnection> inner_;
-  bool lands_;
-  bool connected_ = true;
-};
-
-TEST_P(StoreTest, ACommitWhoseAnswerWasLostCountsOnce) {
-  for (const bool lands : {true, false}) {
-    const PartitionKey partition{"access", lands ? 1 : 2};
-    auto connection = std::make_unique<LossyConnection>(std::move(*connect()), lands);
-    auto* lossy = connection.get();
-    const auto own = make_sql_store(std::move(connection));
-    const auto owned = own->acquire(partition, "one").value();
-    lossy->armed = true;
-    const auto commit = commit_of(owned, 10, {{{600, "a", "web1", 200}, sum_of(3, 300)}}, partition);
-    const auto done = own->commit(commit);
-    ASSERT_FALSE(lossy->armed);
-    // Either it is resolved here, or the caller is told that nothing was committed.
-    if (!done) {
-      EXPECT_EQ(done.error().code, Code::kUnavailable);
-      EXPECT_FALSE(lands) << "it was committed: " << done.error().what;
-      ASSERT_TRUE(own->commit(commit).has_value());
-    }
-    EXPECT_EQ(own->acquire(partition, "two")->next_offset, 10);
-  }
-  EXPECT_EQ(total_requests(store()), 6U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreTest, ::testing::Values(Backend::kSqlite));

@@ -1,0 +1,123 @@
+// A connection that fails where the test says, as a database fails: what was open is rolled back
+// when the connection is lost or a deadlock chose it, and an answer may be lost after the deed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "aggregator/store/sql_connection.h"
+
+namespace weir::testing {
+
+enum class Fault {
+  kNone,
+  kFailBefore,   // the connection is lost, the statement not done
+  kFailAfter,    // the statement is done, its answer and the connection are lost
+  kDeadlock,     // the database has rolled the transaction back
+  kLockTimeout,  // the statement is not done, the transaction still open
+  kReadOnly,     // a fail-over: refused, the connection closed as MySQL's is
+  kDiskFull,     // the statement is not done, the transaction still open
+};
+
+class FaultConnection : public SqlConnection {
+ public:
+  // `inner` may be shared: several stores on one database, as long as one at a time has a
+  // transaction. `decide` is asked before each statement, and before "LOCK SCHEMA" and
+  // "UNLOCK SCHEMA"; connect() does not fail.
+  FaultConnection(std::shared_ptr<SqlConnection> inner, std::function<Fault(std::string_view sql)> decide)
+      : inner_(std::move(inner)), decide_(std::move(decide)) {}
+  ~FaultConnection() override { disconnect(); }
+  FaultConnection(const FaultConnection&) = delete;
+  FaultConnection& operator=(const FaultConnection&) = delete;
+
+  [[nodiscard]] Result<std::vector<SqlRow>> query(std::string_view sql,
+                                                  const std::vector<SqlValue>& parameters) override {
+    if (!connected_) return lost();
+    const Fault fault = decide_(sql);
+    if (fault != Fault::kNone && fault != Fault::kFailAfter) return refuse(fault);
+    auto rows = inner_->query(sql, parameters);
+    affected_ = inner_->affected_rows();
+    if (rows && sql == begin_sql()) in_transaction_ = true;
+    if (rows && (sql == "COMMIT" || sql == "ROLLBACK")) in_transaction_ = false;
+    if (fault != Fault::kFailAfter) return rows;
+    disconnect();
+    return lost();
+  }
+  [[nodiscard]] std::uint64_t affected_rows() const override { return affected_; }
+  [[nodiscard]] bool connected() const override { return connected_; }
+  // Whatever was open on the old connection is rolled back, as when it is closed.
+  [[nodiscard]] Result<void> connect() override {
+    disconnect();
+    if (!inner_->connected()) {
+      if (auto connected = inner_->connect(); !connected) return connected;
+    }
+    connected_ = true;
+    return {};
+  }
+  [[nodiscard]] std::string_view begin_sql() const override { return inner_->begin_sql(); }
+  [[nodiscard]] std::string_view column_type(std::string_view portable) const override {
+    return inner_->column_type(portable);
+  }
+  [[nodiscard]] Result<void> lock_schema() override {
+    if (!connected_) return lost();
+    const Fault fault = decide_("LOCK SCHEMA");
+    if (fault != Fault::kNone && fault != Fault::kFailAfter) return std::unexpected(refuse(fault).error());
+    auto locked = inner_->lock_schema();
+    schema_locked_ = locked.has_value();
+    if (fault != Fault::kFailAfter) return locked;
+    disconnect();
+    return lost();
+  }
+  void unlock_schema() override {
+    if (!connected_ || !schema_locked_) return;
+    const Fault fault = decide_("UNLOCK SCHEMA");
+    if (fault == Fault::kNone || fault == Fault::kFailAfter) {
+      schema_locked_ = false;
+      inner_->unlock_schema();
+    }
+    if (fault != Fault::kNone) disconnect();
+  }
+
+ private:
+  [[nodiscard]] static std::unexpected<Error> lost() {
+    return fail(Code::kUnavailable, "store: the test lost the connection");
+  }
+  [[nodiscard]] std::unexpected<Error> refuse(Fault fault) {
+    switch (fault) {
+      case Fault::kDeadlock:
+        roll_back();
+        return fail(Code::kFull, "store: the test's deadlock");
+      case Fault::kLockTimeout:
+        return fail(Code::kFull, "store: the test's lock wait time-out");
+      case Fault::kDiskFull:
+        return fail(Code::kIo, "store: the test's disk is full");
+      case Fault::kReadOnly:
+        disconnect();
+        return fail(Code::kUnavailable, "store: the test's server is read only");
+      default:
+        disconnect();
+        return lost();
+    }
+  }
+  void roll_back() {
+    if (std::exchange(in_transaction_, false) || schema_locked_)
+      static_cast<void>(inner_->query("ROLLBACK", {}));
+  }
+  void disconnect() {
+    roll_back();
+    if (std::exchange(schema_locked_, false)) inner_->unlock_schema();
+    connected_ = false;
+  }
+
+  std::shared_ptr<SqlConnection> inner_;
+  std::function<Fault(std::string_view)> decide_;
+  std::uint64_t affected_ = 0;
+  bool connected_ = true;
+  bool in_transaction_ = false;
+  bool schema_locked_ = false;
+};
+
+}  // namespace weir::testing
