@@ -9,6 +9,7 @@
 
 #include "aggregator/commands.h"
 #include "aggregator/load_config.h"
+#include "aggregator/open_for_reading.h"
 #include "aggregator/report_command.h"
 #include "common/exit_codes.h"
 #include "common/man_page.h"
@@ -123,18 +124,8 @@ int start_report(Arguments& arguments) {
   if (arguments.store.empty() == arguments.config.empty()) {
     return usage("report traffic needs a store", "give --store FILE or --config FILE");
   }
-  AggregatorConfig config;
-  config.sqlite_path = arguments.store;
-  if (!arguments.config.empty()) {
-    auto loaded = load_or_print(arguments.config);
-    if (!loaded) return kExitConfig;
-    config = std::move(*loaded);
-  }
-  auto store = config.mysql ? open_mysql(*config.mysql) : open_sqlite_readonly(config.sqlite_path);
-  if (!store) {
-    print_error(kProgram, store.error());
-    return kExitStore;
-  }
+  const auto store = open_for_reading(arguments.store, arguments.config);
+  if (!store) return store.error();
   arguments.report.by = split_commas(arguments.by);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return report_traffic(**store, arguments.report,

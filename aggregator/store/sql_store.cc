@@ -52,6 +52,7 @@ class SqlStore : public Store {
   explicit SqlStore(std::unique_ptr<SqlConnection> connection) : db_(std::move(connection)) {}
 
   [[nodiscard]] Result<void> migrate() override;
+  [[nodiscard]] Result<int> schema_version() override;
   [[nodiscard]] Result<PartitionState> acquire(const PartitionKey& partition,
                                                std::string_view owner) override;
   [[nodiscard]] Result<std::vector<SourceState>> load_sources(const std::vector<SourceId>& ids) override;
@@ -200,6 +201,19 @@ Result<void> SqlStore::migrate() {
   }
   db_->unlock_schema();
   return done;
+}
+
+Result<int> SqlStore::schema_version() {
+  const auto rows = ask("SELECT value FROM meta WHERE name = ?", {std::string("schema_version")});
+  if (!rows && (rows.error().code == Code::kUnavailable || rows.error().code == Code::kFull))
+    return std::unexpected(rows.error());
+  if (!rows || rows->empty()) {
+    return fail(Code::kNotFound,
+                fmt::format("store: it has no tables of weir ({})",
+                            rows ? std::string("meta has no schema_version") : rows.error().what),
+                "name the store that weir-aggregator writes, or start weir-aggregator once: it makes them");
+  }
+  return static_cast<int>(number(rows->front().front()));
 }
 
 // Each step asks whether it was done: MySQL commits each of them by itself.

@@ -116,6 +116,8 @@ class Store {
   virtual ~Store() = default;
   // Creates or migrates the schema. kInvalid when it is newer than this program knows.
   [[nodiscard]] virtual Result<void> migrate() = 0;
+  // What the tables have; changes nothing. kNotFound when they are no tables of weir.
+  [[nodiscard]] virtual Result<int> schema_version() = 0;
 
   // Takes the partition: epoch + 1. Whoever held it is fenced from now on.
   [[nodiscard]] virtual Result<PartitionState> acquire(const PartitionKey& partition,

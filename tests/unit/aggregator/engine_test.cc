@@ -40,6 +40,7 @@ class FakeStore : public Store {
   explicit FakeStore(Database& database) : database_(database) {}
 
   Result<void> migrate() override { return check(); }
+  Result<int> schema_version() override { return kSchemaVersion; }
   Result<PartitionState> acquire(const PartitionKey& partition, std::string_view) override {
     if (auto up = check(); !up) return std::unexpected(up.error());
     ++database_.partitions[partition].epoch;

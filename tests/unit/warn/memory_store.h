@@ -46,6 +46,7 @@ class MemoryStore : public Store {
   explicit MemoryStore(std::shared_ptr<MemoryTables> tables) : tables_(std::move(tables)) {}
 
   Result<void> migrate() override { return {}; }
+  Result<int> schema_version() override { return kSchemaVersion; }
   Result<PartitionState> acquire(const PartitionKey&, std::string_view) override { return away(); }
   Result<std::vector<SourceState>> load_sources(const std::vector<SourceId>&) override { return away(); }
   Result<void> commit(const Commit&) override { return away(); }
