@@ -80,6 +80,7 @@ class FakeStore : public Store {
   Result<std::vector<SourceState>> all_sources(std::size_t) override { return unused(); }
   Result<std::vector<AgentState>> agents() override { return unused(); }
   Result<DeadLetters> dead_letters(std::size_t) override { return unused(); }
+  Result<std::vector<DeadLetter>> lost_offsets(std::size_t) override { return unused(); }
   Result<std::vector<AlertState>> alerts() override { return unused(); }
   Result<void> save_alerts(const std::vector<AlertState>&, const std::vector<OutboxMail>&) override {
     return unused();
