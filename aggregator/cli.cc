@@ -7,8 +7,10 @@
 #include <cstdio>
 #include <exception>
 
+#include "aggregator/audit_command.h"
 #include "aggregator/commands.h"
 #include "aggregator/load_config.h"
+#include "aggregator/open_for_reading.h"
 #include "aggregator/report_command.h"
 #include "common/exit_codes.h"
 #include "common/man_page.h"
@@ -26,6 +28,7 @@ struct Arguments {
   LocalOptions local;
   std::string format_name, log_format;
   ReportOptions report;
+  AuditOptions audit;
   std::string by;
   std::string store;
 };
@@ -87,6 +90,20 @@ void add_report(CLI::App& app, Arguments& arguments) {
   traffic->add_option("--host", arguments.report.host, "This host alone");
 }
 
+void add_audit(CLI::App& app, Arguments& arguments) {
+  auto* audit = app.add_subcommand("audit", "Was every byte counted? Bytes, lines and losses of each log");
+  auto* store = audit->add_option("--store", arguments.store, "SQLite file")->type_name("FILE");
+  audit->add_option("--config", arguments.config, "Configuration that names the store")
+      ->excludes(store)
+      ->type_name("FILE");
+  audit->add_option("--format", arguments.audit.format, "table or json")->capture_default_str();
+  audit
+      ->add_option(
+          "--agent-status", arguments.audit.agent_status,
+          "What agents have shipped, compared with the store: files made by weir-agent status --json")
+      ->type_name("FILE");
+}
+
 int usage(const std::string& what, const std::string& hint) {
   print_error(kProgram, Error{Code::kInvalid, what, hint});
   return kExitUsage;
@@ -123,22 +140,20 @@ int start_report(Arguments& arguments) {
   if (arguments.store.empty() == arguments.config.empty()) {
     return usage("report traffic needs a store", "give --store FILE or --config FILE");
   }
-  AggregatorConfig config;
-  config.sqlite_path = arguments.store;
-  if (!arguments.config.empty()) {
-    auto loaded = load_or_print(arguments.config);
-    if (!loaded) return kExitConfig;
-    config = std::move(*loaded);
-  }
-  auto store = config.mysql ? open_mysql(*config.mysql) : open_sqlite_readonly(config.sqlite_path);
-  if (!store) {
-    print_error(kProgram, store.error());
-    return kExitStore;
-  }
+  const auto store = open_for_reading(arguments.store, arguments.config);
+  if (!store) return store.error();
   arguments.report.by = split_commas(arguments.by);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return report_traffic(**store, arguments.report,
                         std::chrono::duration_cast<std::chrono::seconds>(now).count(), stdout);
+}
+
+int start_audit(const Arguments& arguments) {
+  if (arguments.store.empty() == arguments.config.empty())
+    return usage("audit needs a store", "give --store FILE or --config FILE");
+  const auto store = open_for_reading(arguments.store, arguments.config);
+  if (!store) return store.error();
+  return audit_command(**store, arguments.audit, stdout);
 }
 
 }  // namespace
@@ -156,6 +171,7 @@ int run_cli(int argc, char** argv) {
   add_check(app, arguments);
   add_local(app, arguments);
   add_report(app, arguments);
+  add_audit(app, arguments);
   for (CLI::App* sub : app.get_subcommands({})) sub->set_version_flag("--version", app.version());
   try {
     app.parse(argc, argv);
@@ -170,6 +186,7 @@ int run_cli(int argc, char** argv) {
   if (app.got_subcommand("run")) return run_command(arguments.config);
   if (app.got_subcommand("check")) return check_command(arguments.config, arguments.check_store);
   if (app.got_subcommand("local")) return start_local(arguments);
+  if (app.got_subcommand("audit")) return start_audit(arguments);
   const auto* report = app.get_subcommand("report");
   if (report->parsed() && report->got_subcommand("traffic")) return start_report(arguments);
   fmt::print(stderr, "{}", report->parsed() ? report->help() : app.help());

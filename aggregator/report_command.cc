@@ -1,6 +1,5 @@
 #include "aggregator/report_command.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <optional>
 #include <tuple>
 
+#include "aggregator/text_table.h"
 #include "common/exit_codes.h"
 #include "common/visible.h"
 
@@ -25,17 +25,6 @@ struct Total {
   WindowSum sum;
   std::array<std::uint64_t, 6> by_class{};  // index: status / 100
 };
-
-std::string iso(std::int64_t seconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
-}
-
-std::string grouped(std::uint64_t value) {
-  auto digits = fmt::format("{}", value);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<std::size_t>(at), ",");
-  return digits;
-}
 
 std::string human_bytes(std::uint64_t value) {
   constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
@@ -134,24 +123,6 @@ std::vector<std::string> measure_values(const WindowSum& sum) {
   // A log without request times has no latency; 0 would be a very good one.
   for (const double q : kQuantiles)
     out.push_back(sum.latency.empty() ? "" : fmt::format("{:.1f}", sum.latency.quantile_ms(q)));
-  return out;
-}
-
-// Columns as wide as they need; text to the left, numbers to the right.
-std::string aligned(const std::vector<std::vector<std::string>>& rows, std::size_t text_columns) {
-  std::vector<std::size_t> width(rows.front().size());
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i)
-      line += (i > 0 ? "  " : "") + (i < text_columns ? fmt::format("{:<{}}", row[i], width[i])
-                                                      : fmt::format("{:>{}}", row[i], width[i]));
-    while (line.ends_with(' ')) line.pop_back();
-    out += line + "\n";
-  }
   return out;
 }
 

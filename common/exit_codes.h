@@ -17,6 +17,7 @@ enum ExitCode : int {
   kExitStore = 7,         // the store cannot be opened, or refuses the password
   kExitSchemaTooNew = 8,  // the store was written by a newer weir
   kExitKafka = 9,         // a broker or topic that does not answer or does not exist
+  kExitNotWhole = 10,     // `audit`: bytes are missing, or not settled yet
   kExitNotDrained = 11,   // not everything in a file is acknowledged yet
 };
 
@@ -25,7 +26,8 @@ inline constexpr const char* kExitCodesText =
     "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 a log cannot be read, 4 mistakes in the "
     "configuration, "
     "5 another agent holds the state_dir, 6 the address cannot be listened on, 7 the store cannot be opened, "
-    "8 the store is of a newer weir, 9 no broker or topic, 11 not everything is shipped yet.";
+    "8 the store is of a newer weir, 9 no broker or topic, 10 the audit found bytes that are missing, "
+    "11 not everything is shipped yet.";
 
 // Prints "weir-agent: WHAT\n  HINT\n" to stderr, control characters made visible.
 void print_error(const char* program, const Error& error);

@@ -255,9 +255,12 @@ Answer Api::sources(const Params& params) {
   json list = json::array();
   for (const SourceState& source : *all) {
     json gaps = json::array();
-    for (const ByteRange& gap : source.coverage.gaps()) {
+    for (const Gap& gap : source.coverage.gaps()) {
       if (gaps.size() == kMaxGapsShown) break;
-      gaps.push_back({gap.begin, gap.end});
+      gaps.push_back({{"begin", gap.begin},
+                      {"end", gap.end},
+                      {"cause", to_string(gap.cause)},
+                      {"since_ms", time_json(gap.since_ms)}});
     }
     gap_total += source.coverage.gap_bytes();
     list.push_back({{"id", source.id.hex()},
@@ -368,17 +371,19 @@ Answer Api::health() {
   return answer;
 }
 
-Result<std::uint64_t> Api::gap_bytes() {
+Result<GapBytes> Api::gap_bytes() {
   {
     const std::lock_guard lock(mutex_);
     if (gap_bytes_ && now_ms_() - gap_bytes_at_ms_ < kRememberMs) return *gap_bytes_;
   }
-  const auto total = pool_.with<std::uint64_t>([](Store& store) -> Result<std::uint64_t> {
+  const auto total = pool_.with<GapBytes>([](Store& store) -> Result<GapBytes> {
     const auto all = store.all_sources(kMaxScanRows);
     if (!all) return std::unexpected(all.error());
-    std::uint64_t sum = 0;
-    for (const SourceState& source : *all) sum += source.coverage.gap_bytes();
-    return sum;
+    GapBytes sums;
+    for (const SourceState& source : *all) {
+      for (const Gap& gap : source.coverage.gaps()) sums[gap.cause] += gap.size();
+    }
+    return sums;
   });
   if (total) {
     const std::lock_guard lock(mutex_);

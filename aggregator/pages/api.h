@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "aggregator/pages/metrics.h"
 #include "aggregator/pages/pages.h"
 #include "aggregator/pages/query.h"
 #include "aggregator/pages/store_pool.h"
@@ -50,7 +51,7 @@ class Api {
   [[nodiscard]] Answer metrics();
   // Of all windows; nullopt: there are none. Remembered for a few seconds.
   [[nodiscard]] Result<std::optional<Extent>> extent();
-  [[nodiscard]] Result<std::uint64_t> gap_bytes();
+  [[nodiscard]] Result<GapBytes> gap_bytes();
 
   PagesConfig config_;
   StorePool pool_;
@@ -60,7 +61,7 @@ class Api {
   std::mutex mutex_;  // of what is remembered
   std::optional<Extent> extent_;
   std::int64_t extent_at_ms_ = 0;
-  std::optional<std::uint64_t> gap_bytes_;
+  std::optional<GapBytes> gap_bytes_;
   std::int64_t gap_bytes_at_ms_ = 0;
 };
 

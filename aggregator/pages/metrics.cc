@@ -2,11 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <iterator>
 #include <string_view>
 
 namespace weir {
 namespace {
+
+constexpr std::array kCauses = {LossCause::kNotReceived,     LossCause::kReleased,
+                                LossCause::kTruncatedUnread, LossCause::kDeletedUnread,
+                                LossCause::kUnreadable,      LossCause::kSkippedByOperator,
+                                LossCause::kRetention};
 
 class Exposition {
  public:
@@ -15,6 +21,12 @@ class Exposition {
     fmt::format_to(std::back_inserter(out_),
                    "# HELP weir_aggregator_{0} {1}\n# TYPE weir_aggregator_{0} {2}\n", name, help, type);
     fmt::format_to(std::back_inserter(out_), "weir_aggregator_{} {}\n", name, value);
+  }
+  // Another series of the metric that was added last.
+  void more(std::string_view name, std::string_view label, std::string_view label_value,
+            std::uint64_t value) {
+    fmt::format_to(std::back_inserter(out_), "weir_aggregator_{}{{{}=\"{}\"}} {}\n", name, label, label_value,
+                   value);
   }
   [[nodiscard]] std::string take() { return std::move(out_); }
 
@@ -25,7 +37,7 @@ class Exposition {
 }  // namespace
 
 std::string render_metrics(const EngineStatus& engine, const WarnerStatus& warner,
-                           std::optional<std::uint64_t> gap_bytes, std::int64_t now_ms) {
+                           const std::optional<GapBytes>& gap_bytes, std::int64_t now_ms) {
   Exposition text;
   text.add("messages_total", "counter", "Messages read from the source.", engine.messages);
   text.add("message_bytes_total", "counter", "Bytes of the messages read.", engine.message_bytes);
@@ -50,7 +62,17 @@ std::string render_metrics(const EngineStatus& engine, const WarnerStatus& warne
   text.add("mails_delivered_total", "counter", "Mails that a server took from this process.",
            warner.mails_delivered);
   text.add("store_up", "gauge", "1: the store answers.", gap_bytes ? 1 : 0);
-  if (gap_bytes) text.add("gap_bytes", "gauge", "Bytes of logs that never came: known loss.", *gap_bytes);
+  if (gap_bytes) {
+    std::uint64_t total = 0;
+    for (const auto& [cause, bytes] : *gap_bytes) total += bytes;
+    text.add("gap_bytes", "gauge", "Bytes of logs that never came: known loss. Without cause: all of them.",
+             total);
+    // Each of them always: an alert on a rise needs the 0 before it.
+    for (const LossCause cause : kCauses) {
+      const auto found = gap_bytes->find(cause);
+      text.more("gap_bytes", "cause", to_string(cause), found == gap_bytes->end() ? 0 : found->second);
+    }
+  }
   return text.take();
 }
 

@@ -2,15 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
 #include "aggregator/pages/pages.h"
+#include "proto/coverage.h"
 
 namespace weir {
 
+using GapBytes = std::map<LossCause, std::uint64_t>;
+
 // `gap_bytes`: nullopt while the store does not answer.
 [[nodiscard]] std::string render_metrics(const EngineStatus& engine, const WarnerStatus& warner,
-                                         std::optional<std::uint64_t> gap_bytes, std::int64_t now_ms);
+                                         const std::optional<GapBytes>& gap_bytes, std::int64_t now_ms);
 
 }  // namespace weir

@@ -501,14 +501,13 @@ void Settler::record_gap(const OffsetOutOfRange& gap, std::int64_t now_ms) {
       {.partition = gap.partition,
        .offset = gap.wanted,
        .source = {},
-       .reason =
-           gap.wanted <= gap.resumed_at
-               ? fmt::format("messages [{}, {}) are gone: the topic kept them for less time than the "
-                             "aggregator was away; raise the topic's retention",
-                             gap.wanted, gap.resumed_at)
-               : fmt::format("offset {} does not exist yet: the topic was created again or lost its end; "
-                             "went on at {}",
-                             gap.wanted, gap.resumed_at),
+       .reason = gap.wanted <= gap.resumed_at
+                     ? fmt::format("{}{}, {}) are gone: the topic kept them for less time than the "
+                                   "aggregator was away; raise the topic's retention",
+                                   kMessagesGone, gap.wanted, gap.resumed_at)
+                     : fmt::format("{}{} does not exist yet: the topic was created again or lost its end; "
+                                   "went on at {}",
+                                   kOffsetGone, gap.wanted, gap.resumed_at),
        .text = {},
        .seen_ms = now_ms});
   partition.next_apply = gap.resumed_at;

@@ -33,6 +33,26 @@ constexpr std::string_view kWindowColumns =
     "start_s, site, host, status, topic, partition_id, requests, bytes_sent, flow_bytes, request_bytes, "
     "request_time_ms, upstream_time_ms, latency";
 
+constexpr std::string_view kDeadLetterColumns =
+    "topic, partition_id, message_offset, line, source, reason, sample, seen_ms";
+static_assert(kMessagesGone.size() == 10 && kOffsetGone.size() == 7);
+constexpr std::string_view kSaysGone = "(SUBSTR(reason, 1, 10) = ? OR SUBSTR(reason, 1, 7) = ?)";
+
+Result<std::vector<DeadLetter>> letters_of(const Result<std::vector<SqlRow>>& rows) {
+  if (!rows) return std::unexpected(rows.error());
+  std::vector<DeadLetter> out;
+  for (const auto& row : *rows) {
+    out.push_back({{text(row[0]), static_cast<std::int32_t>(number(row[1]))},
+                   number(row[2]),
+                   static_cast<std::uint32_t>(number(row[3])),
+                   text(row[4]),
+                   text(row[5]),
+                   text(row[6]),
+                   number(row[7])});
+  }
+  return out;
+}
+
 Result<WindowSum> sum_of(const SqlRow& row, std::size_t at) {
   WindowSum sum;
   sum.requests = as_unsigned(row[at]);
@@ -53,6 +73,7 @@ class SqlStore : public Store {
       : db_(std::move(connection)), pause_(std::move(pause)) {}
 
   [[nodiscard]] Result<void> migrate() override;
+  [[nodiscard]] Result<int> schema_version() override;
   [[nodiscard]] Result<PartitionState> acquire(const PartitionKey& partition,
                                                std::string_view owner) override;
   [[nodiscard]] Result<std::vector<SourceState>> load_sources(const std::vector<SourceId>& ids) override;
@@ -68,6 +89,7 @@ class SqlStore : public Store {
   [[nodiscard]] Result<std::vector<SourceState>> all_sources(std::size_t max_rows) override;
   [[nodiscard]] Result<std::vector<AgentState>> agents() override;
   [[nodiscard]] Result<DeadLetters> dead_letters(std::size_t max_rows) override;
+  [[nodiscard]] Result<std::vector<DeadLetter>> lost_offsets(std::size_t max_rows) override;
   [[nodiscard]] Result<std::vector<AlertState>> alerts() override;
   [[nodiscard]] Result<void> save_alerts(const std::vector<AlertState>& states,
                                          const std::vector<OutboxMail>& mails) override;
@@ -122,7 +144,6 @@ class SqlStore : public Store {
   Result<void> write_windows(const Commit& commit);
   Result<void> write_sources(const std::vector<SourceState>& sources);
   Result<void> write_dead_letters(const Commit& commit);
-  Result<SourceState> source_of(const SqlRow& row);
 
   std::unique_ptr<SqlConnection> db_;
   RetryPause pause_;
@@ -209,6 +230,19 @@ Result<void> SqlStore::migrate() {
   return done;
 }
 
+Result<int> SqlStore::schema_version() {
+  const auto rows = ask("SELECT value FROM meta WHERE name = ?", {std::string("schema_version")});
+  if (!rows && (rows.error().code == Code::kUnavailable || rows.error().code == Code::kFull))
+    return std::unexpected(rows.error());
+  if (!rows || rows->empty()) {
+    return fail(Code::kNotFound,
+                fmt::format("store: it has no tables of weir ({})",
+                            rows ? std::string("meta has no schema_version") : rows.error().what),
+                "name the store that weir-aggregator writes, or start weir-aggregator once: it makes them");
+  }
+  return static_cast<int>(number(rows->front().front()));
+}
+
 // Each step asks whether it was done: MySQL commits each of them by itself.
 Result<void> SqlStore::migrate_from_1() {
   const auto n = db_->column_type("number");
@@ -264,21 +298,17 @@ constexpr std::string_view kSourceColumns =
     "id, agent_id, instance, host, input, path, origin, high_water, line_count, unparsed, filtered, "
     "first_seen_ms, last_seen_ms, version";
 
-Result<SourceState> SqlStore::source_of(const SqlRow& row) {
+Gap gap_of(const SqlRow& row, std::size_t at) {
+  return {as_unsigned(row[at]), as_unsigned(row[at + 1]), loss_cause_of(as_unsigned(row[at + 2])),
+          number(row[at + 3])};
+}
+
+Result<SourceState> source_of(const SqlRow& row, std::vector<Gap> gaps) {
   auto id = SourceId::from_hex(text(row[0]));
   if (!id) return std::unexpected(id.error());
-  auto gaps = db_->query(
-      "SELECT begin_offset, end_offset, cause, since_ms FROM source_gap WHERE source_id = ? ORDER BY "
-      "begin_offset",
-      {row[0]});
-  if (!gaps) return std::unexpected(gaps.error());
-  std::vector<Gap> ranges;
-  for (const auto& gap : *gaps)
-    ranges.emplace_back(as_unsigned(gap[0]), as_unsigned(gap[1]), loss_cause_of(as_unsigned(gap[2])),
-                        number(gap[3]));
   SourceState state;
   state.id = *id;
-  state.coverage = Coverage(as_unsigned(row[6]), as_unsigned(row[7]), ranges);
+  state.coverage = Coverage(as_unsigned(row[6]), as_unsigned(row[7]), std::move(gaps));
   if (!state.coverage.valid())
     return fail(Code::kCorrupt,
                 fmt::format("store: the coverage of source {} contradicts itself", text(row[0])),
@@ -296,6 +326,7 @@ Result<SourceState> SqlStore::source_of(const SqlRow& row) {
   state.version = as_unsigned(row[13]);
   return state;
 }
+constexpr std::size_t kSourceColumnCount = 14;
 
 Result<std::vector<SourceState>> SqlStore::load_sources(const std::vector<SourceId>& ids) {
   std::vector<SourceState> out;
@@ -303,7 +334,14 @@ Result<std::vector<SourceState>> SqlStore::load_sources(const std::vector<Source
     auto rows = ask(fmt::format("SELECT {} FROM source WHERE id = ?", kSourceColumns), {id.hex()});
     if (!rows) return std::unexpected(rows.error());
     if (rows->empty()) continue;
-    auto state = source_of(rows->front());
+    auto gaps = db_->query(
+        "SELECT begin_offset, end_offset, cause, since_ms FROM source_gap WHERE source_id = ? ORDER BY "
+        "begin_offset",
+        {id.hex()});
+    if (!gaps) return std::unexpected(gaps.error());
+    std::vector<Gap> ranges;
+    for (const auto& gap : *gaps) ranges.push_back(gap_of(gap, 0));
+    auto state = source_of(rows->front(), std::move(ranges));
     if (!state) return std::unexpected(state.error());
     out.push_back(std::move(*state));
   }
@@ -311,12 +349,22 @@ Result<std::vector<SourceState>> SqlStore::load_sources(const std::vector<Source
 }
 
 Result<std::vector<SourceState>> SqlStore::all_sources(std::size_t max_rows) {
-  auto rows = ask(
-      fmt::format("SELECT {} FROM source ORDER BY last_seen_ms DESC, id LIMIT {}", kSourceColumns, max_rows));
+  // One statement: a commit between two would show gaps above the high-water mark.
+  auto rows =
+      ask(fmt::format("SELECT {0}, begin_offset, end_offset, cause, since_ms FROM "
+                      "(SELECT {0} FROM source ORDER BY last_seen_ms DESC, id LIMIT {1}) newest "
+                      "LEFT JOIN source_gap ON source_id = id ORDER BY last_seen_ms DESC, id, begin_offset",
+                      kSourceColumns, max_rows));
   if (!rows) return std::unexpected(rows.error());
   std::vector<SourceState> out;
-  for (const auto& row : *rows) {
-    auto state = source_of(row);
+  for (std::size_t at = 0; at < rows->size();) {
+    const auto& row = (*rows)[at];
+    std::vector<Gap> gaps;
+    for (; at < rows->size() && (*rows)[at][0] == row[0]; ++at) {
+      // Without gaps a source has one row of NULLs, which read as 0; no gap is empty.
+      if (const auto gap = gap_of((*rows)[at], kSourceColumnCount); !gap.empty()) gaps.push_back(gap);
+    }
+    auto state = source_of(row, std::move(gaps));
     if (!state) return std::unexpected(state.error());
     out.push_back(std::move(*state));
   }
@@ -444,8 +492,11 @@ Result<void> SqlStore::write_dead_letters(const Commit& commit) {
                  key);
   if (!last) return std::unexpected(last.error());
   if (last->empty()) return {};
-  return run("DELETE FROM dead_letter WHERE topic = ? AND partition_id = ? AND message_offset <= ?",
-             {key[0], key[1], last->front().front()});
+  return run(
+      fmt::format("DELETE FROM dead_letter WHERE topic = ? AND partition_id = ? AND message_offset <= ? "
+                  "AND NOT {}",
+                  kSaysGone),
+      {key[0], key[1], last->front().front(), std::string(kMessagesGone), std::string(kOffsetGone)});
 }
 
 Result<void> SqlStore::commit(const Commit& commit) {
@@ -579,21 +630,20 @@ Result<Store::DeadLetters> SqlStore::dead_letters(std::size_t max_rows) {
   auto counts = ask("SELECT dead_letters FROM partition_state");
   if (!counts) return std::unexpected(counts.error());
   for (const auto& row : *counts) out.total += as_unsigned(row[0]);
-  auto rows =
-      ask(fmt::format("SELECT topic, partition_id, message_offset, line, source, reason, sample, seen_ms "
-                      "FROM dead_letter ORDER BY seen_ms DESC, message_offset DESC, line LIMIT {}",
-                      max_rows));
-  if (!rows) return std::unexpected(rows.error());
-  for (const auto& row : *rows) {
-    out.newest.push_back({{text(row[0]), static_cast<std::int32_t>(number(row[1]))},
-                          number(row[2]),
-                          static_cast<std::uint32_t>(number(row[3])),
-                          text(row[4]),
-                          text(row[5]),
-                          text(row[6]),
-                          number(row[7])});
-  }
+  auto letters =
+      letters_of(ask(fmt::format("SELECT {} FROM dead_letter ORDER BY seen_ms DESC, message_offset "
+                                 "DESC, line LIMIT {}",
+                                 kDeadLetterColumns, max_rows)));
+  if (!letters) return std::unexpected(letters.error());
+  out.newest = std::move(*letters);
   return out;
+}
+
+Result<std::vector<DeadLetter>> SqlStore::lost_offsets(std::size_t max_rows) {
+  return letters_of(ask(fmt::format("SELECT {} FROM dead_letter WHERE {} ORDER BY seen_ms DESC, topic, "
+                                    "partition_id, message_offset DESC, line LIMIT {}",
+                                    kDeadLetterColumns, kSaysGone, max_rows),
+                        {std::string(kMessagesGone), std::string(kOffsetGone)}));
 }
 
 Result<std::vector<AlertState>> SqlStore::alerts() {

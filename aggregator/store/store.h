@@ -51,6 +51,11 @@ struct DeadLetter {
   std::int64_t seen_ms = 0;
 };
 
+// How the reasons of those dead letters begin that say that messages are gone, not unreadable.
+// They are kept for good: what they tell is told nowhere else.
+inline constexpr std::string_view kMessagesGone = "messages [";
+inline constexpr std::string_view kOffsetGone = "offset ";
+
 struct AgentState {
   std::string agent_id, host;
   std::uint64_t instance = 0;
@@ -116,6 +121,8 @@ class Store {
   virtual ~Store() = default;
   // Creates or migrates the schema. kInvalid when it is newer than this program knows.
   [[nodiscard]] virtual Result<void> migrate() = 0;
+  // What the tables have; changes nothing. kNotFound when they are no tables of weir.
+  [[nodiscard]] virtual Result<int> schema_version() = 0;
 
   // Takes the partition: epoch + 1. Whoever held it is fenced from now on.
   [[nodiscard]] virtual Result<PartitionState> acquire(const PartitionKey& partition,
@@ -137,6 +144,8 @@ class Store {
     std::vector<DeadLetter> newest;
   };
   [[nodiscard]] virtual Result<DeadLetters> dead_letters(std::size_t max_rows) = 0;
+  // Those that say that messages are gone, newest first.
+  [[nodiscard]] virtual Result<std::vector<DeadLetter>> lost_offsets(std::size_t max_rows) = 0;
 
   // Warn. One transaction: the states and the mails, or neither.
   [[nodiscard]] virtual Result<std::vector<AlertState>> alerts() = 0;

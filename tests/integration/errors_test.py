@@ -82,6 +82,13 @@ listen = "{listen}"
         with sqlite3.connect(store) as database:
             self.assertGreater(database.execute("UPDATE meta SET value = 999").rowcount, 0)
         self.says("weir-aggregator", "local", "--once", "--store", store, log, code=8, what="999")
+        self.says("weir-aggregator", "report", "traffic", "--store", store, code=8, what="999")
+        with sqlite3.connect(store) as database:
+            database.execute("UPDATE meta SET value = 1")
+        self.says("weir-aggregator", "report", "traffic", "--store", store, code=7, what="schema version 1 is older")
+        empty = self.folder / "empty.db"
+        empty.touch()
+        self.says("weir-aggregator", "report", "traffic", "--store", empty, code=7, what="no tables of weir")
 
     def test_a_second_agent_on_the_state_dir_and_a_reload_with_a_mistake(self):
         log, port = self.folder / "a.log", free_port()

@@ -181,13 +181,21 @@ function showLoss(sources, dead) {
   find("gaps-line").textContent = lossy.length > 0
     ? `${bytes(sources.gap_bytes)} of ${lossy.length} ${lossy.length === 1 ? "log" : "logs"} never came.`
     : `Every byte of ${count(sources.sources.length)} ${sources.sources.length === 1 ? "log" : "logs"} is counted (${count(lines)} lines), none is missing.`;
-  find("gaps-table").hidden = lossy.length === 0;
-  fillTable(find("gaps-table"), [
+  // The newest first; of each log the API tells the first gaps alone, and how many there are.
+  const gaps = lossy.flatMap((source) => source.gaps.map((gap) => ({ ...gap, host: source.host, path: source.path })));
+  gaps.sort((a, b) => (b.since_ms ?? 0) - (a.since_ms ?? 0));
+  const allGaps = lossy.reduce((sum, source) => sum + source.gap_count, 0);
+  find("losses").hidden = gaps.length === 0;
+  find("losses-count").textContent = allGaps > Math.min(gaps.length, tableRows) ? `${Math.min(gaps.length, tableRows)} of ${count(allGaps)} gaps` : "";
+  fillTable(find("losses-table"), [
     { title: "Host", text: (row) => row.host },
     { title: "Log", text: (row) => row.path },
-    { title: "Missing", number: true, text: (row) => bytes(row.gap_bytes) },
-    { title: "First gap", text: (row) => (row.gaps.length > 0 ? `bytes ${row.gaps[0][0]} to ${row.gaps[0][1]}` : "") },
-  ], lossy.slice(0, tableRows));
+    { title: "From byte", number: true, text: (row) => row.begin },
+    { title: "To byte", number: true, text: (row) => row.end },
+    { title: "Missing", number: true, text: (row) => bytes(row.end - row.begin) },
+    { title: "Cause", text: (row) => row.cause },
+    { title: "Since", text: (row) => (row.since_ms ? time(row.since_ms) : "") },
+  ], gaps.slice(0, tableRows));
   find("dead-line").classList.toggle("bad", dead.total > 0);
   find("dead-line").textContent = dead.total > 0 ? `${count(dead.total)} ${dead.total === 1 ? "line or message" : "lines or messages"} could not be read.` : "No line and no message was unreadable.";
   find("dead-details").hidden = dead.newest.length === 0;

@@ -40,6 +40,7 @@ class FakeStore : public Store {
   explicit FakeStore(Database& database) : database_(database) {}
 
   Result<void> migrate() override { return check(); }
+  Result<int> schema_version() override { return kSchemaVersion; }
   Result<PartitionState> acquire(const PartitionKey& partition, std::string_view) override {
     if (auto up = check(); !up) return std::unexpected(up.error());
     ++database_.partitions[partition].epoch;
@@ -79,6 +80,7 @@ class FakeStore : public Store {
   Result<std::vector<SourceState>> all_sources(std::size_t) override { return unused(); }
   Result<std::vector<AgentState>> agents() override { return unused(); }
   Result<DeadLetters> dead_letters(std::size_t) override { return unused(); }
+  Result<std::vector<DeadLetter>> lost_offsets(std::size_t) override { return unused(); }
   Result<std::vector<AlertState>> alerts() override { return unused(); }
   Result<void> save_alerts(const std::vector<AlertState>&, const std::vector<OutboxMail>&) override {
     return unused();

@@ -108,13 +108,19 @@ TEST_F(ApiTest, HostileBytesAreStillJson) {
 TEST_F(ApiTest, GapsAreListedAndSummed) {
   SourceState source;
   source.id = {1, 2};
-  source.coverage = Coverage(0, 1000, {{100, 150}, {400, 410}});
+  source.coverage = Coverage(0, 1000, {{100, 150, LossCause::kDeletedUnread, 5000}, {400, 410}});
   tables->sources.push_back(source);
   const json out = get("/api/v1/sources");
   EXPECT_EQ(out["gap_bytes"], 60);
-  EXPECT_EQ(out["sources"][0]["gaps"], json::parse("[[100,150],[400,410]]"));
+  EXPECT_EQ(out["sources"][0]["gaps"],
+            json::parse(R"([{"begin":100,"end":150,"cause":"deleted unread","since_ms":5000},
+                           {"begin":400,"end":410,"cause":"not received","since_ms":null}])"));
   EXPECT_EQ(out["sources"][0]["id"].get<std::string>().size(), 32U);
-  EXPECT_THAT(api.get("/metrics", {}).body, HasSubstr("\nweir_aggregator_gap_bytes 60\n"));
+  const auto metrics = api.get("/metrics", {}).body;
+  EXPECT_THAT(metrics, HasSubstr("\nweir_aggregator_gap_bytes 60\n"
+                                 "weir_aggregator_gap_bytes{cause=\"not received\"} 10\n"));
+  EXPECT_THAT(metrics, HasSubstr("\nweir_aggregator_gap_bytes{cause=\"deleted unread\"} 50\n"));
+  EXPECT_THAT(metrics, HasSubstr("\nweir_aggregator_gap_bytes{cause=\"retention of the topic\"} 0\n"));
 }
 
 TEST_F(ApiTest, AgentsArePastOrNot) {
@@ -169,7 +175,7 @@ TEST(Metrics, HaveHelpTypeAndValue) {
   engine.last_commit_ms = 1000;
   WarnerStatus warner;
   warner.firing = 2;
-  const std::string text = render_metrics(engine, warner, 5, 3500);
+  const std::string text = render_metrics(engine, warner, GapBytes{{LossCause::kReleased, 5}}, 3500);
   EXPECT_THAT(text,
               HasSubstr("# HELP weir_aggregator_records_total Requests settled.\n"
                         "# TYPE weir_aggregator_records_total counter\nweir_aggregator_records_total 12\n"));

@@ -46,6 +46,7 @@ class MemoryStore : public Store {
   explicit MemoryStore(std::shared_ptr<MemoryTables> tables) : tables_(std::move(tables)) {}
 
   Result<void> migrate() override { return {}; }
+  Result<int> schema_version() override { return kSchemaVersion; }
   Result<PartitionState> acquire(const PartitionKey&, std::string_view) override { return away(); }
   Result<std::vector<SourceState>> load_sources(const std::vector<SourceId>&) override { return away(); }
   Result<void> commit(const Commit&) override { return away(); }
@@ -81,6 +82,7 @@ class MemoryStore : public Store {
   Result<std::vector<SourceState>> all_sources(std::size_t) override { return copy(tables_->sources); }
   Result<std::vector<AgentState>> agents() override { return copy(tables_->agents); }
   Result<DeadLetters> dead_letters(std::size_t) override { return copy(tables_->dead_letters); }
+  Result<std::vector<DeadLetter>> lost_offsets(std::size_t) override { return away(); }
 
   Result<std::vector<AlertState>> alerts() override {
     const std::lock_guard lock(tables_->mutex);
