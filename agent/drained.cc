@@ -38,17 +38,19 @@ Result<bool> ends_at(Content& content, std::uint64_t offset, const FileFacts& fi
   return *got == 0 && content.complete();
 }
 
-// Sources that may be this file's: the same file; else a source whose copy it is, which is
-// rotated further than its original.
-Result<std::vector<const RegistryEntry*>> candidates(const std::string& path, Content& content,
-                                                     const std::vector<RegistryEntry>& entries,
-                                                     const FileFacts& file, bool& by_content) {
+std::vector<const RegistryEntry*> of_the_file(const std::vector<RegistryEntry>& entries,
+                                              const FileFacts& file) {
   std::vector<const RegistryEntry*> found;
   for (const auto& entry : entries) {
     if (is_file(entry, file)) found.push_back(&entry);
   }
-  by_content = found.empty();
-  if (!by_content) return found;
+  return found;
+}
+
+// Sources whose copy it may be: a copy is rotated further than its original.
+Result<std::vector<const RegistryEntry*>> of_its_originals(const std::string& path, Content& content,
+                                                           const std::vector<RegistryEntry>& entries) {
+  std::vector<const RegistryEntry*> found;
   const auto line = first_data_line(content);
   if (!line) return std::unexpected(line.error());
   if (line->empty()) return found;
@@ -57,6 +59,27 @@ Result<std::vector<const RegistryEntry*>> candidates(const std::string& path, Co
     if (entry.line_hash == line_hash && entry.acknowledged_offset >= kProofByContentBytes &&
         log_family(entry.path) == log_family(path) && older_generation(path, entry.path))
       found.push_back(&entry);
+  }
+  return found;
+}
+
+// How far those of `entries` are acknowledged that have the file's bytes; nothing when none has.
+struct Acknowledged {
+  std::uint64_t offset = 0;
+  bool all = false;
+};
+Result<std::optional<Acknowledged>> furthest(const std::vector<const RegistryEntry*>& entries,
+                                             Content& content, const FileFacts& file, bool by_content) {
+  std::optional<Acknowledged> found;
+  for (const auto* entry : entries) {
+    const auto ours = proved(content, *entry, by_content);
+    if (!ours) return std::unexpected(ours.error());
+    // More than there is: of what was there before a truncation.
+    const bool more = !content.compressed() && entry->acknowledged_offset > file.size_bytes;
+    if (!*ours || more || (found && found->offset >= entry->acknowledged_offset)) continue;
+    const auto all = ends_at(content, entry->acknowledged_offset, file);
+    if (!all) return std::unexpected(all.error());
+    found = Acknowledged{entry->acknowledged_offset, *all};
   }
   return found;
 }
@@ -87,25 +110,17 @@ Result<DrainState> drain_state(const std::string& path, const std::vector<Regist
   const auto file = (*content)->facts();
   if (!file) return std::unexpected(file.error());
   if (file->size_bytes == 0) return DrainState{true, path + ": is empty"};
-  bool by_content = false;
-  const auto known = candidates(path, **content, entries, *file, by_content);
-  if (!known) return std::unexpected(known.error());
-  std::optional<std::uint64_t> acknowledged;
-  for (const auto* entry : *known) {
-    const auto ours = proved(**content, *entry, by_content);
-    if (!ours) return std::unexpected(ours.error());
-    // More than there is: of what was there before a truncation.
-    const bool more = !(*content)->compressed() && entry->acknowledged_offset > file->size_bytes;
-    if (!*ours || more) continue;
-    const auto all = ends_at(**content, entry->acknowledged_offset, *file);
-    if (!all) return std::unexpected(all.error());
-    if (*all)
-      return DrainState{true,
-                        fmt::format("{}: all {} bytes are acknowledged", path, entry->acknowledged_offset)};
-    acknowledged = std::max(acknowledged.value_or(0), entry->acknowledged_offset);
+  auto acknowledged = furthest(of_the_file(entries, *file), **content, *file, false);
+  if (acknowledged && !*acknowledged) {
+    const auto originals = of_its_originals(path, **content, entries);
+    if (!originals) return std::unexpected(originals.error());
+    acknowledged = furthest(*originals, **content, *file, true);
   }
-  if (!acknowledged) return DrainState{false, path + ": the agent has shipped nothing of it (yet)"};
-  return DrainState{false, not_drained(path, **content, *acknowledged, *file)};
+  if (!acknowledged) return std::unexpected(acknowledged.error());
+  if (!*acknowledged) return DrainState{false, path + ": the agent has shipped nothing of it (yet)"};
+  const auto [offset, all] = **acknowledged;
+  if (all) return DrainState{true, fmt::format("{}: all {} bytes are acknowledged", path, offset)};
+  return DrainState{false, not_drained(path, **content, offset, *file)};
 }
 
 Result<DrainState> wait_until_drained(const std::function<Result<DrainState>()>& look,
@@ -115,7 +130,9 @@ Result<DrainState> wait_until_drained(const std::function<Result<DrainState>()>&
   for (;;) {
     auto state = look();
     const auto left = std::chrono::milliseconds(deadline - clock.steady_ms());
-    if (!state || state->drained || left.count() <= 0) return state;
+    // What is being made this moment (a registry, a compressed file) is readable soon.
+    const bool may_pass = !state && (state.error().code == Code::kIo || state.error().code == Code::kCorrupt);
+    if ((!state && !may_pass) || (state && state->drained) || left.count() <= 0) return state;
     pause(std::min(left, kLookAgain));
   }
 }

@@ -28,7 +28,7 @@ struct DrainState {
                                              const FileSystem& files);
 
 // Looks every 100 ms until it is drained or `wait` is over; the last look's answer. `pause` waits
-// for so long. Errors: those of `look`, at once.
+// for so long. Errors: those of `look`; kIo and kCorrupt, which may pass, only after the wait.
 [[nodiscard]] Result<DrainState> wait_until_drained(
     const std::function<Result<DrainState>()>& look, std::chrono::milliseconds wait, const Clock& clock,
     const std::function<void(std::chrono::milliseconds)>& pause);

@@ -118,13 +118,14 @@ int registry_set_offset_command(const std::string& state_dir, const std::string&
   const auto change = change_offset(*entry, offset, content->get(), system_clock().wall_ms());
   if (!change) return fail_with(change.error(), kExitUsage);
   (*registry)->put(change->entry);
-  if (change->loss) (*registry)->add_loss(*change->loss);
+  const auto& loss = change->loss;
+  if (loss) (*registry)->add_loss(*loss);
   if (const auto kept = (*registry)->flush(); !kept) return fail_with(kept.error(), kExitFailed);
   fmt::print("source {}: offset {} -> {} of {}\n", entry->id.hex(), entry->acknowledged_offset, offset,
              visible(entry->path));
-  if (change->loss) {
-    fmt::print("{} bytes are skipped; the aggregator is told with the next start ({})\n",
-               change->loss->range.size(), to_string(change->loss->cause));
+  if (loss) {
+    fmt::print("{} bytes are skipped; the aggregator is told with the next start ({})\n", loss->range.size(),
+               to_string(loss->cause));
   }
   return kExitOk;
 }

@@ -126,6 +126,14 @@ TEST_F(Drained, ACopyOfADrainedSourceIsDrainedUnderItsOtherName) {
   EXPECT_FALSE(state_of(write("b.log.1", text), {entry}).drained);  // of another log
 }
 
+TEST_F(Drained, ACopyInAFileWhoseInodeWasAnothersIsDrainedToo) {
+  const auto text = many_lines();
+  const auto entry = entry_of(write("a.log", text), text.size());
+  auto deleted = entry_of(write("a.log.1", text), 5);
+  deleted.tail_hash = "of other bytes";
+  EXPECT_TRUE(state_of(path("a.log.1"), {deleted, entry}).drained);
+}
+
 TEST_F(Drained, ANewFileThatBeginsLikeItsPredecessorIsNotACopyOfIt) {
   const auto text = many_lines();
   auto entry = entry_of(write("a.log", text), text.size());
@@ -182,11 +190,26 @@ TEST(WaitUntilDrained, WithoutWaitingLooksOnce) {
   EXPECT_EQ(looks, 1);
 }
 
-TEST(WaitUntilDrained, AnErrorEndsTheWait) {
+TEST(WaitUntilDrained, WhatIsNotThereEndsTheWait) {
   StepClock clock;
   const auto state = wait_until_drained([]() -> Result<DrainState> { return fail(Code::kNotFound, "gone"); },
                                         30s, clock, [](std::chrono::milliseconds) { FAIL(); });
   EXPECT_FALSE(state);
+}
+
+TEST(WaitUntilDrained, WhatCannotBeReadIsLookedAtAgain) {
+  StepClock clock;
+  int looks = 0;
+  const auto look = [&]() -> Result<DrainState> {
+    if (++looks < 3) return fail(Code::kIo, "no such table: source");
+    return DrainState{true, ""};
+  };
+  const auto pause = [&](std::chrono::milliseconds time) { clock.now_ms += time.count(); };
+  const auto state = wait_until_drained(look, 30s, clock, pause);
+  ASSERT_TRUE(state);
+  EXPECT_TRUE(state->drained);
+  looks = -1000;
+  EXPECT_FALSE(wait_until_drained(look, 200ms, clock, pause));
 }
 
 TEST_F(Drained, TheCommandEndsWithACodeOfItsOwn) {
