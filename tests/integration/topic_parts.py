@@ -1,0 +1,252 @@
+"""A topic, its agent, aggregators and tables, several to one Kafka and one MariaDB; and logs whose truth is known."""
+
+import collections
+import contextlib
+import pathlib
+import random
+import shutil
+import subprocess
+import tempfile
+import threading
+import urllib.request
+
+from kafka_client import Consumer
+from weir_parts import LOG_FORMAT, PARTS, WeirTest, await_fact, free_port, part
+
+STATUS = (200, 200, 200, 206, 301, 404, 500, 503)
+
+
+class Logs:
+    """Logs that grow, and what is in them. The bytes of each line differ, so that one lost and one doubled do not cancel out."""
+
+    def __init__(self, folder, names):
+        folder.mkdir()
+        self.folder, self.written, self.numbers = folder, 0, random.Random(4)
+        self.files = {folder / f"{name}.log": f"{name}.example" for name in names}
+        self.truth = collections.defaultdict(lambda: (0, 0))
+
+    def line(self, site):
+        self.written += 1
+        status, size = self.numbers.choice(STATUS), self.numbers.randrange(1 << 30)
+        requests, sent = self.truth[(site, str(status))]
+        self.truth[(site, str(status))] = (requests + 1, sent + size)
+        return (f'192.0.2.{self.written % 250} - - [24/Nov/2026:10:{self.written // 60 % 60:02d}:{self.written % 60:02d} +0000] '
+                f'"GET /?id={self.written} HTTP/1.1" {status} {size} "-" "test" "-" {site} 0.012\n')
+
+    def write(self, lines, names=None):
+        """`lines` more, spread over the files (or those named)."""
+        files = [(f, s) for f, s in self.files.items() if names is None or f.stem in names]
+        for i, (file, site) in enumerate(files):
+            with open(file, "a") as log:
+                log.writelines(self.line(site) for _ in range(len(range(i, lines, len(files)))))
+
+    @contextlib.contextmanager
+    def flowing(self, lines=80):
+        """Some thousand lines a second, by a writer of their own."""
+        end = threading.Event()
+
+        def flow():
+            while not end.wait(0.02):
+                self.write(lines)
+
+        writer = threading.Thread(target=flow)
+        writer.start()
+        try:
+            yield
+        finally:
+            end.set()
+            writer.join()
+
+
+class Case:
+    def __init__(self, test, name, partitions=1, files=4, topic_config=()):
+        self.test, self.name, self.partitions = test, name, partitions
+        self.folder = test.folder
+        self.logs = Logs(self.folder / "logs", [f"{name}-{i}" for i in range(files)])
+        self.ports, self.agent_port = {}, free_port()
+        part("kafka", "topic", test.kafka_folder, name, partitions, *topic_config)
+        self.sql(f"CREATE DATABASE `{name}`; GRANT ALL ON `{name}`.* TO weir@'%'; GRANT ALL ON `{name}`.* TO weir@localhost", "")
+
+    def tool(self, tool, *arguments):
+        done = subprocess.run([PARTS / "kafka", "tool", self.test.kafka_folder, f"org.apache.kafka.tools.{tool}", *arguments],
+                              capture_output=True, text=True, timeout=300, check=False)
+        self.test.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def sql(self, statement, database=None):
+        command = ["mariadb", "--no-defaults", f"--socket={self.test.database['socket']}", "-u", "root", "-N", "-B", "-e", statement]
+        done = subprocess.run(command + [self.name if database is None else database] * (database != ""), capture_output=True, text=True,
+                              timeout=60, check=True)
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def agent(self, acks='"all"', librdkafka="", brokers=None):
+        config = self.folder / "agent.toml"
+        config.write_text(f"""
+[agent]
+id = "{self.name}"
+state_dir = "{self.folder}/agent"
+[format.weir]
+nginx = '{LOG_FORMAT}'
+[[input]]
+name = "web"
+paths = ["{self.logs.folder}/*.log"]
+format = "weir"
+[output.kafka]
+brokers = [{", ".join(f'"{b}"' for b in (brokers or self.test.brokers).split(","))}]
+topic = "{self.name}"
+acks = {acks}
+[output.kafka.librdkafka]
+"reconnect.backoff.max.ms" = "500"
+{librdkafka}
+[ship]
+flush_interval = "50ms"
+batch_max_bytes = "16KiB"
+heartbeat_interval = "1s"
+[tail]
+scan_interval = "1s"
+[metrics]
+listen = "127.0.0.1:{self.agent_port}"
+""")
+        return self.test.program("weir-agent", "run", "--config", config)
+
+    def config(self, strategy="cooperative-sticky", group=None, commit_interval="200ms", sqlite=None, database_port=None):
+        port = free_port()
+        config = self.folder / f"aggregator-{port}.toml"
+        database = self.test.database
+        store = f'[store.sqlite]\npath = "{sqlite}"' if sqlite else f"""[store.mysql]
+host = "127.0.0.1"
+port = {database_port or database["port"]}
+user = "{database["user"]}"
+password = "{database["password"]}"
+database = "{self.name}"
+"""
+        config.write_text(f"""
+[source.kafka]
+brokers = [{", ".join(f'"{b}"' for b in self.test.brokers.split(","))}]
+topics = ["{self.name}"]
+group = "{group or self.name}"
+[source.kafka.librdkafka]
+"partition.assignment.strategy" = "{strategy}"
+"session.timeout.ms" = "6000"
+"heartbeat.interval.ms" = "500"
+"topic.metadata.refresh.interval.ms" = "1000"
+{store}
+[settle]
+commit_interval = "{commit_interval}"
+[pages]
+listen = "127.0.0.1:{port}"
+""")
+        return config, port
+
+    def aggregator(self, **keywords):
+        config, port = self.config(**keywords)
+        program = self.test.program("weir-aggregator", "run", "--config", config)
+        self.ports[program] = port
+        return program
+
+    @staticmethod
+    def read_metric(port, name):
+        """The sum over its labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+            values = [float(line.rsplit(" ", 1)[1]) for line in answer.read().decode().splitlines() if line.split("{")[0].split(" ")[0] == name]
+        if not values:
+            raise KeyError(name)
+        return sum(values)
+
+    def metric(self, program, name):
+        return self.read_metric(self.ports[program], f"weir_aggregator_{name}")
+
+    def agent_metric(self, name):
+        return self.read_metric(self.agent_port, f"weir_agent_{name}")
+
+    def hold_before_commit(self, program, network):
+        """Keeps the beginning of a commit on its way to the store, so that the store knows nothing of it."""
+
+        def held():
+            # Then it knows the sources of its partitions: the next that it asks for is a commit.
+            enough = self.metric(program, "commits_total") + 5
+            await_fact(lambda: self.metric(program, "commits_total") >= enough, "it commits")
+            network.hold()
+            await_fact(lambda: network.waiting, "it asks the store")
+            # Held in its middle it would keep its rows locked.
+            if not self.open_transactions() & self.open_transactions():
+                return True
+            network.open()
+            return False
+
+        await_fact(held, "a commit's first statement is held")
+
+    def open_transactions(self):
+        return {(thread, started) for thread, started in self.sql("SELECT trx_mysql_thread_id, trx_started FROM information_schema.innodb_trx")}
+
+    def owners(self):
+        """{partition: process id of its owner}"""
+        if not self.sql("SHOW TABLES LIKE 'partition_state'"):
+            return {}
+        return {int(p): int(owner.rsplit(":", 1)[1]) for p, owner in self.sql("SELECT partition_id, owner FROM partition_state")}
+
+    def table(self):
+        if not self.sql("SHOW TABLES LIKE 'window_traffic'"):
+            return {}
+        rows = self.sql("SELECT site, status, SUM(requests), SUM(bytes_sent) FROM window_traffic GROUP BY site, status")
+        return {(site, status): (int(requests), int(sent)) for site, status, requests, sent in rows}
+
+    def gaps(self):
+        """[(path, begin, end, cause, since_ms)]"""
+        rows = self.sql("SELECT path, begin_offset, end_offset, cause, since_ms FROM source_gap JOIN source ON source.id = source_gap.source_id")
+        return [(pathlib.Path(path), *map(int, numbers)) for path, *numbers in rows]
+
+    def lines_in_gaps(self):
+        return sum(path.read_bytes()[begin:end].count(b"\n") for path, begin, end, _, _ in self.gaps())
+
+    def counted(self):
+        return sum(requests for requests, _ in self.table().values())
+
+    def offsets(self):
+        return {int(p): int(at) for p, at in self.sql("SELECT partition_id, next_offset FROM partition_state")}
+
+    def settled(self, seconds=120):
+        """Waits until the table equals the logs, and shows that it stays so."""
+        try:
+            await_fact(lambda: self.counted() >= self.logs.written, f"{self.logs.written} requests in the table", seconds)
+        except AssertionError:
+            self.test.assertEqual(self.table(), dict(self.logs.truth), f"gaps: {self.gaps()}")
+        self.committed()
+        self.test.assertEqual(self.table(), dict(self.logs.truth))
+        self.test.assertEqual(self.sql("SELECT SUM(line_count), SUM(unparsed) FROM source"), [[str(self.logs.written), "0"]])
+
+    def whole(self):
+        self.test.assertEqual(self.gaps(), [])
+        self.test.assertEqual(self.sql("SELECT * FROM dead_letter"), [])
+
+    def committed(self):
+        """Waits until all that is in the topic now was looked at."""
+        with Consumer(self.test.brokers) as topic:
+            ends = {p: topic.end(self.name, p)[1] for p in range(self.partitions)}
+        await_fact(lambda: all(self.offsets().get(p, -1) >= end for p, end in ends.items() if end > 0), f"offsets {ends} in the store")
+
+    def accounted(self):
+        """Each line is counted once, or its bytes are in a gap."""
+        await_fact(lambda: self.counted() + self.lines_in_gaps() >= self.logs.written, "each line is counted or in a gap", 180)
+        self.committed()
+        self.test.assertEqual(self.counted() + self.lines_in_gaps(), self.logs.written, self.gaps())
+
+    def ended(self, *programs):
+        for program in programs:
+            self.test.assertEqual(program.stop(), 0, program.output())
+
+
+class Shared(WeirTest):
+    """Kafka and MariaDB live as long as the class."""
+
+    brokers_count = 1
+
+    @classmethod
+    def setUpClass(cls):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-test-"))
+        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
+        cls.kafka_folder = folder / "kafka"
+        cls.addClassCleanup(part, "kafka", "stop", cls.kafka_folder)
+        cls.brokers = part("kafka", "start", cls.kafka_folder, cls.brokers_count)["brokers"]
+        cls.addClassCleanup(part, "mariadb", "stop", folder / "mariadb")
+        cls.database = part("mariadb", "start", folder / "mariadb")
