@@ -159,6 +159,9 @@ LoadedAggregatorConfig parse_aggregator_config(ConfigFile file) {
   s.max_pending_bytes = read_size(settle, "max_pending_bytes", s.max_pending_bytes, 1 << 20, 1ULL << 40);
   s.max_sites = static_cast<std::size_t>(
       settle.integer("max_sites", static_cast<std::int64_t>(s.max_sites), 1, 10'000'000));
+  s.forget_after = read_duration(settle, "forget_after", s.forget_after, 0ms, std::chrono::days(36500));
+  if (s.forget_after.count() > 0 && s.forget_after < std::chrono::days(1))
+    settle.mistake("forget_after", "is shorter than a day; write \"0s\" for never");
   loaded.mistakes = file.finish();
   return loaded;
 }

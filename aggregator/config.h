@@ -28,6 +28,8 @@ struct SettleConfig {
   std::chrono::milliseconds commit_interval{1000};
   std::uint64_t max_pending_bytes = 64 << 20;  // held uncommitted; fetching stops here
   std::size_t max_sites = 10000;               // more distinct sites become "(other)"
+  // Logs not heard of for so long are forgotten, those with gaps after twice as long. 0: never.
+  std::chrono::milliseconds forget_after = std::chrono::days(90);
 };
 
 struct AggregatorConfig {

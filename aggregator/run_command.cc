@@ -73,6 +73,7 @@ int run_command(const std::string& config_path) {
   warner_config.page_url =
       config->public_url.empty() ? fmt::format("http://{}/", config->pages_listen) : config->public_url;
   warner_config.window = config->window;
+  warner_config.forget_after = config->settle.forget_after;
   Warner warner(warner_config, open);
 
   std::unique_ptr<PagesServer> pages;

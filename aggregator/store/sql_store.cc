@@ -90,6 +90,8 @@ class SqlStore : public Store {
   [[nodiscard]] Result<std::vector<AgentState>> agents() override;
   [[nodiscard]] Result<DeadLetters> dead_letters(std::size_t max_rows) override;
   [[nodiscard]] Result<std::vector<DeadLetter>> lost_offsets(std::size_t max_rows) override;
+  [[nodiscard]] Result<std::uint64_t> forget_sources(std::int64_t before_ms, std::int64_t with_gaps_before_ms,
+                                                     std::size_t max) override;
   [[nodiscard]] Result<std::vector<AlertState>> alerts() override;
   [[nodiscard]] Result<void> save_alerts(const std::vector<AlertState>& states,
                                          const std::vector<OutboxMail>& mails) override;
@@ -644,6 +646,34 @@ Result<std::vector<DeadLetter>> SqlStore::lost_offsets(std::size_t max_rows) {
                                     "partition_id, message_offset DESC, line LIMIT {}",
                                     kDeadLetterColumns, kSaysGone, max_rows),
                         {std::string(kMessagesGone), std::string(kOffsetGone)}));
+}
+
+Result<std::uint64_t> SqlStore::forget_sources(std::int64_t before_ms, std::int64_t with_gaps_before_ms,
+                                               std::size_t max) {
+  // Looked for outside of the transaction, so that no commit waits for the search.
+  auto rows =
+      ask(fmt::format("SELECT id, version FROM source WHERE last_seen_ms > 0 AND last_seen_ms < ? AND "
+                      "(last_seen_ms < ? OR NOT EXISTS (SELECT 1 FROM source_gap WHERE source_id = id)) "
+                      "LIMIT {}",
+                      max),
+          {before_ms, with_gaps_before_ms});
+  if (!rows) return std::unexpected(rows.error());
+  if (rows->empty()) return 0;
+  // As a commit has them, or the two would lock each other out.
+  std::sort(rows->begin(), rows->end());
+  std::uint64_t forgotten = 0;
+  auto done = transaction([&]() -> Result<void> {
+    forgotten = 0;
+    for (const auto& row : *rows) {
+      if (auto gone = run("DELETE FROM source WHERE id = ? AND version = ?", row); !gone) return gone;
+      if (db_->affected_rows() != 1) continue;
+      ++forgotten;
+      if (auto gone = run("DELETE FROM source_gap WHERE source_id = ?", {row[0]}); !gone) return gone;
+    }
+    return {};
+  });
+  if (!done) return std::unexpected(done.error());
+  return forgotten;
 }
 
 Result<std::vector<AlertState>> SqlStore::alerts() {

@@ -147,6 +147,12 @@ class Store {
   // Those that say that messages are gone, newest first.
   [[nodiscard]] virtual Result<std::vector<DeadLetter>> lost_offsets(std::size_t max_rows) = 0;
 
+  // Deletes at most `max` sources last heard of before `before_ms`, those with gaps before
+  // `with_gaps_before_ms`; says how many. Never one that another writer has touched meanwhile.
+  [[nodiscard]] virtual Result<std::uint64_t> forget_sources(std::int64_t before_ms,
+                                                             std::int64_t with_gaps_before_ms,
+                                                             std::size_t max) = 0;
+
   // Warn. One transaction: the states and the mails, or neither.
   [[nodiscard]] virtual Result<std::vector<AlertState>> alerts() = 0;
   [[nodiscard]] virtual Result<void> save_alerts(const std::vector<AlertState>& states,

@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::size_t kMaxRows = 2'000'000;
 constexpr std::int64_t kLookBackSeconds = 7 * 86400;
+constexpr auto kForgetEvery = std::chrono::minutes(1);
+constexpr std::size_t kForgottenAtOnce = 1000;  // a step that no commit has to wait for long
 constexpr auto kSayAgainAfter = std::chrono::minutes(1);
 
 void say(const std::string& sentence) { fmt::print(stderr, "weir-aggregator: {}\n", sentence); }
@@ -86,6 +88,7 @@ struct Warner::Impl {
       store = std::move(*opened);
     }
     if (const auto done = warn(); !done) return done;
+    if (const auto done = forget(); !done) return done;
     if (mailer) {
       const auto sent = deliver_due(*store, *mailer, clock_ms, [this] { return stopping.load(); });
       if (!sent) return std::unexpected(sent.error());
@@ -103,6 +106,18 @@ struct Warner::Impl {
     }
     const std::lock_guard lock(mutex);
     status.mails_waiting = *waiting;
+    return {};
+  }
+
+  Result<void> forget() {
+    const auto now = std::chrono::steady_clock::now();
+    if (config.forget_after.count() <= 0 || now < next_forget) return {};
+    const auto now_ms = clock_ms();
+    const auto after = config.forget_after.count();
+    const auto forgotten = store->forget_sources(now_ms - after, now_ms - 2 * after, kForgottenAtOnce);
+    if (!forgotten) return std::unexpected(forgotten.error());
+    next_forget = now + kForgetEvery;
+    if (*forgotten > 0) say(fmt::format("{} logs that were not heard of for long are forgotten", *forgotten));
     return {};
   }
 
@@ -199,6 +214,7 @@ struct Warner::Impl {
   std::string mail_problem;
   std::string said;
   std::chrono::steady_clock::time_point say_again;
+  std::chrono::steady_clock::time_point next_forget;
   std::mutex mutex;  // of status, and of wake
   std::condition_variable wake;
   WarnerStatus status;

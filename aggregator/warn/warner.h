@@ -23,6 +23,8 @@ struct WarnerConfig {
   std::string page_url;            // linked in mails
   std::chrono::seconds window{60};
   std::chrono::milliseconds interval{5000};  // between evaluations
+  // This thread also forgets the logs that were not heard of for so long. 0: none.
+  std::chrono::milliseconds forget_after{0};
 };
 
 struct WarnerStatus {

@@ -53,6 +53,7 @@ site = "*"
 [settle]
 commit_interval = "250ms"
 max_sites = 5
+forget_after = "0s"
 )";
 
 TEST(AggregatorConfig, EveryKeyArrives) {
@@ -72,6 +73,7 @@ TEST(AggregatorConfig, EveryKeyArrives) {
   EXPECT_EQ(config.rules[0].for_duration, 10min);
   EXPECT_EQ(config.settle.commit_interval, 250ms);
   EXPECT_EQ(config.settle.max_sites, 5U);
+  EXPECT_EQ(config.settle.forget_after, 0ms);
 }
 
 TEST(AggregatorConfig, MistakesAreSaidAllAtOnce) {
@@ -102,12 +104,13 @@ above = 0.5
 clear = 0.9
 [settle]
 max_sites = 0
+forget_after = "5m"
 )");
   for (const char* key :
        {"source.kafka.brokers", "\"a/b\"", "nosuch", "store.mysql.hots: unknown key; did you mean \"host\"?",
         "exactly one of [store.mysql]", "window.length", "pages.listen", "mail.server", "mail.to",
         "rule.metric", "exactly one of above and below", "rule.status_class", "rule.clear", "rule.name",
-        "settle.max_sites"})
+        "settle.max_sites", "settle.forget_after"})
     EXPECT_THAT(said, HasSubstr(key));
   EXPECT_THAT(said, HasSubstr("aggregator.toml:10: window.length"));
 }

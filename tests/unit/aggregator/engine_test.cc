@@ -81,6 +81,7 @@ class FakeStore : public Store {
   Result<std::vector<AgentState>> agents() override { return unused(); }
   Result<DeadLetters> dead_letters(std::size_t) override { return unused(); }
   Result<std::vector<DeadLetter>> lost_offsets(std::size_t) override { return unused(); }
+  Result<std::uint64_t> forget_sources(std::int64_t, std::int64_t, std::size_t) override { return unused(); }
   Result<std::vector<AlertState>> alerts() override { return unused(); }
   Result<void> save_alerts(const std::vector<AlertState>&, const std::vector<OutboxMail>&) override {
     return unused();

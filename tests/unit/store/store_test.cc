@@ -393,6 +393,33 @@ TEST_P(StoreTest, AMailIsClaimedByOneUntilItsLeaseEnds) {
   EXPECT_NE(store().claim_mails(6000, 500, 10)->front().id, mine.front().id) << "ids are never used again";
 }
 
+TEST_P(StoreTest, SourcesNotHeardOfAreForgottenInStepsThoseWithGapsLater) {
+  const auto owned = store().acquire(kPartition, "one").value();
+  auto commit = commit_of(owned, 10, {});
+  const auto add = [&](const std::string& path, std::int64_t last_seen_ms, std::vector<Gap> gaps) {
+    SourceState source;
+    source.id = make_source_id("agent", path, path);
+    source.path = path;
+    source.coverage = Coverage(0, 1000, std::move(gaps));
+    source.last_seen_ms = last_seen_ms;
+    commit.sources.push_back(std::move(source));
+  };
+  for (int i = 0; i < 5; ++i) add("old" + std::to_string(i), 100 + i, {});
+  add("old with a gap", 1000, {{10, 20}});
+  add("older with a gap", 100, {{10, 20}, {30, 40}});
+  add("new", 5000, {});
+  add("of unknown age", 0, {});
+  ASSERT_TRUE(store().commit(commit).has_value());
+  EXPECT_EQ(store().forget_sources(2000, 500, 4).value(), 4U);
+  EXPECT_EQ(store().forget_sources(2000, 500, 4).value(), 2U);
+  EXPECT_EQ(store().forget_sources(2000, 500, 4).value(), 0U);
+  std::vector<std::string> left;
+  const auto sources = store().all_sources(100).value();
+  for (const auto& source : sources) left.push_back(source.path);
+  EXPECT_THAT(left, ::testing::ElementsAre("new", "old with a gap", "of unknown age"));
+  EXPECT_EQ(sql("SELECT source_id FROM source_gap").size(), 1U);
+}
+
 TEST_P(StoreTest, ANewerSchemaIsRefusedAndLeftAlone) {
   sql("UPDATE meta SET value = 999");
   const auto refused = open()->migrate();

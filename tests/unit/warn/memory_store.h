@@ -83,6 +83,7 @@ class MemoryStore : public Store {
   Result<std::vector<AgentState>> agents() override { return copy(tables_->agents); }
   Result<DeadLetters> dead_letters(std::size_t) override { return copy(tables_->dead_letters); }
   Result<std::vector<DeadLetter>> lost_offsets(std::size_t) override { return away(); }
+  Result<std::uint64_t> forget_sources(std::int64_t, std::int64_t, std::size_t) override { return away(); }
 
   Result<std::vector<AlertState>> alerts() override {
     const std::lock_guard lock(tables_->mutex);
