@@ -348,6 +348,13 @@ Result<Identity> AgentCore::Impl::who_is(const Sighting& sighting) {
   bool all_there = true;
   for (const auto& source : around.followed) all_there = look_at_size(source, Proof::kAlways) && all_there;
   if (!all_there && identity && identity->verdict != Verdict::kResumes) return Identity{};
+  // So was the file itself, maybe, between its first line and what was compared behind it.
+  const auto again = first_line_of(config.id, sighting);
+  if (!again) return std::unexpected(again.error());
+  if (again->line_hash != first->line_hash) {
+    scan_wanted = true;
+    return Identity{};
+  }
   return identity;
 }
 

@@ -64,7 +64,7 @@ Shape shape_of(std::uint64_t seed) {
   shape.hints_percent = random.chance(30) ? 0 : random.chance(50) ? 60 : 100;
   shape.full_hints = shape.hints_percent == 100;
   shape.faults = random.below(4);
-  shape.meanwhile = false;
+  shape.meanwhile = random.chance(50);
   return shape;
 }
 
