@@ -28,7 +28,7 @@ using testing::mysql_config;
 using testing::TempFolder;
 
 const PartitionKey kPartition{"access", 0};
-constexpr std::int64_t kMessages = 3;
+constexpr std::int64_t kMessages = 4;
 constexpr int kMaxRounds = 200;  // of play(): far beyond what any one fault needs
 
 using Decide = std::function<Fault(std::string_view)>;
@@ -69,7 +69,8 @@ Commit commit_of(const PartitionState& owned, std::vector<SourceState> sources, 
   const auto n = static_cast<std::uint64_t>(offset) + 1;
   commit.windows[{600, "shop.example", "web1", 200}] = sum_of(n);
   commit.windows[{600 + 60 * offset, "shop.example", "web1", 404}] = sum_of(1);
-  for (int i = 0; i < 2; ++i) {
+  // The fourth is foreign: no version of a source betrays that it was counted, only the offset.
+  for (int i = 0; i < 2 && offset < 3; ++i) {
     const auto id = source_id(i);
     const auto found =
         std::find_if(sources.begin(), sources.end(), [&](const auto& s) { return s.id == id; });
@@ -213,7 +214,7 @@ TEST_P(StoreFaultsTest, AFaultAtAnyStatementChangesNoTable) {
   });
   const auto expected = tables();
   ASSERT_EQ(expected.at("source_gap").size(), 4U);
-  ASSERT_EQ(expected.at("dead_letter").size(), 3U);
+  ASSERT_EQ(expected.at("dead_letter").size(), 4U);
   for (const auto& [name, fault] : kFaults) {
     for (std::size_t at = 0; at < statements.size(); ++at) {
       SCOPED_TRACE(std::string(name) + " at statement " + std::to_string(at) + ": " + statements[at]);
