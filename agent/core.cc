@@ -781,13 +781,14 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
     if (!full && now() - source->dirty_since_ms < config.ship.flush_interval.count()) return false;
   }
   const auto begin = source->reader.offset();
+  const auto tail_before = source->reader.tail_hash();
   batch->begin(*source->parser);
   const auto filled = source->reader.fill(*batch, batch_limit(*source), *source->parser);
   if (begin < kYoungBytes && batch->content_bytes() > 0 && !source->content->compressed()) {
     // Looked at after the read, as the reader does it further on.
     const auto same = begins_as_before(*source);
     if (!same || !*same) {
-      source->reader.rewind(begin, source->sent.idle() ? source->sent.acknowledged_tail() : std::string());
+      source->reader.rewind(begin, tail_before);
       if (same) {
         leave(source);
       } else {
@@ -825,7 +826,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   if (!payload) {
     // Cannot happen with a range of our own making; never go on past lines that were not sent.
     source->trouble = std::string(kUnreadable) + payload.error().what;
-    source->reader.rewind(begin, {});
+    source->reader.rewind(begin, tail_before);
     return false;
   }
   if (!source->sent_before) {
@@ -837,7 +838,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
       // Its content alone would not tell it from its look-alike: it waits for the registry.
       source->trouble =
           source->path + ": begins like another file, and waits until the registry can be written";
-      source->reader.rewind(begin, source->sent.acknowledged_tail());
+      source->reader.rewind(begin, tail_before);
       return false;
     }
     source->sent_before = true;
