@@ -1,7 +1,6 @@
 """acks below all, and the leader dies: what was lost is exactly what the gaps say."""
 
 import os
-import re
 import signal
 import unittest
 
@@ -12,31 +11,26 @@ from weir_parts import await_fact, part
 class Acks(Shared):
     brokers_count = 3
 
-    def described(self, case):
-        """(leader, replicas in sync) of partition 0, as Kafka says it."""
-        line = next(line for line in case.tool("TopicCommand", "--describe", "--topic", case.name).splitlines() if "Partition: 0" in line)
-        return int(re.search(r"Leader: (\d+|none)", line)[1].replace("none", "0")), set(map(int, re.findall(r"\d+", re.search(r"Isr: ([\d,]*)", line)[1])))
+    def in_sync(self, case):
+        """Waits until each broker has all of the topic, and says who leads."""
+        return await_fact(lambda: next((leader for leader, replicas in case.described() if replicas == {1, 2, 3}), None), "all are in sync", 180)
 
     def signal(self, broker, number):
         os.kill(int((self.kafka_folder / str(broker) / "pid").read_text()), number)
-
-    def acknowledged(self, case):
-        return case.agent_metric("lines_shipped_total")
 
     def lost_with_its_leader(self, name, acks):
         case = Case(self, name, files=3)
         agent, aggregator = case.agent(acks=acks), case.aggregator()
         case.logs.write(900)
         case.settled()
-        await_fact(lambda: self.described(case)[1] == {1, 2, 3}, "all are in sync")
-        leader, in_sync = self.described(case)
+        leader = self.in_sync(case)
 
         # Certain loss: with acks = 1 only the leader has them, with acks = 0 it has not even read them.
-        asleep = in_sync - {leader} if acks == 1 else {leader}
+        asleep = {1, 2, 3} - {leader} if acks == 1 else {leader}
         for broker in asleep:
             self.signal(broker, signal.SIGSTOP)
         case.logs.write(1200)
-        await_fact(lambda: self.acknowledged(case) == 2100, "the agent believes that they have arrived")
+        await_fact(lambda: case.agent_metric("lines_shipped_total") == 2100, "the agent believes that they have arrived")
         part("kafka", "kill", self.kafka_folder, leader)
         for broker in asleep - {leader}:
             self.signal(broker, signal.SIGCONT)
@@ -46,11 +40,10 @@ class Acks(Shared):
         # acks the producer may go on for a while to a leader that is dead.
         self.assertTrue(0 < case.lines_in_gaps() <= 1500, case.gaps())
         part("kafka", "restart", self.kafka_folder, leader)
-        await_fact(lambda: self.described(case)[1] == {1, 2, 3}, "all are in sync again")
+        leader = self.in_sync(case)
 
         # Loss by chance: the leader dies while lines flow.
         with case.logs.flowing():
-            leader, _ = self.described(case)
             before = case.counted()
             await_fact(lambda: case.counted() > before + 2000, "lines flow")
             part("kafka", "kill", self.kafka_folder, leader)

@@ -15,9 +15,23 @@ class _Message(ctypes.Structure):
                 ("private", ctypes.c_void_p)]
 
 
+class _Partition(ctypes.Structure):
+    _fields_ = [("id", ctypes.c_int32), ("err", ctypes.c_int), ("leader", ctypes.c_int32), ("replica_count", ctypes.c_int),
+                ("replicas", ctypes.POINTER(ctypes.c_int32)), ("in_sync_count", ctypes.c_int), ("in_sync", ctypes.POINTER(ctypes.c_int32))]
+
+
+class _Topic(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("partition_count", ctypes.c_int), ("partitions", ctypes.POINTER(_Partition)), ("err", ctypes.c_int)]
+
+
+class _Metadata(ctypes.Structure):
+    _fields_ = [("broker_count", ctypes.c_int), ("brokers", ctypes.c_void_p), ("topic_count", ctypes.c_int),
+                ("topics", ctypes.POINTER(_Topic)), ("asked_id", ctypes.c_int32), ("asked_name", ctypes.c_char_p)]
+
+
 for _name, _result in {"rd_kafka_conf_new": ctypes.c_void_p, "rd_kafka_new": ctypes.c_void_p, "rd_kafka_err2str": ctypes.c_char_p,
                        "rd_kafka_topic_partition_list_new": ctypes.c_void_p, "rd_kafka_consumer_poll": ctypes.POINTER(_Message),
-                       "rd_kafka_topic_partition_list_add": ctypes.c_void_p}.items():
+                       "rd_kafka_topic_partition_list_add": ctypes.c_void_p, "rd_kafka_topic_new": ctypes.c_void_p}.items():
     getattr(_kafka, _name).restype = _result
 
 
@@ -36,6 +50,20 @@ class _Client:
 
     def __exit__(self, *_):
         _kafka.rd_kafka_destroy(self._client)
+
+    def described(self, topic):
+        """[(leader, replicas in sync)] of its partitions as some broker sees them; -1: no leader. None: no broker answers."""
+        found = ctypes.POINTER(_Metadata)()
+        handle = ctypes.c_void_p(_kafka.rd_kafka_topic_new(self._client, topic.encode(), None))
+        error = _kafka.rd_kafka_metadata(self._client, 0, handle, ctypes.byref(found), 5000)
+        _kafka.rd_kafka_topic_destroy(handle)
+        if error:
+            return None
+        described = found.contents.topics[0]
+        partitions = sorted((p.id, p.leader, {p.in_sync[i] for i in range(p.in_sync_count)})
+                            for p in described.partitions[:described.partition_count])
+        _kafka.rd_kafka_metadata_destroy(found)
+        return [(leader, in_sync) for _, leader, in_sync in partitions]
 
     def end(self, topic, partition, timeout_s=60):
         """(first, next) offset of the partition, asked of its leader."""

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import urllib.request
 
-from kafka_client import Consumer
+from kafka_client import Consumer, Producer
 from weir_parts import LOG_FORMAT, PARTS, WeirTest, await_fact, free_port, part
 
 STATUS = (200, 200, 200, 206, 301, 404, 500, 503)
@@ -72,6 +72,11 @@ class Case:
                               capture_output=True, text=True, timeout=300, check=False)
         self.test.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
+
+    def described(self):
+        """[(leader, replicas in sync)] of the topic's partitions."""
+        with Producer(self.test.brokers) as client:
+            return client.described(self.name) or []
 
     def sql(self, statement, database=None):
         command = ["mariadb", "--no-defaults", f"--socket={self.test.database['socket']}", "-u", "root", "-N", "-B", "-e", statement]
