@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::uint64_t kTickMs = 100;
 constexpr std::int64_t kPublishMs = 500;
+constexpr std::int64_t kPublishSoonMs = 20;
 // For the registry, the output's connections, metrics and what a look at a file needs.
 constexpr rlim_t kReservedDescriptors = 128;
 
@@ -54,6 +55,7 @@ struct Agent::Impl {
   std::map<std::string, Watch*> watches;  // libuv's until their close callback
   std::uint64_t watched_scan = 0;
   std::int64_t last_published_ms = 0;
+  bool unpublished = false;
 
   uv_loop_t loop{};
   bool loop_open = false;
@@ -170,6 +172,7 @@ void Agent::Impl::sync_watches() {
 
 void Agent::Impl::publish() {
   last_published_ms = system_clock().steady_ms();
+  unpublished = false;
   auto status = core->status();
   const std::lock_guard lock(mutex);
   status.problems.insert(status.problems.end(), watch_problems.begin(), watch_problems.end());
@@ -186,14 +189,16 @@ void Agent::Impl::work_more() {
     if (self.core->done()) uv_stop(&self.loop);
     if (again) return;
     uv_idle_stop(handle);
-    self.publish();
+    // With many files a snapshot costs more than a line.
+    self.unpublished = true;
+    if (system_clock().steady_ms() - self.last_published_ms >= kPublishSoonMs) self.publish();
   });
 }
 
 void Agent::Impl::on_tick() {
   core->tick();
   // While there is always more to do, work_more() does not come to it.
-  if (system_clock().steady_ms() - last_published_ms >= kPublishMs) publish();
+  if (unpublished || system_clock().steady_ms() - last_published_ms >= kPublishMs) publish();
   work_more();
 }
 

@@ -160,6 +160,7 @@ struct AgentCore::Impl {
   void settled(std::uint64_t id, const Error* error);
   void remember(Source& source);
   void flush_registry();
+  void write_registry();
   [[nodiscard]] bool claimed(const Source& source) const;
   void claim(const std::shared_ptr<Source>& source);
   void heartbeat();
@@ -833,7 +834,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
     // From now on it may be counted, and must be known again, whatever happens. Afterwards the
     // registry may lag: what it knows of it is enough to tell it from all others.
     remember(*source);
-    flush_registry();
+    write_registry();
     if (!registry_problem.empty() && source->id != source->base) {
       // Its content alone would not tell it from its look-alike: it waits for the registry.
       source->trouble =
@@ -912,7 +913,8 @@ bool AgentCore::Impl::pump() {
     if ((source->dirty || source->sent.failed()) && !std::exchange(source->queued, true))
       round.push_back(source);
   }
-  return shipped && !held;
+  // Without a descriptor that tells, what was just taken is settled by the next poll().
+  return shipped && (!held || output.readable_fd() < 0);
 }
 
 void AgentCore::Impl::settled(std::uint64_t id, const Error* error) {
@@ -994,6 +996,10 @@ void AgentCore::Impl::flush_registry() {
   for (auto& source : leaving) {
     if (source->registry_dirty) remember(*source);
   }
+  write_registry();
+}
+
+void AgentCore::Impl::write_registry() {
   registry_problem.clear();
   if (const auto flushed = registry->flush(); !flushed) registry_problem = sentence(flushed.error());
 }
