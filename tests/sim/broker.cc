@@ -17,6 +17,12 @@ void Broker::replicate(std::int32_t p, std::int64_t messages) {
   }
 }
 
+void Broker::append(std::int32_t p, std::string payload) {
+  auto& partition = partitions_[static_cast<std::size_t>(p)];
+  partition.log.push_back({std::move(payload), clock_.wall_ms(), partition.epoch, nullptr, 0});
+  replicate(p, 1'000'000);
+}
+
 // What only the leader had is gone. With acks = all its producers were not answered, and send
 // it again to the new leader; the others never hear of it.
 std::size_t Broker::lose_leader(std::int32_t p) {

@@ -48,6 +48,8 @@ class Broker {
   std::size_t lose_leader(std::int32_t partition);                 // how many messages went with it
   std::int64_t retain(std::int32_t partition, std::int64_t keep);  // how many were dropped
   void rebalance(Random& random);
+  // By a producer that is none of ours: replicated at once.
+  void append(std::int32_t partition, std::string payload);
   void add_partition() { partitions_.emplace_back(); }
   [[nodiscard]] std::int32_t partitions() const { return static_cast<std::int32_t>(partitions_.size()); }
   [[nodiscard]] const Partition& partition(std::int32_t p) const {

@@ -36,6 +36,7 @@ enum class Kind : std::uint8_t {
   kRetention,
   kPartitionAdded,
   kClockJump,
+  kForeign,
   kCount,
 };
 
