@@ -3,7 +3,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <thread>
 
 #include "aggregator/commands.h"
 #include "aggregator/engine.h"
@@ -36,6 +39,19 @@ int check_store(const AggregatorConfig& config) {
     return migrated.error().code == Code::kUnavailable ? kExitOk : kExitStore;
   }
   return kExitOk;
+}
+
+constexpr auto kLeaveTimeout = std::chrono::seconds(20);
+
+// All is committed; what is left is to leave the group, which is a courtesy: a cluster that does not
+// answer (a topic that was deleted meanwhile, say) must not keep the process from ending.
+void end_within(std::chrono::seconds timeout, int code) {
+  std::thread([timeout, code] {
+    std::this_thread::sleep_for(timeout);
+    fmt::print(stderr, "{}: the group was not left in {} s: its session times out instead\n", kProgram,
+               timeout.count());
+    std::_Exit(code);
+  }).detach();
 }
 
 }  // namespace
@@ -90,11 +106,13 @@ int run_command(const std::string& config_path) {
   }
 
   const auto done = engine.run();
+  int code = kExitOk;
   if (!done) {
     print_error(kProgram, done.error());
-    return done.error().code == Code::kInvalid ? kExitConfig : kExitKafka;
+    code = done.error().code == Code::kInvalid ? kExitConfig : kExitKafka;
   }
-  return kExitOk;
+  end_within(kLeaveTimeout, code);
+  return code;
 }
 
 int check_command(const std::string& config_path, bool store) {
