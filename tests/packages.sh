@@ -15,7 +15,7 @@ declare -A dnf_names=([g++]=gcc-c++ [pkg-config]=pkgconf-pkg-config
   [libtomlplusplus-dev]=tomlplusplus-devel [libprotozero-dev]=protozero-devel [libsqlite3-dev]=sqlite-devel
   [libmariadb-dev]=mariadb-connector-c-devel [libcurl4-openssl-dev]=libcurl-devel [libfmt-dev]=fmt-devel
   [libcli11-dev]=cli11-devel [libcpp-httplib-dev]=cpp-httplib-devel [nlohmann-json3-dev]=json-devel
-  [libxxhash-dev]=xxhash-devel [libsimdjson-dev]=simdjson-devel [zlib1g-dev]=zlib-devel
+  [libxxhash-dev]=xxhash-devel [libsimdjson-dev]=simdjson-devel [zlib1g-dev]=zlib-devel [libbz2-dev]=bzip2-devel
   [libgtest-dev]=gtest-devel [libgmock-dev]=gmock-devel [clang-tidy-19]=clang-tools-extra [clang-format-19]=clang-tools-extra
   [clang-19]=clang [libclang-rt-19-dev]=compiler-rt [nginx-light]=nginx [sqlite3]=sqlite
   [python3-aiosmtpd]=python3-aiosmtpd [default-jre-headless]=java-latest-openjdk-headless)
