@@ -262,9 +262,12 @@ void AgentCore::Impl::scan() {
   // Files that were followed before come first: what shares its first line with one of them, a
   // copy that is still being written say, is then compared with it. Then the oldest, so that
   // generations are read in their order.
-  std::stable_sort(seen.begin(), seen.end(), [](const auto& a, const auto& b) {
+  std::sort(seen.begin(), seen.end(), [](const auto& a, const auto& b) {
     if (a.known != b.known) return a.known;
-    return a.family != b.family ? a.family < b.family : older_generation(a.path, b.path);
+    if (a.family != b.family) return a.family < b.family;
+    if (older_generation(a.path, b.path) != older_generation(b.path, a.path))
+      return older_generation(a.path, b.path);
+    return a.path < b.path;
   });
   for (const auto& [path, family, input, known] : seen) look_at(path, *input);
   settle_leaving();
