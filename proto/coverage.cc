@@ -62,7 +62,11 @@ void Coverage::add(ByteRange range, std::uint64_t origin, LossCause cause_of_gap
     gaps_.insert(at, remain.begin(), remain.end());
   }
   if (below) merge_touching();  // what begin_at() left may meet what was the first gap
-  if (range.begin > high_water_) gaps_.emplace_back(high_water_, range.begin, cause_of_gap, now_ms);
+  if (range.begin > high_water_) {
+    const bool meets = !gaps_.empty() && gaps_.back().end == high_water_;
+    gaps_.emplace_back(high_water_, range.begin, cause_of_gap, now_ms);
+    if (meets) merge_touching();
+  }
   high_water_ = std::max(high_water_, range.end);
 }
 
