@@ -223,7 +223,7 @@ Result<void> KafkaSource::Impl::assign_started() {
     return fail(Code::kUnavailable,
                 fmt::format("kafka {}: assignment refused: {}", brokers, rd_kafka_err2str(error)));
   }
-  if (paused) pause_assigned(true);
+  pause_assigned(paused);  // librdkafka keeps the state that a partition had before
   return {};
 }
 
@@ -327,7 +327,7 @@ bool KafkaSource::Impl::seek(const PartitionKey& key, std::int64_t offset) {
       add_to(all, each, next < 0 ? RD_KAFKA_OFFSET_BEGINNING : next);
     if (rd_kafka_assign(consumer.get(), all.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
   }
-  if (paused) pause_assigned(true);
+  pause_assigned(paused);  // librdkafka keeps the state that a partition had before
   return true;
 }
 
