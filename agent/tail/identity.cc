@@ -15,10 +15,20 @@ Result<bool> goes_on(Content& content, std::uint64_t offset, const std::string& 
   return *hash == expected_tail;
 }
 
+// No byte of it was sent, or an operator has set its offset: it has a name, and no content.
+bool nothing_proves(const RegistryEntry& entry) {
+  return (entry.sent_offset == 0 || entry.sent_tail_hash.empty()) &&
+         (entry.acknowledged_offset == 0 || entry.tail_hash.empty());
+}
+
+struct Known {
+  const RegistryEntry* entry = nullptr;     // whose bytes are here, or who is this very file
+  const RegistryEntry* unproven = nullptr;  // nothing tells it from its look-alikes
+};
+
 // Of the registry's sources that are not in memory, the one that goes on here: the same file
 // before others, then the one that was read furthest.
-Result<const RegistryEntry*> known_entry(const Sighting& sighting, const FirstLine& first,
-                                         const Surroundings& around) {
+Result<Known> known_entry(const Sighting& sighting, const FirstLine& first, const Surroundings& around) {
   auto entries =
       around.registry.candidates(first.base, sighting.facts.device, sighting.facts.inode, first.line_hash);
   std::erase_if(entries, [&](const auto* entry) { return around.in_memory(entry->id); });
@@ -34,15 +44,23 @@ Result<const RegistryEntry*> known_entry(const Sighting& sighting, const FirstLi
     if (known_to(a) != known_to(b)) return known_to(a) > known_to(b);
     return a->id < b->id;
   });
+  Known known;
   for (const auto* entry : entries) {
+    if (nothing_proves(*entry) && !same_file(entry)) {
+      if (known.unproven == nullptr) known.unproven = entry;
+      continue;
+    }
     // At the furthest boundary that was sent: what lies before it may be counted.
     const bool further = entry->sent_offset > entry->acknowledged_offset && !entry->sent_tail_hash.empty();
     const auto proof = further ? goes_on(sighting.content, entry->sent_offset, entry->sent_tail_hash)
                                : goes_on(sighting.content, entry->acknowledged_offset, entry->tail_hash);
     if (!proof) return std::unexpected(proof.error());
-    if (*proof) return entry;
+    if (*proof) {
+      known.entry = entry;
+      break;
+    }
   }
-  return nullptr;
+  return known;
 }
 
 }  // namespace
@@ -74,14 +92,15 @@ Result<Identity> identify(const Sighting& sighting, const FirstLine& first, cons
     return identity;
   }
 
-  const auto entry = known_entry(sighting, first, around);
-  if (!entry) return std::unexpected(entry.error());
-  if (*entry != nullptr) {
+  const auto known = known_entry(sighting, first, around);
+  if (!known) return std::unexpected(known.error());
+  const auto resumes = [&](const RegistryEntry& entry) {
     identity.verdict = Verdict::kResumes;
-    identity.id = (*entry)->id;
-    identity.entry = *entry;
+    identity.id = entry.id;
+    identity.entry = &entry;
     return identity;
-  }
+  };
+  if (known->entry != nullptr) return resumes(*known->entry);
 
   // A look-alike's id: of the file, too. An inode that comes again makes another generation.
   const auto salted = [&](int generation) {
@@ -110,6 +129,9 @@ Result<Identity> identify(const Sighting& sighting, const FirstLine& first, cons
     if (taken_over) identity.source = other;
     return identity;
   }
+
+  // After the copies of what is followed: a copy must not take the name of another.
+  if (known->unproven != nullptr) return resumes(*known->unproven);
 
   const auto taken = [&](const SourceId& id) {
     return around.in_memory(id) || around.registry.find(id) != nullptr;

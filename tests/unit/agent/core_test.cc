@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "proto/batch.h"
 #include "tests/sim/broker.h"
 #include "tests/sim/files.h"
@@ -38,7 +40,7 @@ class FakeOutput : public Output {
     sent.push_back({message.id, batch->header});
     return {};
   }
-  [[nodiscard]] std::int32_t partition_count() override { return 1; }
+  [[nodiscard]] std::int32_t partition_count() override { return partitions; }
   void poll() override {}
   [[nodiscard]] int readable_fd() const override { return -1; }
   [[nodiscard]] OutputStatus status() const override { return {}; }
@@ -55,6 +57,7 @@ class FakeOutput : public Output {
 
   std::vector<Sent> sent;
   std::size_t answered = 0;
+  std::int32_t partitions = 1;  // 0: no broker yet
 
  private:
   Settled on_settled_;
@@ -146,6 +149,26 @@ TEST_F(AgentCoreTest, ACopyThatTakesOverIsNoLoss) {
   std::uint64_t bytes = 0;
   for (const auto& range : output_->ranges(BatchKind::kRecords)) bytes += range.size();
   EXPECT_EQ(bytes, line(1).size() * 4);
+}
+
+TEST_F(AgentCoreTest, ACopyDoesNotTakeTheNameOfALookAlikeOfWhichNothingWasSent) {
+  config_.inputs[0].paths.emplace_back("/l/a.log.*");
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1) + line(2));
+  files_.append(files_.create("/l/a.log.1"), line(1) + line(3));
+  start();
+  output_->partitions = 0;
+  run(1000, false);
+  core_->finish();
+  EXPECT_THAT(output_->sent, IsEmpty());
+  files_.unlink("/l/a.log.1");
+  start();
+  core_->tick();
+  std::ignore = core_->work();
+  files_.append(files_.create("/l/a.log.2"), log->bytes);
+  run(11'000);
+  const auto all = log->bytes.size();
+  EXPECT_THAT(output_->ranges(BatchKind::kRecords), ::testing::ElementsAre(ByteRange{0, all}));
 }
 
 TEST_F(AgentCoreTest, AFileThatVanishedUnreadIsGivenUpAfterMissingAfter) {
