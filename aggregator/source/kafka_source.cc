@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <tuple>
 
 namespace weir {
 namespace {
@@ -386,7 +387,7 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::create(const KafkaConnection& 
     return fail(Code::kInvalid, fmt::format("source.kafka: {}", why.data()),
                 "correct [source.kafka] and [source.kafka.librdkafka]");
   }
-  static_cast<void>(conf.release());  // the consumer's now
+  std::ignore = conf.release();  // the consumer's now
   rd_kafka_poll_set_consumer(impl->consumer.get());
 
   auto list = make_list(topics.size());
