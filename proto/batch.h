@@ -1,5 +1,5 @@
-// A batch: the lines of one byte range of one source, as columns. One Kafka
-// message. The format is proto/weir.proto; this is its writer and its reader.
+// A batch: the lines of one byte range of one source, as columns or as the sums that they come to.
+// One Kafka message. The format is proto/weir.proto; this is its writer and its reader.
 #pragma once
 
 #include <array>
@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "proto/coverage.h"
+#include "proto/folded.h"
 #include "proto/record.h"
 #include "proto/result.h"
 #include "proto/source_id.h"
 
 namespace weir {
 
-enum class BatchKind : std::uint8_t { kRecords = 0, kHeartbeat = 1, kLoss = 2 };
+enum class BatchKind : std::uint8_t { kRecords = 0, kHeartbeat = 1, kLoss = 2, kWindows = 3 };
 
 struct BatchHeader {
   BatchKind kind = BatchKind::kRecords;
@@ -37,29 +38,11 @@ struct BatchHeader {
   friend bool operator==(const BatchHeader&, const BatchHeader&) = default;
 };
 
-// Why a line has no record. Wire values: append only.
-enum class Unparsed : std::uint8_t {
-  kNoMatch = 0,  // the format does not fit
-  kBadTime = 1,  // no time that could be read
-  kTooLong = 2,  // longer than max_line: cut
-  kBinary = 3,   // NUL bytes
-};
-[[nodiscard]] std::string_view to_string(Unparsed reason);
-
-struct UnparsedLine {
-  std::uint32_t line = 0;  // index in the batch
-  Unparsed reason = Unparsed::kNoMatch;
-  std::string text;  // the first kUnparsedSampleBytes of the line; for the first
-                     // kUnparsedSamples of a batch only, else empty
-  friend bool operator==(const UnparsedLine&, const UnparsedLine&) = default;
-};
-inline constexpr std::size_t kUnparsedSamples = 8;
-inline constexpr std::size_t kUnparsedSampleBytes = 512;
-
 struct DecodeLimits {
   std::uint64_t max_uncompressed_bytes = 32ULL << 20;
   std::uint32_t max_lines = 1U << 20;
   std::uint32_t max_strings = 1U << 20;
+  std::uint32_t max_rows = 1U << 16;  // of kWindows; so many sites, too
 };
 
 // What may be read of a line: with a longer one, alone in its batch, the limits above are passed.
@@ -100,6 +83,9 @@ class BatchBuilder {
 // header.range will never be sent: header.loss_cause says why. With kNotReceived it is a claim:
 // all of it was acknowledged, so that what the reader has not seen of it by now is a gap.
 [[nodiscard]] Result<std::string> encode_loss(const BatchHeader& header);
+// Sums instead of lines: what header.range comes to.
+[[nodiscard]] Result<std::string> encode_windows(const BatchHeader& header, const FoldedLines& folded,
+                                                 int zstd_level);
 
 // True when the bytes claim to be a weir batch (its magic), decodable or not.
 [[nodiscard]] bool looks_like_batch(std::string_view message);
@@ -122,7 +108,8 @@ struct Columns {
 class DecodedBatch {
  public:
   BatchHeader header;
-  Columns columns;
+  Columns columns;     // of kRecords
+  FoldedLines folded;  // of kWindows
 
   // Row `i` as a Record; `extra_scratch` backs record.extra. Views live as long as *this.
   void record(std::size_t i, Record& out, std::vector<std::string_view>& extra_scratch) const;

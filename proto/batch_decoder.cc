@@ -6,6 +6,7 @@
 #include <span>
 
 #include "proto/batch.h"
+#include "proto/hostile.h"
 #include "proto/wire.h"
 
 namespace weir {
@@ -15,84 +16,12 @@ constexpr std::size_t kMaxExtraColumns = 256;
 constexpr std::size_t kMaxHeaderText = 64 << 10;
 constexpr std::size_t kMaxInputFields = 256;
 
-Error corrupt(std::string what) {
-  return Error{Code::kCorrupt, "batch: " + std::move(what), "see who else writes to this topic"};
-}
-
-// Thrown inside this file only: a decoder nests too deep to hand Results up at each read.
-struct Corrupt {
-  std::string what;
-};
-
-void check(bool good, const char* what) {
-  if (!good) throw Corrupt{what};
-}
-
-// protozero trusts the caller to know the wire type of a field; ours comes from a stranger.
-template <class Get>
-auto typed(protozero::pbf_reader& in, protozero::pbf_wire_type type, Get get) {
-  check(in.wire_type() == type, "a field of the wrong wire type");
-  return get();
-}
-using protozero::pbf_wire_type;
-std::uint32_t u32(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::varint, [&] { return in.get_uint32(); });
-}
-std::uint64_t u64(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::varint, [&] { return in.get_uint64(); });
-}
-std::int64_t s64(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::varint, [&] { return in.get_sint64(); });
-}
-std::int32_t enumerator(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::varint, [&] { return in.get_enum(); });
-}
-std::uint64_t f64(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::fixed64, [&] { return in.get_fixed64(); });
-}
-protozero::data_view bytes_of(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::length_delimited, [&] { return in.get_view(); });
-}
-auto packed_u32(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::length_delimited, [&] { return in.get_packed_uint32(); });
-}
-auto packed_u64(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::length_delimited, [&] { return in.get_packed_uint64(); });
-}
-auto packed_s64(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::length_delimited, [&] { return in.get_packed_sint64(); });
-}
+using namespace wire;
 
 std::string header_text(protozero::pbf_reader& in) {
   const auto view = bytes_of(in);
   check(view.size() <= kMaxHeaderText, "a text of its header is longer than 64 KiB");
   return {view.data(), view.size()};
-}
-
-// What columns may occupy when expanded, so that a small message does not become gigabytes.
-class Budget {
- public:
-  explicit Budget(std::uint64_t bytes) : left_(bytes) {}
-  void take(std::uint64_t bytes) {
-    check(bytes <= left_, "its columns expand beyond the limit");
-    left_ -= bytes;
-  }
-
- private:
-  std::uint64_t left_;
-};
-
-template <class T, class Range>
-std::vector<T> unpack(const Range& range, std::size_t expected, Budget& budget, const char* what) {
-  budget.take(expected * sizeof(T));
-  std::vector<T> out;
-  out.reserve(expected);
-  for (const auto value : range) {
-    check(out.size() < expected, what);
-    out.push_back(static_cast<T>(value));
-  }
-  check(out.size() == expected, what);
-  return out;
 }
 
 struct Sections {
@@ -103,8 +32,6 @@ struct Sections {
   std::vector<protozero::data_view> text, number, extra, unparsed;
   bool has_gap = false;
 };
-
-std::string_view view(protozero::data_view in) { return {in.data(), in.size()}; }
 
 class ColumnsReader {
  public:
@@ -255,26 +182,7 @@ class ColumnsReader {
   void read_unparsed() {
     std::size_t record = 0;
     for (const auto& part : sections_.unparsed) {
-      auto& bad = out_.unparsed.emplace_back();
-      protozero::pbf_reader in(part);
-      while (in.next()) {
-        switch (in.tag()) {
-          case 1:
-            bad.line = u32(in);
-            break;
-          case 2:
-            bad.reason = static_cast<Unparsed>(std::clamp(enumerator(in), 0, 255));
-            break;
-          case 3: {
-            const auto text = bytes_of(in);
-            check(text.size() <= kUnparsedSampleBytes, "an unparsed sample is too long");
-            bad.text.assign(text.data(), text.size());
-            break;
-          }
-          default:
-            in.skip();
-        }
-      }
+      const auto& bad = out_.unparsed.emplace_back(read_unparsed_line(protozero::pbf_reader(part)));
       const auto count = out_.unparsed.size();
       check(bad.line < lines_ && (count == 1 || out_.unparsed[count - 2].line < bad.line),
             "unparsed lines out of order");
@@ -368,8 +276,8 @@ std::pair<std::string, std::string> read_field(protozero::pbf_reader in) {
 
 struct Envelope {
   std::uint32_t version = 0, lines = 0;
-  std::uint64_t columns_bytes = 0;
-  std::string_view columns;
+  std::uint64_t columns_bytes = 0, windows_bytes = 0;
+  std::string_view columns, windows;
 };
 
 Envelope read_envelope(std::string_view message, BatchHeader& header) {
@@ -382,7 +290,7 @@ Envelope read_envelope(std::string_view message, BatchHeader& header) {
         break;
       case wire::kKindField: {
         const auto kind = enumerator(in);
-        check(kind >= 0 && kind <= 2, "a kind that this reader does not know");
+        check(kind >= 0 && kind <= 3, "a kind that this reader does not know");
         header.kind = static_cast<BatchKind>(kind);
         break;
       }
@@ -441,6 +349,12 @@ Envelope read_envelope(std::string_view message, BatchHeader& header) {
       case wire::kColumnsField:
         envelope.columns = view(bytes_of(in));
         break;
+      case wire::kWindowsBytesField:
+        envelope.windows_bytes = u64(in);
+        break;
+      case wire::kWindowsField:
+        envelope.windows = view(bytes_of(in));
+        break;
       default:
         in.skip();
     }
@@ -449,6 +363,39 @@ Envelope read_envelope(std::string_view message, BatchHeader& header) {
 }
 
 }  // namespace
+
+std::string wire::decompressed(std::string_view frame, std::uint64_t size_bytes, const DecodeLimits& limits) {
+  check(size_bytes <= limits.max_uncompressed_bytes, "its columns are larger than the limit");
+  check(ZSTD_getFrameContentSize(frame.data(), frame.size()) == size_bytes,
+        "the size of its columns is not what their zstd frame says");
+  std::string plain(size_bytes, '\0');
+  const auto size = ZSTD_decompress(plain.data(), plain.size(), frame.data(), frame.size());
+  check(ZSTD_isError(size) == 0U && size == size_bytes, "its columns do not decompress");
+  return plain;
+}
+
+UnparsedLine wire::read_unparsed_line(protozero::pbf_reader in) {
+  UnparsedLine bad;
+  while (in.next()) {
+    switch (in.tag()) {
+      case 1:
+        bad.line = u32(in);
+        break;
+      case 2:
+        bad.reason = static_cast<Unparsed>(std::clamp(enumerator(in), 0, 255));
+        break;
+      case 3: {
+        const auto text = bytes_of(in);
+        check(text.size() <= kUnparsedSampleBytes, "an unparsed sample is too long");
+        bad.text.assign(text.data(), text.size());
+        break;
+      }
+      default:
+        in.skip();
+    }
+  }
+  return bad;
+}
 
 std::string_view to_string(Unparsed reason) {
   switch (reason) {
@@ -489,13 +436,11 @@ Result<DecodedBatch> decode_batch(std::string_view message, const DecodeLimits& 
         "its range is backwards or out of range");
     if (header.kind == BatchKind::kLoss) return batch;
     check(envelope.lines <= limits.max_lines, "too many lines");
-    check(envelope.columns_bytes <= limits.max_uncompressed_bytes, "its columns are larger than the limit");
-    const auto frame = ZSTD_getFrameContentSize(envelope.columns.data(), envelope.columns.size());
-    check(frame == envelope.columns_bytes, "the size of its columns is not what their zstd frame says");
-    batch.buffer_ = std::make_unique<std::string>(envelope.columns_bytes, '\0');
-    const auto size = ZSTD_decompress(batch.buffer_->data(), batch.buffer_->size(), envelope.columns.data(),
-                                      envelope.columns.size());
-    check(ZSTD_isError(size) == 0U && size == envelope.columns_bytes, "its columns do not decompress");
+    if (header.kind == BatchKind::kWindows) {
+      read_windows(batch, envelope.lines, decompressed(envelope.windows, envelope.windows_bytes, limits), limits);
+      return batch;
+    }
+    batch.buffer_ = std::make_unique<std::string>(decompressed(envelope.columns, envelope.columns_bytes, limits));
     ColumnsReader(batch, envelope.lines, limits).read();
   } catch (const Corrupt& error) {
     return std::unexpected(corrupt(error.what));

@@ -137,12 +137,14 @@ std::string_view to_string(LossCause cause) {
       return "skipped by the operator";
     case LossCause::kRetention:
       return "retention of the topic";
+    case LossCause::kWindowsRefused:
+      return "windows that could not be added";
   }
   return "not received";
 }
 
 LossCause loss_cause_of(std::uint64_t number) {
-  if (number <= 5 || number == 64) return static_cast<LossCause>(number);
+  if (number <= 5 || number == 64 || number == 65) return static_cast<LossCause>(number);
   return LossCause::kNotReceived;
 }
 

@@ -27,6 +27,7 @@ enum class LossCause : std::uint8_t {
   kUnreadable = 4,         // the file could not be read there
   kSkippedByOperator = 5,  // somebody told the agent to go on behind it
   kRetention = 64,         // the topic kept its messages for too short a time
+  kWindowsRefused = 65,    // came as windows that could not be added: see the dead letters
 };
 [[nodiscard]] std::string_view to_string(LossCause cause);
 // What a stored or received number means; kNotReceived for those that this version does not know.

@@ -9,9 +9,9 @@
 namespace weir {
 namespace {
 
-constexpr unsigned kSubBits = 5;  // 32 buckets per octave
+constexpr unsigned kSubBits = Histogram::kSubBits;
 constexpr std::uint64_t kSub = 1ULL << kSubBits;
-constexpr std::uint16_t kBuckets = (64 - kSubBits + 1) * kSub;
+constexpr std::uint16_t kBuckets = Histogram::kBuckets;
 constexpr std::uint64_t kEncodingVersion = 1;
 
 std::uint64_t width_of(std::uint16_t bucket) { return bucket < kSub ? 1 : 1ULL << (bucket / kSub - 1); }

@@ -21,8 +21,12 @@ class Histogram {
  public:
   // Buckets are sorted by index, counts are never zero.
   using Bucket = std::pair<std::uint16_t, std::uint64_t>;
+  static constexpr unsigned kSubBits = 5;  // 32 buckets per octave
+  static constexpr std::uint16_t kBuckets = (64 - kSubBits + 1) * (1U << kSubBits);
 
   void add(std::uint64_t value_ms, std::uint64_t count = 1);
+  // A bucket behind all that it has; `bucket` below kBuckets, `count` not zero.
+  void append(std::uint16_t bucket, std::uint64_t count) { buckets_.emplace_back(bucket, count); }
   void merge(const Histogram& other);
 
   [[nodiscard]] std::uint64_t count() const;

@@ -1,4 +1,4 @@
-// One request as parsed from one log line. Views only: a Record owns nothing.
+// One request as parsed from one log line; or why a line has none. A Record is views only: it owns nothing.
 //
 // Lifetime: every view points into the line or into the parser's scratch
 // memory, and is valid until that parser parses its next line.
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace weir {
@@ -86,6 +87,25 @@ struct Record {
     extra = {};
   }
 };
+
+// Why a line has no record. Wire values: append only.
+enum class Unparsed : std::uint8_t {
+  kNoMatch = 0,  // the format does not fit
+  kBadTime = 1,  // no time that could be read
+  kTooLong = 2,  // longer than max_line: cut
+  kBinary = 3,   // NUL bytes
+};
+[[nodiscard]] std::string_view to_string(Unparsed reason);
+
+struct UnparsedLine {
+  std::uint32_t line = 0;  // index in the batch
+  Unparsed reason = Unparsed::kNoMatch;
+  std::string text;  // the first kUnparsedSampleBytes of the line; for the first
+                     // kUnparsedSamples of a batch only, else empty
+  friend bool operator==(const UnparsedLine&, const UnparsedLine&) = default;
+};
+inline constexpr std::size_t kUnparsedSamples = 8;
+inline constexpr std::size_t kUnparsedSampleBytes = 512;
 
 // Names as the Elastic Common Schema has them, "nginx.*" where it has none:
 // what `weir-agent parse` and the json codec print.

@@ -1,8 +1,15 @@
 #include "proto/window.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
-#include <array>
+#include <functional>
+#include <optional>
+#include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include "proto/wire.h"
 
 namespace weir {
 namespace {
@@ -20,145 +27,211 @@ bool host_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
 }
 
-// One (window, site, status) of the batch. Latencies are sorted once at the end:
-// cheaper than an ordered insert per record.
-struct Accumulator {
-  WindowSum sum;
-  std::vector<std::uint16_t> latency_buckets;
-};
-
-struct AccumulatorKey {
+struct Key {
   std::int64_t start_s;
   std::uint32_t site;
   std::uint16_t status;
-  friend bool operator==(const AccumulatorKey&, const AccumulatorKey&) = default;
+  friend auto operator<=>(const Key&, const Key&) = default;
 };
 
-struct AccumulatorKeyHash {
-  std::size_t operator()(const AccumulatorKey& key) const {
-    auto hash = static_cast<std::uint64_t>(key.start_s) * 0x9E3779B97F4A7C15ULL;
-    hash ^= (static_cast<std::uint64_t>(key.site) << 16 | key.status) * 0xC2B2AE3D27D4EB4FULL;
-    return hash ^ hash >> 29;
-  }
+// One (window, site, status). Latencies are counted once at the end: cheaper than an ordered
+// insert per record.
+struct Accumulator {
+  Key key;
+  WindowSum sum;  // without `latency`
+  std::vector<std::uint16_t> latency_buckets;
 };
 
+// What the arithmetic needs of a request.
+struct Request {
+  std::int64_t time_ms = 0;
+  std::uint64_t status = 0, bytes = 0, request_bytes = 0, upstream_time_ms = 0;
+  std::optional<std::uint64_t> request_time_ms;
+};
+
+// The arithmetic of both programs.
 class Folder {
  public:
-  Folder(const DecodedBatch& batch, const FoldConfig& config)
-      : batch_(batch), columns_(batch.columns), config_(config) {
-    for (const auto& [name, value] : batch.header.fields) {
-      if (name == "site") site_field_ = value;
+  void begin(const FoldConfig& config) {
+    config_ = config;
+    used_ = 0;
+    if (accumulators_.size() > kKeepRows) {
+      accumulators_.resize(kKeepRows);
+      accumulators_.shrink_to_fit();
     }
+    std::fill(slots_.begin(), slots_.end(), 0);
+    last_ = kNone;
+    window_end_ms_ = window_begin_ms_ = 0;
+    site_index_.clear();
+    sites_.clear();
+    given_.clear();
+    last_given_.reset();
   }
 
-  void add(std::size_t record) {
-    const auto time_ms = columns_.time_ms[record];
-    const AccumulatorKey key{
-        floor_to(floor_to(time_ms, 1000) / 1000, config_.window_s), site(record),
-        static_cast<std::uint16_t>(std::min<std::uint64_t>(number(record, Number::kStatus), 65535))};
+  // Reads the text once per distinct one. `given`: field "site" when set, else $host, else $server_name.
+  std::uint32_t site(std::string_view given) {
+    if (last_given_ && *last_given_ == given) return last_site_;
+    auto found = given_.find(given);
+    if (found == given_.end()) {
+      auto name = site_of(given, {}, {});
+      const auto [known, first] =
+          site_index_.try_emplace(std::move(name), static_cast<std::uint32_t>(sites_.size()));
+      if (first) sites_.push_back(known->first);
+      found = given_.emplace(std::string(given), known->second).first;
+    }
+    last_given_ = found->first;  // keys of an unordered_map stay where they are
+    last_site_ = found->second;
+    return last_site_;
+  }
+
+  void add(const Request& request, std::uint32_t site) {
+    if (request.time_ms < window_begin_ms_ || request.time_ms >= window_end_ms_) {
+      const auto window_ms = config_.window_s * 1000;
+      window_begin_ms_ = floor_to(request.time_ms, window_ms);
+      window_end_ms_ = window_begin_ms_ + window_ms;
+    }
+    const Key key{window_begin_ms_ / 1000, site,
+                  static_cast<std::uint16_t>(std::min<std::uint64_t>(request.status, 65535))};
     auto& into = at(key);
     ++into.sum.requests;
-    const auto bytes = has(record, Number::kBytesSent) ? number(record, Number::kBytesSent)
-                                                       : number(record, Number::kBodyBytesSent);
-    into.sum.bytes_sent += bytes;
-    into.sum.request_bytes += number(record, Number::kRequestBytes);
-    into.sum.upstream_time_ms += number(record, Number::kUpstreamTimeMs);
-    std::uint64_t request_time_ms = 0;
-    if (has(record, Number::kRequestTimeMs)) {
-      request_time_ms = number(record, Number::kRequestTimeMs);
-      into.sum.request_time_ms += request_time_ms;
-      into.latency_buckets.push_back(Histogram::bucket_of(request_time_ms));
+    into.sum.bytes_sent += request.bytes;
+    into.sum.request_bytes += request.request_bytes;
+    into.sum.upstream_time_ms += request.upstream_time_ms;
+    if (request.request_time_ms) {
+      into.sum.request_time_ms += *request.request_time_ms;
+      into.latency_buckets.push_back(Histogram::bucket_of(*request.request_time_ms));
     }
-    if (bytes > 0) spread(key, time_ms, request_time_ms, bytes);
+    if (request.bytes > 0) spread(into, request);
   }
 
-  void merge(WindowDelta& into) {
-    for (auto& [key, accumulator] : accumulators_) {
-      auto& buckets = accumulator.latency_buckets;
-      std::sort(buckets.begin(), buckets.end());
-      for (std::size_t i = 0; i < buckets.size();) {
-        const auto end = static_cast<std::size_t>(
-            std::upper_bound(buckets.begin() + static_cast<std::ptrdiff_t>(i), buckets.end(), buckets[i]) -
-            buckets.begin());
-        accumulator.sum.latency.add(Histogram::lower_bound_ms(buckets[i]), end - i);
-        i = end;
-      }
-      into[WindowKey{key.start_s, sites_[key.site], batch_.header.host, key.status}].merge(accumulator.sum);
+  [[nodiscard]] std::size_t rows() const { return used_; }
+  [[nodiscard]] std::size_t texts() const { return given_.size(); }
+  [[nodiscard]] const std::vector<std::string>& sites() const { return sites_; }
+
+  // Ascending by key.
+  void take_rows(std::vector<FoldedRow>& rows) {
+    order_.resize(used_);
+    for (std::uint32_t i = 0; i < used_; ++i) order_[i] = i;
+    std::sort(order_.begin(), order_.end(),
+              [&](auto a, auto b) { return accumulators_[a].key < accumulators_[b].key; });
+    rows.clear();
+    rows.reserve(used_);
+    for (const auto i : order_) {
+      auto& from = accumulators_[i];
+      auto& row = rows.emplace_back(FoldedRow{from.key.start_s, from.key.site, from.key.status, from.sum});
+      count(from.latency_buckets, row.sum.latency);
     }
   }
 
  private:
-  [[nodiscard]] bool has(std::size_t record, Number field) const {
-    const auto& column = columns_.number[static_cast<std::size_t>(field)];
-    return !column.empty() && column[record] > 0;
-  }
-  [[nodiscard]] std::uint64_t number(std::size_t record, Number field) const {
-    return has(record, field) ? columns_.number[static_cast<std::size_t>(field)][record] - 1 : 0;
-  }
-  [[nodiscard]] std::uint32_t index(std::size_t record, Text field) const {
-    const auto& column = columns_.text[static_cast<std::size_t>(field)];
-    return column.empty() ? 0 : column[record];
+  static constexpr std::uint32_t kNone = ~0U;
+  // What is kept for the next batch: 8 MB at most.
+  static constexpr std::size_t kKeepRows = 1024;
+  static constexpr std::size_t kKeepBuckets = 4096;
+
+  static std::uint64_t hash_of(const Key& key) {
+    auto hash = static_cast<std::uint64_t>(key.start_s) * 0x9E3779B97F4A7C15ULL;
+    hash ^= (static_cast<std::uint64_t>(key.site) << 16 | key.status) * 0xC2B2AE3D27D4EB4FULL;
+    return hash ^ hash >> 29;
   }
 
-  Accumulator& at(const AccumulatorKey& key) {
-    if (last_ != nullptr && last_key_ == key) return *last_;
-    last_ = &accumulators_[key];
-    last_key_ = key;
-    return *last_;
-  }
-
-  // Touches the text once per distinct (host, server name).
-  std::uint32_t site(std::size_t record) {
-    const auto host = index(record, Text::kHost);
-    const auto server = index(record, Text::kServerName);
-    const auto [found, is_new] =
-        site_of_pair_.try_emplace(static_cast<std::uint64_t>(host) << 32 | server, 0U);
-    if (is_new) {
-      auto name = site_of(columns_.strings[host], columns_.strings[server], site_field_);
-      const auto [known, first] =
-          site_index_.try_emplace(std::move(name), static_cast<std::uint32_t>(sites_.size()));
-      if (first) sites_.push_back(known->first);
-      found->second = known->second;
+  // Open addressing: accumulators, and with them their buffers, are used again by the next batch.
+  Accumulator& at(const Key& key) {
+    if (last_ != kNone && accumulators_[last_].key == key) return accumulators_[last_];
+    if ((used_ + 1) * 2 > slots_.size()) grow();
+    auto slot = hash_of(key) & (slots_.size() - 1);
+    for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
+      if (accumulators_[slots_[slot] - 1].key == key) {
+        last_ = slots_[slot] - 1;
+        return accumulators_[last_];
+      }
     }
-    return found->second;
+    last_ = static_cast<std::uint32_t>(used_++);
+    slots_[slot] = last_ + 1;
+    if (last_ == accumulators_.size()) accumulators_.emplace_back();
+    auto& fresh = accumulators_[last_];
+    fresh.key = key;
+    fresh.sum = {};
+    if (fresh.latency_buckets.capacity() > kKeepBuckets) fresh.latency_buckets = {};
+    fresh.latency_buckets.clear();
+    return fresh;
   }
 
-  // Divides `bytes` over the windows that [end - request_time, end] touches. The share up to
-  // a moment is rounded down and shares are differences, so that they add up to `bytes`.
-  void spread(const AccumulatorKey& key, std::int64_t end_ms, std::uint64_t request_time_ms,
-              std::uint64_t bytes) {
-    const auto span = static_cast<std::int64_t>(
-        std::min<std::uint64_t>(request_time_ms, static_cast<std::uint64_t>(config_.max_spread_s) * 1000));
-    const auto begin_ms = end_ms - span;
-    const auto window_ms = config_.window_s * 1000;
-    auto window = floor_to(begin_ms, window_ms);
-    if (span == 0 || window == key.start_s * 1000) {
-      at(key).sum.flow_bytes += bytes;
+  void grow() {
+    slots_.assign(std::max<std::size_t>(256, slots_.size() * 2), 0);
+    for (std::uint32_t i = 0; i < used_; ++i) {
+      auto slot = hash_of(accumulators_[i].key) & (slots_.size() - 1);
+      while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
+      slots_[slot] = i + 1;
+    }
+  }
+
+  void count(std::vector<std::uint16_t>& buckets, Histogram& into) {
+    if (buckets.size() < 256) {
+      std::sort(buckets.begin(), buckets.end());
+      for (std::size_t i = 0; i < buckets.size();) {
+        const auto first = i;
+        while (i < buckets.size() && buckets[i] == buckets[first]) ++i;
+        into.append(buckets[first], i - first);
+      }
       return;
     }
+    counts_.assign(Histogram::kBuckets, 0);
+    for (const auto bucket : buckets) ++counts_[bucket];
+    for (std::uint16_t bucket = 0; bucket < Histogram::kBuckets; ++bucket) {
+      if (counts_[bucket] > 0) into.append(bucket, counts_[bucket]);
+    }
+  }
+
+  // Divides the bytes over the windows that [end - request_time, end] touches. The share up to
+  // a moment is rounded down and shares are differences, so that they add up to `bytes`.
+  void spread(Accumulator& at_end, const Request& request) {
+    const auto end_ms = request.time_ms;
+    const auto span = static_cast<std::int64_t>(
+        std::min<std::uint64_t>(request.request_time_ms.value_or(0),
+                                static_cast<std::uint64_t>(config_.max_spread_s) * 1000));
+    const auto begin_ms = end_ms - span;
+    if (begin_ms >= window_begin_ms_) {
+      at_end.sum.flow_bytes += request.bytes;
+      return;
+    }
+    const auto key = at_end.key;  // at() may move the accumulators
+    const auto window_ms = config_.window_s * 1000;
     std::uint64_t given = 0;
-    for (; window <= end_ms; window += window_ms) {
+    for (auto window = floor_to(begin_ms, window_ms); window <= end_ms; window += window_ms) {
       const auto until = std::min(window + window_ms, end_ms);
-      const auto share =
-          static_cast<std::uint64_t>(static_cast<Wide>(bytes) * static_cast<std::uint64_t>(until - begin_ms) /
-                                     static_cast<std::uint64_t>(span));
+      const auto share = static_cast<std::uint64_t>(static_cast<Wide>(request.bytes) *
+                                                    static_cast<std::uint64_t>(until - begin_ms) /
+                                                    static_cast<std::uint64_t>(span));
       if (share > given) at({window / 1000, key.site, key.status}).sum.flow_bytes += share - given;
       given = share;
       if (until == end_ms) break;
     }
   }
 
-  const DecodedBatch& batch_;
-  const Columns& columns_;
-  const FoldConfig& config_;
-  std::string site_field_;
-  std::unordered_map<AccumulatorKey, Accumulator, AccumulatorKeyHash> accumulators_;
-  AccumulatorKey last_key_{};
-  Accumulator* last_ = nullptr;  // references into an unordered_map are stable
-  std::unordered_map<std::uint64_t, std::uint32_t> site_of_pair_;
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return XXH3_64bits(text.data(), text.size()); }
+  };
+
+  FoldConfig config_;
+  std::vector<Accumulator> accumulators_;  // those from used_ on are of earlier batches
+  std::size_t used_ = 0;
+  std::vector<std::uint32_t> slots_;  // index + 1
+  std::uint32_t last_ = kNone;
+  std::int64_t window_begin_ms_ = 0, window_end_ms_ = 0;  // of the last request
   std::unordered_map<std::string, std::uint32_t> site_index_;
   std::vector<std::string> sites_;
+  std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> given_;
+  std::optional<std::string_view> last_given_;
+  std::uint32_t last_site_ = 0;
+  std::vector<std::uint32_t> order_;
+  std::vector<std::uint32_t> counts_;
 };
+
+std::string_view given_of(std::string_view host, std::string_view server_name, std::string_view site_field) {
+  return !site_field.empty() ? site_field : !host.empty() ? host : server_name;
+}
 
 }  // namespace
 
@@ -176,8 +249,23 @@ void merge_into(WindowDelta& into, const WindowDelta& delta) {
   for (const auto& [key, sum] : delta) into[key].merge(sum);
 }
 
+void merge_into(WindowDelta& into, const FoldedLines& folded, const std::string& host) {
+  for (const auto& row : folded.rows)
+    into[WindowKey{row.start_s, folded.sites[row.site], host, row.status}].merge(row.sum);
+}
+
+bool is_site(std::string_view site) {
+  if (site == kNoSite || site == kInvalidSite) return true;
+  if (site.empty() || site.size() > kMaxSiteBytes + 8) return false;
+  if (site.front() == '[') {
+    return site.size() > 3 && site.back() == ']' &&
+           site.find_first_not_of("0123456789abcdef:.", 1) == site.size() - 1;
+  }
+  return site.size() <= kMaxSiteBytes && std::all_of(site.begin(), site.end(), host_character);
+}
+
 std::string site_of(std::string_view host, std::string_view server_name, std::string_view site_field) {
-  const auto given = !site_field.empty() ? site_field : !host.empty() ? host : server_name;
+  const auto given = given_of(host, server_name, site_field);
   if (given.empty() || given == "-") return std::string(kNoSite);
   std::string site(given.substr(0, kMaxSiteBytes + 8));
   for (auto& c : site) {
@@ -204,14 +292,152 @@ std::string site_of(std::string_view host, std::string_view server_name, std::st
   return site;
 }
 
+namespace {
+
+// Records of a decoded batch as requests.
+class Requests {
+ public:
+  explicit Requests(const Columns& columns) : columns_(columns) {}
+  [[nodiscard]] Request at(std::size_t record) const {
+    Request request;
+    request.time_ms = columns_.time_ms[record];
+    request.status = number(record, Number::kStatus);
+    request.bytes = has(record, Number::kBytesSent) ? number(record, Number::kBytesSent)
+                                                    : number(record, Number::kBodyBytesSent);
+    request.request_bytes = number(record, Number::kRequestBytes);
+    request.upstream_time_ms = number(record, Number::kUpstreamTimeMs);
+    if (has(record, Number::kRequestTimeMs))
+      request.request_time_ms = number(record, Number::kRequestTimeMs);
+    return request;
+  }
+
+ private:
+  [[nodiscard]] bool has(std::size_t record, Number field) const {
+    const auto& column = columns_.number[static_cast<std::size_t>(field)];
+    return !column.empty() && column[record] > 0;
+  }
+  [[nodiscard]] std::uint64_t number(std::size_t record, Number field) const {
+    return has(record, field) ? columns_.number[static_cast<std::size_t>(field)][record] - 1 : 0;
+  }
+  const Columns& columns_;
+};
+
+// As the wire has them.
+std::uint64_t number_of(const Record& record, Number field) {
+  return record.has(field) ? std::min<std::uint64_t>(record.get(field), ~0ULL - 1) : 0;
+}
+
+}  // namespace
+
 void fold(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end_line,
           const FoldConfig& config, WindowDelta& into) {
-  const auto& lines = batch.columns.record_line;
+  const auto& columns = batch.columns;
+  const auto& lines = columns.record_line;
   const auto first = std::lower_bound(lines.begin(), lines.end(), first_line);
   const auto last = std::lower_bound(first, lines.end(), end_line);
-  Folder folder(batch, config);
-  for (auto at = first; at != last; ++at) folder.add(static_cast<std::size_t>(at - lines.begin()));
-  folder.merge(into);
+  std::string_view site_field;
+  for (const auto& [name, value] : batch.header.fields) {
+    if (name == "site") site_field = value;
+  }
+  const auto& hosts = columns.text[static_cast<std::size_t>(Text::kHost)];
+  const auto& servers = columns.text[static_cast<std::size_t>(Text::kServerName)];
+  const Requests requests(columns);
+  Folder folder;
+  folder.begin(config);
+  // Touches the text once per distinct (host, server name).
+  std::unordered_map<std::uint64_t, std::uint32_t> site_of_pair;
+  auto last_pair = ~std::uint64_t{0};
+  std::uint32_t site = 0;
+  for (auto at = first; at != last; ++at) {
+    const auto i = static_cast<std::size_t>(at - lines.begin());
+    const auto host = hosts.empty() ? 0 : hosts[i];
+    const auto server = servers.empty() ? 0 : servers[i];
+    const auto pair = static_cast<std::uint64_t>(host) << 32 | server;
+    if (pair != last_pair) {
+      last_pair = pair;
+      const auto [found, is_new] = site_of_pair.try_emplace(pair, 0U);
+      if (is_new)
+        found->second = folder.site(given_of(columns.strings[host], columns.strings[server], site_field));
+      site = found->second;
+    }
+    folder.add(requests.at(i), site);
+  }
+  std::vector<FoldedRow> rows;
+  folder.take_rows(rows);
+  for (auto& row : rows) {
+    into[WindowKey{row.start_s, folder.sites()[row.site], batch.header.host, row.status}].merge(row.sum);
+  }
+}
+
+struct LineFolder::Impl {
+  // A line may touch max_spread_s / window_s windows: kMaxRows and these stay below what readers take.
+  static constexpr std::size_t kMaxRows = 16384;
+  static constexpr std::size_t kMaxTexts = 16384;
+  static constexpr std::uint64_t kMaxTextBytes = 4 << 20;
+
+  Folder folder;
+  std::string site_field;
+  std::uint64_t text_bytes = 0;
+  FoldedLines folded;
+};
+
+LineFolder::LineFolder() : impl_(std::make_unique<Impl>()) {}
+LineFolder::~LineFolder() = default;
+LineFolder::LineFolder(LineFolder&&) noexcept = default;
+LineFolder& LineFolder::operator=(LineFolder&&) noexcept = default;
+
+void LineFolder::begin(const FoldConfig& config, std::string_view site_field) {
+  auto& impl = *impl_;
+  impl.folder.begin(config);
+  impl.site_field = site_field;
+  impl.text_bytes = 0;
+  impl.folded = {};
+  impl.folded.window_s = config.window_s;
+}
+
+void LineFolder::add(const Record& record) {
+  auto& impl = *impl_;
+  ++impl.folded.lines;
+  const auto given = given_of(record.get(Text::kHost), record.get(Text::kServerName), impl.site_field);
+  const auto texts = impl.folder.texts();
+  const auto site = impl.folder.site(given);
+  if (impl.folder.texts() != texts) impl.text_bytes += given.size();
+  Request request;
+  request.time_ms = std::clamp(record.time_ms, -wire::kMaxTimeMs, wire::kMaxTimeMs);
+  request.status = number_of(record, Number::kStatus);
+  request.bytes = number_of(record, record.has(Number::kBytesSent) ? Number::kBytesSent : Number::kBodyBytesSent);
+  request.request_bytes = number_of(record, Number::kRequestBytes);
+  request.upstream_time_ms = number_of(record, Number::kUpstreamTimeMs);
+  if (record.has(Number::kRequestTimeMs)) request.request_time_ms = number_of(record, Number::kRequestTimeMs);
+  impl.folder.add(request, site);
+}
+
+void LineFolder::add_unparsed(std::string_view line, Unparsed reason) {
+  auto& folded = impl_->folded;
+  if (folded.samples.size() < kUnparsedSamples)
+    folded.samples.push_back({folded.lines, reason, std::string(line.substr(0, kUnparsedSampleBytes))});
+  ++folded.unparsed;
+  ++folded.lines;
+}
+
+void LineFolder::add_filtered() {
+  ++impl_->folded.filtered;
+  ++impl_->folded.lines;
+}
+
+bool LineFolder::crowded() const {
+  const auto& impl = *impl_;
+  return impl.folder.rows() >= Impl::kMaxRows || impl.folder.texts() >= Impl::kMaxTexts ||
+         impl.text_bytes >= Impl::kMaxTextBytes;
+}
+
+bool LineFolder::full() const { return impl_->folded.lines >= DecodeLimits{}.max_lines || crowded(); }
+
+const FoldedLines& LineFolder::finish() {
+  auto& impl = *impl_;
+  impl.folded.sites = impl.folder.sites();
+  impl.folder.take_rows(impl.folded.rows);
+  return impl.folded;
 }
 
 }  // namespace weir

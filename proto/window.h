@@ -4,13 +4,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
-#include <tuple>
-#include <unordered_map>
-#include <unordered_set>
+#include <string_view>
 
 #include "proto/batch.h"
-#include "proto/histogram.h"
+#include "proto/folded.h"
 
 namespace weir {
 
@@ -22,20 +21,10 @@ struct WindowKey {
   friend auto operator<=>(const WindowKey&, const WindowKey&) = default;
 };
 
-struct WindowSum {
-  std::uint64_t requests = 0;
-  std::uint64_t bytes_sent = 0;  // of requests that ENDED in the window
-  std::uint64_t flow_bytes = 0;  // the same bytes, spread over [end - request_time, end]
-  std::uint64_t request_bytes = 0;
-  std::uint64_t request_time_ms = 0;   // summed
-  std::uint64_t upstream_time_ms = 0;  // summed
-  Histogram latency;                   // of request_time_ms, requests that have one
-  void merge(const WindowSum& other);
-  friend bool operator==(const WindowSum&, const WindowSum&) = default;
-};
-
 using WindowDelta = std::map<WindowKey, WindowSum>;  // ordered: rows go in primary-key order
 void merge_into(WindowDelta& into, const WindowDelta& delta);
+// `folded` was made on `host`.
+void merge_into(WindowDelta& into, const FoldedLines& folded, const std::string& host);
 
 inline constexpr std::string_view kOtherSite = "(other)";
 inline constexpr std::string_view kNoSite = "(none)";
@@ -56,9 +45,38 @@ struct FoldConfig {
 [[nodiscard]] std::string site_of(std::string_view host, std::string_view server_name,
                                   std::string_view site_field);
 
+// What site_of() may answer.
+[[nodiscard]] bool is_site(std::string_view site);
+
 // Folds the records whose lines lie in [first_line, end_line) of the batch.
 // bytes_sent is $bytes_sent, else $body_bytes_sent.
 void fold(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end_line,
           const FoldConfig& config, WindowDelta& into);
+
+// The same fold, line by line, where the lines are parsed: what it gives is what fold() makes of a
+// batch of these lines. Keeps its buffers from batch to batch. Not thread-safe.
+class LineFolder {
+ public:
+  LineFolder();
+  ~LineFolder();
+  LineFolder(LineFolder&&) noexcept;
+  LineFolder& operator=(LineFolder&&) noexcept;
+
+  // Starts anew. `site_field`: field "site" of the input.
+  void begin(const FoldConfig& config, std::string_view site_field);
+  void add(const Record& record);
+  void add_unparsed(std::string_view line, Unparsed reason);
+  void add_filtered();
+  // As many windows, sites or lines as one batch may have: finish this one first. So its memory is
+  // bounded whatever stands in the lines, and no line's numbers go where they do not belong.
+  [[nodiscard]] bool full() const;
+  // Full, and not just by its number of lines.
+  [[nodiscard]] bool crowded() const;
+  [[nodiscard]] const FoldedLines& finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace weir

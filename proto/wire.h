@@ -32,6 +32,8 @@ enum BatchField : std::uint32_t {
   kColumnsBytesField,
   kColumnsField,
   kLossCauseField,
+  kWindowsBytesField,
+  kWindowsField,
 };
 
 enum ColumnsField : std::uint32_t {
@@ -47,6 +49,27 @@ enum ColumnsField : std::uint32_t {
   kExtraField,
   kUnparsedField,
   kFilteredField,
+};
+
+enum WindowsField : std::uint32_t {
+  kWindowLengthField = 1,
+  kWindowsUnparsedField,
+  kWindowsFilteredField,
+  kWindowsSampleField,
+  kSiteBytesField,
+  kSitesField,
+  kStartDeltaField,
+  kSiteField,
+  kStatusField,
+  kRequestsField,
+  kBytesSentField,
+  kFlowDifferenceField,
+  kRequestBytesField,
+  kRequestTimeField,
+  kUpstreamTimeField,
+  kBucketsField,
+  kBucketDeltaField,
+  kBucketCountField,
 };
 
 }  // namespace weir::wire

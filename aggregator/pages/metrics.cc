@@ -12,7 +12,7 @@ namespace {
 constexpr std::array kCauses = {LossCause::kNotReceived,     LossCause::kReleased,
                                 LossCause::kTruncatedUnread, LossCause::kDeletedUnread,
                                 LossCause::kUnreadable,      LossCause::kSkippedByOperator,
-                                LossCause::kRetention};
+                                LossCause::kRetention,       LossCause::kWindowsRefused};
 
 class Exposition {
  public:

@@ -26,6 +26,17 @@ std::uint64_t histogram_bytes(const WindowSum& sum) {
   return sum.latency.buckets().size() * sizeof(Histogram::Bucket);
 }
 
+DeadLetter unparsed_letter(const SourceState& source, const SourceMessage& message, const UnparsedLine& bad,
+                           std::int64_t now_ms) {
+  return {.partition = message.partition,
+          .offset = message.offset,
+          .line = bad.line,
+          .source = source.id.hex(),
+          .reason = std::string(to_string(bad.reason)),
+          .text = bad.text,
+          .seen_ms = now_ms};
+}
+
 // What one commit will hold.
 struct Generation {
   WindowDelta windows;
@@ -192,6 +203,10 @@ struct Settler::Impl {
                      std::int64_t now_ms);
   void apply_lines(Generation& generation, SourceState& state, const DecodedBatch& batch, std::uint32_t first,
                    std::uint32_t end, const SourceMessage& message, std::int64_t now_ms);
+  void apply_windows(Partition& partition, const DecodedBatch& batch, const SourceMessage& message,
+                     std::int64_t now_ms);
+  // Why the windows cannot be added; nothing: they can. `uncovered`: how many bytes of their range.
+  [[nodiscard]] std::optional<std::string> refusal(const DecodedBatch& batch, std::uint64_t uncovered) const;
   void apply_loss(Partition& partition, const BatchHeader& header, const SourceMessage& message,
                   std::int64_t now_ms);
   // Why a gap that a batch of the partition leaves may be there.
@@ -223,13 +238,7 @@ void Settler::Impl::apply_lines(Generation& generation, SourceState& state, cons
       ++counters.dead_letters;
       continue;
     }
-    dead_letter(generation, {.partition = message.partition,
-                             .offset = message.offset,
-                             .line = it->line,
-                             .source = state.id.hex(),
-                             .reason = std::string(to_string(it->reason)),
-                             .text = it->text,
-                             .seen_ms = now_ms});
+    dead_letter(generation, unparsed_letter(state, message, *it, now_ms));
   }
 
   const auto records_before = [&](std::uint32_t line) {
@@ -296,6 +305,71 @@ void Settler::Impl::apply_records(Partition& partition, DecodedBatch& batch, con
 
   if (!header.range.empty())
     state.coverage.add(header.range, header.origin, cause_of_gaps(partition), now_ms);
+  touch(partition, source, header, message, now_ms);
+}
+
+std::optional<std::string> Settler::Impl::refusal(const DecodedBatch& batch, std::uint64_t uncovered) const {
+  const auto& range = batch.header.range;
+  if (batch.folded.window_s != config.fold.window_s)
+    return fmt::format(
+        "windows of {} s, and this aggregator has windows of {} s: set [ship] window = \"{}s\" of agent {}; "
+        "[{}, {}) is a gap until it comes as records",
+        batch.folded.window_s, config.fold.window_s, config.fold.window_s, batch.header.agent_id, range.begin,
+        range.end);
+  if (uncovered != range.size())
+    return fmt::format(
+        "windows of [{}, {}) of which {} bytes were counted already: they cannot be cut, the rest is a gap until it "
+        "comes as records; was the registry of agent {} lost?",
+        range.begin, range.end, range.size() - uncovered, batch.header.agent_id);
+  return std::nullopt;
+}
+
+// All or nothing: what was summed cannot be cut.
+void Settler::Impl::apply_windows(Partition& partition, const DecodedBatch& batch, const SourceMessage& message,
+                                  std::int64_t now_ms) {
+  const BatchHeader& header = batch.header;
+  const FoldedLines& folded = batch.folded;
+  Generation& generation = partition.open;
+  KnownSource& source = sources[header.source];
+  SourceState& state = source.state;
+  std::uint64_t uncovered = 0;
+  for (const ByteRange& part : state.coverage.uncovered(header.range)) uncovered += part.size();
+  const auto refused = uncovered == 0 ? std::nullopt : refusal(batch, uncovered);
+  Coverage with = state.coverage;
+  if (refused) {
+    with.lose(header.range, header.origin, LossCause::kWindowsRefused, now_ms);
+  } else {
+    with.add(header.range, header.origin, cause_of_gaps(partition), now_ms);
+  }
+  if (with.gaps().size() > kMaxGapsPerSource && with.gaps().size() > state.coverage.gaps().size()) {
+    refuse(generation, header, message,
+           fmt::format("the source has {} gaps already; [{}, {}) would leave one more and is not counted",
+                       kMaxGapsPerSource, header.range.begin, header.range.end),
+           now_ms);
+    return;
+  }
+  state.coverage = std::move(with);
+  if (refused) {
+    refuse(generation, header, message, *refused, now_ms);
+  } else if (uncovered > 0) {
+    merge_into(scratch_delta, folded, header.host);
+    add_windows(generation, scratch_delta);
+    for (const auto& bad : folded.samples) {
+      if (!bad.text.empty()) dead_letter(generation, unparsed_letter(state, message, bad, now_ms));
+    }
+    // Beyond the samples of a batch: counted.
+    const auto counted = folded.unparsed - static_cast<std::uint64_t>(std::count_if(
+                                               folded.samples.begin(), folded.samples.end(),
+                                               [](const auto& bad) { return !bad.text.empty(); }));
+    generation.dead_letter_count += counted;
+    counters.dead_letters += counted;
+    counters.records += folded.lines - folded.unparsed - folded.filtered;
+    state.lines += folded.lines;
+    state.unparsed += folded.unparsed;
+    state.filtered += folded.filtered;
+    counters.content_bytes += uncovered;
+  }
+  if (!refused) counters.duplicate_bytes += header.range.size() - uncovered;
   touch(partition, source, header, message, now_ms);
 }
 
@@ -482,6 +556,8 @@ void Settler::apply(const SourceMessage& message, std::int64_t now_ms) {
       impl_->apply_heartbeat(generation, header, message, now_ms);
     } else if (header.kind == BatchKind::kLoss) {
       impl_->apply_loss(*partition, header, message, now_ms);
+    } else if (header.kind == BatchKind::kWindows) {
+      impl_->apply_windows(*partition, *batch, message, now_ms);
     } else {
       impl_->apply_records(*partition, *batch, message, now_ms);
     }

@@ -1,0 +1,220 @@
+#include <array>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+#include "proto/hostile.h"
+#include "proto/window.h"
+#include "proto/wire.h"
+
+namespace weir::wire {
+namespace {
+
+// A request that ends just above the smallest time reaches back further than it.
+constexpr std::int64_t kMaxStartS = kMaxTimeMs / 1000 * 2;
+constexpr std::uint32_t kMaxWindowS = 86400;
+
+using Packed32 = protozero::iterator_range<protozero::pbf_reader::const_uint32_iterator>;
+using Packed64 = protozero::iterator_range<protozero::pbf_reader::const_uint64_iterator>;
+using PackedSigned = protozero::iterator_range<protozero::pbf_reader::const_sint64_iterator>;
+
+class WindowsReader {
+ public:
+  WindowsReader(FoldedLines& out, std::string_view plain, const DecodeLimits& limits)
+      : out_(out), plain_(plain), limits_(limits), budget_(limits.max_uncompressed_bytes * 4) {}
+
+  void read() {
+    find_sections();
+    check(out_.unparsed <= out_.lines && out_.filtered <= out_.lines - out_.unparsed,
+          "more unparsed and filtered lines than lines");
+    read_samples();
+    read_sites();
+    read_rows();
+    read_latencies();
+  }
+
+ private:
+  void find_sections() {
+    std::uint32_t window_s = 0;
+    protozero::pbf_reader in(plain_.data(), plain_.size());
+    while (in.next()) {
+      switch (in.tag()) {
+        case kWindowLengthField:
+          window_s = u32(in);
+          break;
+        case kWindowsUnparsedField:
+          out_.unparsed = u32(in);
+          break;
+        case kWindowsFilteredField:
+          out_.filtered = u32(in);
+          break;
+        case kWindowsSampleField:
+          check(samples_.size() < kUnparsedSamples, "too many unparsed samples");
+          samples_.push_back(bytes_of(in));
+          break;
+        case kSiteBytesField:
+          site_bytes_ = packed_u32(in);
+          break;
+        case kSitesField:
+          sites_ = view(bytes_of(in));
+          break;
+        case kStartDeltaField:
+          start_delta_ = packed_s64(in);
+          break;
+        case kSiteField:
+        case kStatusField:
+        case kRequestsField:
+        case kBytesSentField:
+        case kRequestBytesField:
+        case kRequestTimeField:
+        case kUpstreamTimeField:
+        case kBucketsField:
+          columns_[in.tag()] = packed_u64(in);
+          break;
+        case kFlowDifferenceField:
+          flow_difference_ = packed_s64(in);
+          break;
+        case kBucketDeltaField:
+          bucket_delta_ = packed_u32(in);
+          break;
+        case kBucketCountField:
+          bucket_count_ = packed_u64(in);
+          break;
+        default:
+          in.skip();
+      }
+    }
+    check(window_s > 0 && window_s <= kMaxWindowS, "windows of no length, or of more than a day");
+    out_.window_s = window_s;
+  }
+
+  void read_samples() {
+    check(samples_.size() <= out_.unparsed, "more unparsed samples than unparsed lines");
+    for (const auto& part : samples_) {
+      auto bad = read_unparsed_line(protozero::pbf_reader(part));
+      check(bad.line < out_.lines && (out_.samples.empty() || out_.samples.back().line < bad.line),
+            "unparsed samples out of order");
+      out_.samples.push_back(std::move(bad));
+    }
+  }
+
+  void read_sites() {
+    auto rest = sites_;
+    for (const auto size : site_bytes_) {
+      check(size <= rest.size(), "a site is cut off");
+      check(out_.sites.size() < limits_.max_rows, "too many sites");
+      check(is_site(rest.substr(0, size)), "a site that no host is called");
+      budget_.take(sizeof(std::string) + size);
+      out_.sites.emplace_back(rest.substr(0, size));
+      rest.remove_prefix(size);
+    }
+    check(rest.empty(), "bytes behind its last site");
+  }
+
+  // A column that is not there has only zeros.
+  template <class Set>
+  void read_column(std::uint32_t field, Set set) {
+    const auto& column = columns_[field];
+    if (column.empty()) return;
+    auto row = out_.rows.begin();
+    for (const auto value : column) {
+      check(row != out_.rows.end(), "a column does not have one entry per row");
+      set(*row++, value);
+    }
+    check(row == out_.rows.end(), "a column does not have one entry per row");
+  }
+
+  void read_starts() {
+    std::int64_t window = 0;
+    const auto furthest = kMaxStartS / out_.window_s;
+    for (const auto delta : start_delta_) {
+      check(out_.rows.size() < limits_.max_rows, "too many rows");
+      check(!__builtin_add_overflow(window, delta, &window) && window >= -furthest && window <= furthest,
+            "a window out of range");
+      budget_.take(sizeof(FoldedRow));
+      out_.rows.emplace_back().start_s = window * out_.window_s;
+    }
+  }
+
+  void read_rows() {
+    read_starts();
+    read_column(kSiteField, [&](FoldedRow& row, std::uint64_t value) {
+      check(value < out_.sites.size(), "a row's site is beyond its table");
+      row.site = static_cast<std::uint32_t>(value);
+    });
+    check(out_.rows.empty() || !out_.sites.empty(), "a row's site is beyond its table");
+    read_column(kStatusField, [](FoldedRow& row, std::uint64_t value) {
+      check(value <= std::numeric_limits<std::uint16_t>::max(), "a status out of range");
+      row.status = static_cast<std::uint16_t>(value);
+    });
+    const auto key = [](const FoldedRow& row) { return std::tuple(row.start_s, row.site, row.status); };
+    for (std::size_t i = 1; i < out_.rows.size(); ++i)
+      check(key(out_.rows[i - 1]) < key(out_.rows[i]), "rows out of order");
+    std::uint64_t requests = 0;
+    const std::uint64_t parsed = out_.lines - out_.unparsed - out_.filtered;
+    read_column(kRequestsField, [&](FoldedRow& row, std::uint64_t value) {
+      check(value <= parsed - requests, "more requests than lines");
+      requests += value;
+      row.sum.requests = value;
+    });
+    check(requests == parsed, "requests, unparsed and filtered lines do not add up");
+    const auto sum = [&](std::uint32_t field, std::uint64_t WindowSum::*into) {
+      read_column(field, [&](FoldedRow& row, std::uint64_t value) { row.sum.*into = value; });
+    };
+    sum(kBytesSentField, &WindowSum::bytes_sent);
+    sum(kRequestBytesField, &WindowSum::request_bytes);
+    sum(kRequestTimeField, &WindowSum::request_time_ms);
+    sum(kUpstreamTimeField, &WindowSum::upstream_time_ms);
+    for (auto& row : out_.rows) row.sum.flow_bytes = row.sum.bytes_sent;
+    if (flow_difference_.empty()) return;
+    auto row = out_.rows.begin();
+    for (const auto difference : flow_difference_) {
+      check(row != out_.rows.end(), "a column does not have one entry per row");
+      (row++)->sum.flow_bytes += static_cast<std::uint64_t>(difference);
+    }
+    check(row == out_.rows.end(), "a column does not have one entry per row");
+  }
+
+  // Those of all rows, one after the other.
+  void read_latencies() {
+    auto delta = bucket_delta_.begin();
+    auto count = bucket_count_.begin();
+    read_column(kBucketsField, [&](FoldedRow& row, std::uint64_t buckets) {
+      std::uint64_t bucket = 0;
+      auto left = row.sum.requests;
+      for (std::uint64_t i = 0; i < buckets; ++i, ++delta, ++count) {
+        check(delta != bucket_delta_.end() && count != bucket_count_.end(), "a latency is cut off");
+        check(i == 0 || *delta > 0, "latencies out of order");
+        bucket += *delta;
+        check(bucket < Histogram::kBuckets, "a latency out of range");
+        check(*count > 0 && *count <= left, "more latencies than requests");
+        left -= *count;
+        budget_.take(sizeof(Histogram::Bucket));
+        row.sum.latency.append(static_cast<std::uint16_t>(bucket), *count);
+      }
+    });
+    check(delta == bucket_delta_.end() && count == bucket_count_.end(), "latencies of no row");
+  }
+
+  FoldedLines& out_;
+  std::string_view plain_;
+  const DecodeLimits& limits_;
+  Budget budget_;
+  std::vector<protozero::data_view> samples_;
+  std::string_view sites_;
+  Packed32 site_bytes_, bucket_delta_;
+  Packed64 bucket_count_;
+  PackedSigned start_delta_, flow_difference_;
+  std::array<Packed64, kBucketCountField + 1> columns_;  // by field
+};
+
+}  // namespace
+
+void read_windows(DecodedBatch& batch, std::uint32_t lines, std::string_view plain, const DecodeLimits& limits) {
+  const auto& range = batch.header.range;
+  check(!range.empty() && lines > 0 && lines <= range.size(), "its lines do not fit its range");
+  batch.folded.lines = lines;
+  WindowsReader(batch.folded, plain, limits).read();
+}
+
+}  // namespace weir::wire
