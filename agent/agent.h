@@ -32,6 +32,7 @@ struct AgentStatus {
   bool caught_up = false;  // every file that matches is read to its end and acknowledged
   std::uint64_t read_lines = 0, read_bytes = 0;
   std::uint64_t shipped_lines = 0, shipped_bytes = 0, shipped_batches = 0, wire_bytes = 0;
+  std::uint64_t crowded_batches = 0;  // of windows: closed early, for their sites or windows are many
   std::uint64_t unparsed_lines = 0, filtered_lines = 0, truncated_lines = 0;
   std::uint64_t in_flight_bytes = 0;
   std::uint64_t lost_bytes = 0;          // that will never be sent; see the registry's losses

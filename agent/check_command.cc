@@ -20,9 +20,11 @@ int probe(const AgentConfig& config) {
     return found.error().code == Code::kInvalid ? kExitConfig : kExitKafka;
   }
   for (const auto& broker : found->brokers) fmt::print("broker {}\n", broker);
-  fmt::print("topic {}: {} partitions, max.message.bytes {}\n", config.kafka.topic, found->partitions,
-             found->max_message_bytes == 0 ? "unknown" : fmt::format("{}", found->max_message_bytes));
-  const auto room = found->max_message_bytes;
+  for (const auto& topic : found->topics)
+    fmt::print("topic {}: {} partitions, max.message.bytes {}\n", topic.name, topic.partitions,
+               topic.max_message_bytes == 0 ? "unknown" : fmt::format("{}", topic.max_message_bytes));
+  if (config.kafka.ship == Ship::kWindows) return kExitOk;  // what is too large is sent in smaller ranges
+  const auto room = found->topics.front().max_message_bytes;
   const auto largest = found->largest_batch_bytes;
   // A batch is bounded by its content; only text that does not compress comes near to it.
   if (room != 0 && room < config.ship.batch_max_bytes) {
@@ -70,8 +72,11 @@ int check_command(const std::string& config_path, bool output) {
   }
   for (const auto& missing : missing_logs(config)) fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
   if (config.output == AgentConfig::OutputKind::kKafka) {
-    fmt::print("output: kafka {}, topic {}, acks {}, codec {}\n", fmt::join(config.kafka.brokers, ","),
-               config.kafka.topic, config.kafka.acks, config.kafka.codec);
+    const char* shipped = config.kafka.ship == Ship::kWindows ? ", ships windows" : "";
+    const auto windows =
+        config.kafka.ship == Ship::kBoth ? fmt::format(", windows to {}", config.kafka.windows_topic) : shipped;
+    fmt::print("output: kafka {}, topic {}{}, acks {}, codec {}\n", fmt::join(config.kafka.brokers, ","),
+               config.kafka.topic, windows, config.kafka.acks, config.kafka.codec);
     if (output) return probe(config);
   } else {
     fmt::print("output: {}\n",

@@ -54,6 +54,32 @@ InputConfig read_input(ConfigTable& table, const std::map<std::string, FormatSpe
   return input;
 }
 
+void read_ship(ConfigTable& kafka, KafkaOutputConfig& out) {
+  const auto ship = kafka.texts("ship", {"records"});
+  const std::set<std::string> kinds(ship.begin(), ship.end());
+  if (kinds == std::set<std::string>{"windows"}) {
+    out.ship = Ship::kWindows;
+  } else if (kinds == std::set<std::string>{"records", "windows"}) {
+    out.ship = Ship::kBoth;
+  } else if (kinds != std::set<std::string>{"records"}) {
+    kafka.mistake("ship", "must be \"records\", \"windows\", or [\"records\", \"windows\"]");
+  }
+  if (out.ship != Ship::kRecords && out.codec != "batch")
+    kafka.mistake("ship", fmt::format("windows need codec = \"batch\", not \"{}\"", out.codec));
+  out.windows_topic = kafka.string("windows_topic");
+  if (out.ship != Ship::kBoth) {
+    if (!out.windows_topic.empty())
+      kafka.mistake("windows_topic", "is for ship = [\"records\", \"windows\"]; windows alone go to topic");
+    return;
+  }
+  if (out.windows_topic.empty()) out.windows_topic = out.topic + "-windows";
+  if (!is_topic_name(out.windows_topic)) {
+    kafka.mistake("windows_topic", fmt::format("\"{}\" {}", out.windows_topic, kTopicRule));
+  } else if (out.windows_topic == out.topic) {
+    kafka.mistake("windows_topic", "is the topic of the records; give the windows one of their own");
+  }
+}
+
 void read_outputs(ConfigTable& root, AgentConfig& config) {
   auto output = root.table("output");
   int outputs = 0;
@@ -67,6 +93,7 @@ void read_outputs(ConfigTable& root, AgentConfig& config) {
       kafka.mistake("topic", fmt::format("\"{}\" {}", config.kafka.topic, kTopicRule));
     config.kafka.acks = read_choice(kafka, "acks", {"all", "0", "1"}, "all");
     config.kafka.codec = read_choice(kafka, "codec", {"batch", "json", "raw"}, "batch");
+    read_ship(kafka, config.kafka);
   }
   if (auto standard = output.table("stdout"); standard.present()) {
     ++outputs;
@@ -95,6 +122,14 @@ void read_limits(ConfigTable& root, AgentConfig& config) {
   s.zstd_level = static_cast<int>(ship.integer("zstd_level", s.zstd_level, 1, 19));
   if (s.max_in_flight < s.batch_max_bytes)
     ship.mistake("max_in_flight", "must not be less than batch_max_bytes");
+  s.windows_interval = read_duration(ship, "windows_interval", s.windows_interval, 10ms, 1h);
+  s.windows_batch_max = read_size(ship, "windows_batch_max", s.windows_batch_max, 1 << 10, 256 << 20);
+  const auto window = ship.duration("window", s.window);
+  if (window < 1s || window > 86400s || window.count() % 1000 != 0 || 86'400'000 % window.count() != 0) {
+    ship.mistake("window", "must be what [window] length of the aggregator is: whole seconds that divide a day");
+  } else {
+    s.window = std::chrono::duration_cast<std::chrono::seconds>(window);
+  }
   auto tail = root.table("tail");
   config.tail.scan_interval = read_duration(tail, "scan_interval", config.tail.scan_interval, 100ms, 24h);
   config.tail.close_rotated = read_duration(tail, "close_rotated", config.tail.close_rotated, 0ms, 720h);

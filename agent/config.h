@@ -27,8 +27,13 @@ struct InputConfig {
   std::uint64_t max_line = 1 << 20;  // bytes; longer lines are cut, marked and counted
 };
 
+// What is shipped: each request, sums of windows, or both, to a topic each.
+enum class Ship { kRecords, kWindows, kBoth };
+
 struct KafkaOutputConfig : KafkaConnection {
   std::string topic;
+  Ship ship = Ship::kRecords;
+  std::string windows_topic;    // with Ship::kBoth: where the windows go
   std::string acks = "all";     // "0", "1", "all"
   std::string codec = "batch";  // "batch", "json", "raw"
   friend bool operator==(const KafkaOutputConfig&, const KafkaOutputConfig&) = default;
@@ -44,6 +49,14 @@ struct ShipConfig {
   std::chrono::milliseconds shutdown_timeout{10000};
   std::chrono::milliseconds heartbeat_interval{10000};
   int zstd_level = 1;
+  // Ship::kWindows only. Lines of a source gather for this long, in their file, before their sums
+  // leave. Less: fresher pages, more messages.
+  std::chrono::milliseconds windows_interval{10000};
+  // A backlog leaves in ranges of this many bytes. No batch crosses a multiple of it, so that who
+  // reads a file anew cuts it at the same places.
+  std::uint64_t windows_batch_max = 16 << 20;
+  // The length of a window: the aggregator's.
+  std::chrono::seconds window{60};
 };
 
 struct TailConfig {

@@ -22,6 +22,11 @@ constexpr std::int64_t kScanPauseMs = 10;  // between two that events ask for
 constexpr std::int64_t kSayAgainMs = 60'000;
 constexpr std::int64_t kLossAgainMs = 1000;
 constexpr std::int64_t kSendAgainMs = 500;  // after a failure
+// Of one source that is shipped as windows: each has its end in the registry.
+constexpr std::size_t kMaxCutsInFlight = 16;
+// Batches that wait for one write of the registry before they are sent.
+constexpr std::size_t kMaxStaged = 256;
+constexpr std::size_t kMaxStagedBytes = 16 << 20;
 // A writer that was not told of a rotation goes on in the old file; one whose name nobody has
 // taken over is kept open this long.
 constexpr std::int64_t kKeepWithoutSuccessorMs = 3'600'000;
@@ -61,14 +66,18 @@ bool on_the_way(const std::string& pattern, const std::string& path) {
 
 using FileKey = std::pair<std::uint64_t, std::uint64_t>;  // device, inode
 
+// One message, or the two of a range that goes to both topics: it is settled when both are.
 struct InFlight {
-  enum class Kind { kRecords, kLoss, kClaim, kHeartbeat };
+  enum class Kind { kLines, kLoss, kClaim, kHeartbeat };
   Kind kind = Kind::kHeartbeat;
-  std::shared_ptr<Source> source;   // kRecords, kClaim
+  std::shared_ptr<Source> source;   // kLines, kClaim
   Loss loss;                        // kLoss
   std::uint64_t content_bytes = 0;  // kClaim: the offset that was claimed
   LineBatch::Counts counts;
   std::int64_t last_event_ms = kNoTime;
+  std::uint64_t id = 0;  // of the first message
+  std::size_t left = 0;  // messages that were not settled
+  std::optional<Error> error;
 };
 
 }  // namespace
@@ -98,12 +107,22 @@ struct AgentCore::Impl {
   std::string registry_problem;
   std::set<std::string> folders, watched;
   std::deque<std::shared_ptr<Source>> round;  // fair turns
-  std::unordered_map<std::uint64_t, InFlight> in_flight;
+  std::unordered_map<std::uint64_t, std::shared_ptr<InFlight>> in_flight;
   struct Held {
     Message message;
-    InFlight entry;
+    std::shared_ptr<InFlight> entry;
   };
-  std::optional<Held> held;  // the output was full
+  std::deque<Held> held;  // the output was full
+  // Batches that cannot be cut, until the registry has where they end.
+  struct Staged {
+    std::vector<Message> messages;
+    InFlight entry;
+    std::uint64_t begin = 0;
+    std::string tail_before;
+  };
+  std::vector<Staged> staged;
+  std::size_t staged_bytes = 0;
+  Ship ships = Ship::kRecords;
   std::uint64_t next_message_id = 1;
   std::uint64_t in_flight_bytes = 0;
   std::size_t losses_in_flight = 0;
@@ -149,18 +168,24 @@ struct AgentCore::Impl {
   void forget_old();
 
   bool pump();
-  [[nodiscard]] std::uint64_t batch_limit(const Source& source) const {
-    return source.batch_limit_bytes > 0 ? source.batch_limit_bytes : config.ship.batch_max_bytes;
-  }
+  [[nodiscard]] std::uint64_t batch_limit(const Source& source) const;
+  [[nodiscard]] bool gathers(const Source& source) const;
   bool ship(const std::shared_ptr<Source>& source);
+  [[nodiscard]] Result<std::vector<Message>> messages_of(const Source& source, BatchHeader header);
+  void note_read(const InFlight& entry);
+  void stage(Staged waiting);
+  bool send_staged();
   bool ship_losses();
-  bool hand_over(Message message, InFlight entry);
+  bool hand_over(std::vector<Message> messages, InFlight entry);
+  bool hand_over(Message message, const std::shared_ptr<InFlight>& entry);
+  // To each topic that is shipped to.
+  [[nodiscard]] std::vector<Message> for_each_topic(Message message);
   [[nodiscard]] BatchHeader header_of(const SourceId& id, std::uint64_t origin, const std::string& path,
                                       const std::string& input) const;
   void settled(std::uint64_t id, const Error* error);
   void remember(Source& source);
   void flush_registry();
-  void write_registry();
+  void write_registry(Registry::Keep keep = Registry::Keep::kUsually);
   [[nodiscard]] bool claimed(const Source& source) const;
   void claim(const std::shared_ptr<Source>& source);
   void heartbeat();
@@ -442,7 +467,12 @@ void AgentCore::Impl::open_source(const std::string& path, const InputConfig& in
                                                 .sent = SentRanges(offset, tail),
                                                 .folder = {},
                                                 .trouble = {}});
+  source->cuts_known = ships != Ship::kRecords && (entry == nullptr || entry->cuts_known);
+  if (ships != Ship::kRecords && !source->cuts_known)
+    source->records_until = content->compressed() ? ~std::uint64_t{0} : facts.size_bytes;
   if (entry != nullptr) {
+    source->had_cuts = ships == Ship::kRecords && entry->cuts_known;
+    for (const auto cut : entry->cuts) source->sent.cut_at(cut);
     source->base = entry->base;
     // Renamed since. A copy that took over is no rename: its original may be where it was.
     const bool same_file = entry->device == facts.device && entry->inode == facts.inode;
@@ -736,16 +766,38 @@ void AgentCore::Impl::forget_old() {
 
 // ---- Reading and shipping
 
-bool AgentCore::Impl::hand_over(Message message, InFlight entry) {
+std::vector<Message> AgentCore::Impl::for_each_topic(Message message) {
+  std::vector<Message> messages;
+  if (ships == Ship::kBoth) {
+    messages.push_back(message);
+    messages.back().id = next_message_id++;
+    message.to_windows = true;
+  }
+  message.id = next_message_id++;
+  messages.push_back(std::move(message));
+  return messages;
+}
+
+// False: the output is full.
+bool AgentCore::Impl::hand_over(std::vector<Message> messages, InFlight entry) {
+  const auto shared = std::make_shared<InFlight>(std::move(entry));
+  shared->id = messages.front().id;
+  shared->left = messages.size();
+  bool taken = true;
+  for (auto& message : messages) taken = hand_over(std::move(message), shared) && taken;
+  return taken;
+}
+
+bool AgentCore::Impl::hand_over(Message message, const std::shared_ptr<InFlight>& entry) {
   const auto id = message.id;
   const auto bytes = message.payload.size();
-  const auto sent = output.send(message);
+  const auto sent = held.empty() ? output.send(message) : fail(Code::kFull, "others wait before it");
   if (!sent && sent.error().code == Code::kFull) {
-    held = Held{std::move(message), std::move(entry)};
+    held.push_back({std::move(message), entry});
     return false;
   }
-  if (entry.kind == InFlight::Kind::kRecords) totals.wire_bytes += bytes;
-  in_flight.emplace(id, std::move(entry));
+  if (entry->kind == InFlight::Kind::kLines) totals.wire_bytes += bytes;
+  in_flight.emplace(id, entry);
   if (!sent) settled(id, &sent.error());
   return true;
 }
@@ -764,11 +816,42 @@ BatchHeader AgentCore::Impl::header_of(const SourceId& id, std::uint64_t origin,
   return header;
 }
 
+std::uint64_t AgentCore::Impl::batch_limit(const Source& source) const {
+  if (ships != Ship::kWindows || !source.cuts_known)
+    return source.batch_limit_bytes > 0 ? source.batch_limit_bytes : config.ship.batch_max_bytes;
+  const auto grid = config.ship.windows_batch_max;
+  const auto limit = grid - source.reader.offset() % grid;
+  return source.batch_limit_bytes > 0 ? std::min(source.batch_limit_bytes, limit) : limit;
+}
+
+// More lines may join those that wait, so that batches get full.
+bool AgentCore::Impl::gathers(const Source& source) const {
+  const auto unread = source.facts.size_bytes > source.reader.position()
+                          ? source.facts.size_bytes - source.reader.position()
+                          : 0;
+  const bool windows = ships == Ship::kWindows && source.cuts_known;
+  // Something of it is in flight: a busy file makes full batches. Windows wait in any case.
+  if (!windows && source.sent.idle()) return false;
+  const auto enough = windows ? batch_limit(source) : config.ship.batch_max_bytes;
+  const auto interval = windows ? config.ship.windows_interval : config.ship.flush_interval;
+  const bool full = source.content->compressed() || unread >= enough;
+  return !full && now() - source.dirty_since_ms < interval.count();
+}
+
 bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   if (source->sent.failed()) {
     if (!source->sent.idle() || (now() < source->retry_at_ms && !stopping)) return false;
     source->reader.rewind(source->sent.acknowledged_offset(), source->sent.acknowledged_tail());
     source->sent.rewound();
+  }
+  if (ships != Ship::kRecords) {
+    if (!source->cuts_known && source->reader.offset() >= source->records_until) {
+      // From here on no batch may be cut: none that may is in flight before it.
+      if (!source->sent.idle()) return false;
+      source->cuts_known = true;
+    }
+    const bool waits = now() < source->retry_at_ms || source->sent.in_flight() >= kMaxCutsInFlight;
+    if (source->cuts_known && waits && !stopping) return false;
   }
   source->trouble.clear();
   if (!look_at_size(source)) return false;
@@ -776,18 +859,22 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
     source->dirty = false;  // looked at again with the next scan
     return false;
   }
-  if (!source->sent.idle() && !stopping) {
-    // Something of it is in flight: gather, so that a busy file makes full batches.
-    const auto unread = source->facts.size_bytes > source->reader.position()
-                            ? source->facts.size_bytes - source->reader.position()
-                            : 0;
-    const bool full = source->content->compressed() || unread >= config.ship.batch_max_bytes;
-    if (!full && now() - source->dirty_since_ms < config.ship.flush_interval.count()) return false;
-  }
   const auto begin = source->reader.offset();
+  const bool uncut = ships != Ship::kRecords && source->cuts_known;
+  const auto cut = uncut ? source->sent.next_cut(begin) : 0;
+  if (cut == 0 && !stopping && gathers(*source)) return false;
   const auto tail_before = source->reader.tail_hash();
-  batch->begin(*source->parser);
-  const auto filled = source->reader.fill(*batch, batch_limit(*source), *source->parser);
+  Contents contents;
+  contents.records = !uncut || ships == Ship::kBoth;
+  contents.windows = uncut;
+  contents.fold.window_s = config.ship.window.count();
+  if (const auto site = source->input->fields.find("site"); site != source->input->fields.end())
+    contents.site_field = site->second;
+  batch->begin(*source->parser, contents);
+  // What was cut once is cut there again, or in between when the topic takes no larger one.
+  auto limit = batch_limit(*source);
+  if (cut > 0) limit = source->batch_limit_bytes > 0 ? std::min(limit, cut - begin) : cut - begin;
+  const auto filled = source->reader.fill(*batch, limit, *source->parser);
   if (begin < kYoungBytes && batch->content_bytes() > 0 && !source->content->compressed()) {
     // Looked at after the read, as the reader does it further on.
     const auto same = begins_as_before(*source);
@@ -820,46 +907,118 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   auto header = header_of(source->id, source->origin, source->path, source->input->name);
   header.range = {begin, source->reader.offset()};
   header.fields.assign(source->input->fields.begin(), source->input->fields.end());
-  InFlight entry{.kind = InFlight::Kind::kRecords,
+  InFlight entry{.kind = InFlight::Kind::kLines,
                  .source = source,
                  .loss = {},
                  .content_bytes = header.range.size(),
                  .counts = batch->counts(),
-                 .last_event_ms = batch->last_time_ms()};
-  auto payload = batch->finish(header);
-  if (!payload) {
+                 .last_event_ms = batch->last_time_ms(),
+                 .error = {}};
+  const auto range = header.range;
+  auto messages = messages_of(*source, std::move(header));
+  if (!messages) {
     // Cannot happen with a range of our own making; never go on past lines that were not sent.
-    source->trouble = std::string(kUnreadable) + payload.error().what;
+    source->trouble = std::string(kUnreadable) + messages.error().what;
     source->reader.rewind(begin, tail_before);
     return false;
   }
-  if (!source->sent_before) {
+  if (batch->crowded()) {
+    ++totals.crowded_batches;
+    source->crowded_ms = now();
+  }
+  if (!source->sent_before && !uncut) {
     // From now on it may be counted, and must be known again, whatever happens. Afterwards the
     // registry may lag: what it knows of it is enough to tell it from all others.
     remember(*source);
-    write_registry();
-    if (!registry_problem.empty() && source->id != source->base) {
-      // Its content alone would not tell it from its look-alike: it waits for the registry.
-      source->trouble =
-          source->path + ": begins like another file, and waits until the registry can be written";
+    write_registry(source->had_cuts ? Registry::Keep::kThroughPowerCuts : Registry::Keep::kUsually);
+    if (!registry_problem.empty() && (source->id != source->base || source->had_cuts)) {
+      // Its content alone would not tell it from its look-alike; or the registry would tell later where
+      // windows must be cut, and not that records were sent: it waits for the registry.
+      source->trouble = source->path + (source->had_cuts ? ": " : ": begins like another file, and ") +
+                        "waits until the registry can be written";
       source->reader.rewind(begin, tail_before);
       return false;
     }
     source->sent_before = true;
   }
+  in_flight_bytes += entry.content_bytes;
+  source->sent.sent(messages->front().id, range, source->reader.tail_hash());
+  if (uncut) {
+    source->sent.cut_at(range.end);
+    remember(*source);
+    stage({std::move(*messages), std::move(entry), begin, tail_before});
+    return (staged.size() < kMaxStaged && staged_bytes < kMaxStagedBytes) || send_staged();
+  }
+  note_read(entry);
+  return hand_over(std::move(*messages), std::move(entry));
+}
+
+// The lines of the batch for each topic.
+Result<std::vector<Message>> AgentCore::Impl::messages_of(const Source& source, BatchHeader header) {
+  Message message;
+  message.key = source.id.bytes();
+  message.partition = source.partition;
+  message.split_lines = codec != Codec::kBatch;
+  std::vector<Message> messages;
+  const auto add = [&](Result<std::string> payload) -> Result<void> {
+    if (!payload) return std::unexpected(payload.error());
+    messages.push_back(message);
+    messages.back().id = next_message_id++;
+    messages.back().payload = std::move(*payload);
+    return {};
+  };
+  const bool uncut = ships != Ship::kRecords && source.cuts_known;
+  if (!uncut || ships == Ship::kBoth) {
+    if (auto added = add(batch->finish(header)); !added) return std::unexpected(added.error());
+  }
+  message.to_windows = ships == Ship::kBoth;
+  if (uncut) {
+    header.kind = BatchKind::kWindows;
+    if (auto added = add(batch->finish_windows(header)); !added) return std::unexpected(added.error());
+  } else if (ships == Ship::kBoth) {
+    if (auto added = add(messages.front().payload); !added) return std::unexpected(added.error());
+  }
+  return messages;
+}
+
+void AgentCore::Impl::note_read(const InFlight& entry) {
   totals.read_lines += entry.counts.lines;
   totals.read_bytes += entry.content_bytes;
   totals.unparsed_lines += entry.counts.unparsed;
   totals.filtered_lines += entry.counts.filtered;
   totals.truncated_lines += entry.counts.truncated;
-  in_flight_bytes += entry.content_bytes;
-  Message message{.id = next_message_id++,
-                  .key = source->id.bytes(),
-                  .partition = source->partition,
-                  .payload = std::move(*payload),
-                  .split_lines = codec != Codec::kBatch};
-  source->sent.sent(message.id, header.range, source->reader.tail_hash());
-  return hand_over(std::move(message), std::move(entry));
+}
+
+void AgentCore::Impl::stage(Staged waiting) {
+  for (const auto& message : waiting.messages) staged_bytes += message.payload.size();
+  staged.push_back(std::move(waiting));
+}
+
+// One write of the registry, which waits for the disk, for all of them. False: nothing was sent, or the
+// output is full.
+bool AgentCore::Impl::send_staged() {
+  if (staged.empty()) return true;
+  auto batches = std::exchange(staged, {});
+  staged_bytes = 0;
+  write_registry(Registry::Keep::kThroughPowerCuts);
+  bool taken = registry_problem.empty();
+  for (auto& [messages, entry, begin, tail_before] : batches) {
+    const auto source = entry.source;
+    if (registry_problem.empty()) {
+      source->sent_before = true;
+      note_read(entry);
+      taken = hand_over(std::move(messages), std::move(entry)) && taken;
+      continue;
+    }
+    // Nobody would know after a crash where it ended: it is read again once the registry can be written.
+    in_flight_bytes -= entry.content_bytes;
+    source->sent.take_back();
+    source->reader.rewind(begin, tail_before);
+    source->trouble = source->path + ": waits until the registry can be written";
+    source->retry_at_ms = now() + kSendAgainMs;
+    mark(source);
+  }
+  return taken;
 }
 
 // One at a time and in their order; they are few. False: the output is full.
@@ -885,26 +1044,25 @@ bool AgentCore::Impl::ship_losses() {
           ? loss.partition
           : static_cast<std::int32_t>(loss.source.low % static_cast<std::uint64_t>(partitions));
   ++losses_in_flight;
-  return hand_over({.id = next_message_id++,
-                    .key = loss.source.bytes(),
-                    .partition = partition,
-                    .payload = std::move(*payload)},
-                   {.kind = InFlight::Kind::kLoss, .source = nullptr, .loss = loss, .counts = {}});
+  return hand_over(
+      for_each_topic({.key = loss.source.bytes(), .partition = partition, .payload = std::move(*payload)}),
+      {.kind = InFlight::Kind::kLoss, .source = nullptr, .loss = loss, .counts = {}, .error = {}});
 }
 
 // One turn for each source that has something; true when there is more to do at once.
 bool AgentCore::Impl::pump() {
-  if (held) {
-    auto again = std::move(*held);
-    held.reset();
-    if (!hand_over(std::move(again.message), std::move(again.entry))) return false;
-  }
+  for (auto again = std::exchange(held, {}); !again.empty(); again.pop_front())
+    hand_over(std::move(again.front().message), again.front().entry);
+  if (!held.empty()) return false;
   partitions = output.partition_count();
   if (partitions <= 0) return false;
   if (!ship_losses()) return false;
   bool shipped = false;
-  for (auto turns = round.size(); turns > 0 && !held; --turns) {
-    if (in_flight_bytes >= config.ship.max_in_flight) return false;
+  for (auto turns = round.size(); turns > 0 && held.empty(); --turns) {
+    if (in_flight_bytes >= config.ship.max_in_flight) {
+      send_staged();
+      return false;
+    }
     const auto source = round.front();
     round.pop_front();
     source->queued = false;
@@ -916,37 +1074,42 @@ bool AgentCore::Impl::pump() {
     if ((source->dirty || source->sent.failed()) && !std::exchange(source->queued, true))
       round.push_back(source);
   }
+  if (!staged.empty()) shipped = send_staged() && shipped;
   // Without a descriptor that tells, what was just taken is settled by the next poll().
-  return shipped && (!held || output.readable_fd() < 0);
+  return shipped && (held.empty() || output.readable_fd() < 0);
 }
 
 void AgentCore::Impl::settled(std::uint64_t id, const Error* error) {
   const auto found = in_flight.find(id);
   if (found == in_flight.end()) return;
-  const auto entry = std::move(found->second);
+  const auto shared = std::move(found->second);
   in_flight.erase(found);
+  // Of two errors the one that says what to do about it.
+  if (error != nullptr && (!shared->error || error->code == Code::kInvalid)) shared->error = *error;
+  if (--shared->left > 0) return;
+  const auto& entry = *shared;
   if (entry.kind == InFlight::Kind::kLoss) {
     --losses_in_flight;
-    if (error == nullptr) {
+    if (!entry.error) {
       registry->remove_loss(entry.loss);
     } else {
       loss_again_ms = now() + kLossAgainMs;
     }
     return;
   }
-  if (entry.kind == InFlight::Kind::kClaim && error == nullptr) {
+  if (entry.kind == InFlight::Kind::kClaim && !entry.error) {
     auto& claimed = entry.source->claimed_offset;
     entry.source->claims = claimed == entry.content_bytes ? entry.source->claims + 1 : 1;
     claimed = entry.content_bytes;
   }
-  if (entry.kind != InFlight::Kind::kRecords) return;
+  if (entry.kind != InFlight::Kind::kLines) return;
   auto& source = *entry.source;
   in_flight_bytes -= entry.content_bytes;
-  source.sent.settled(id, error == nullptr);
-  if (error != nullptr) {
+  source.sent.settled(entry.id, !entry.error);
+  if (entry.error) {
     source.retry_at_ms = now() + kSendAgainMs;
     // Larger than the topic takes: smaller ones, until a single line is too large.
-    if (error->code == Code::kInvalid)
+    if (entry.error->code == Code::kInvalid)
       source.batch_limit_bytes =
           std::max<std::uint64_t>(1, std::min(batch_limit(source), entry.content_bytes) / 2);
     mark(entry.source);
@@ -988,6 +1151,8 @@ void AgentCore::Impl::remember(Source& source) {
   }
   if (entry.tail_hash.empty() && entry.acknowledged_offset == source.reader.offset())
     entry.tail_hash = source.reader.tail_hash();
+  entry.cuts_known = ships != Ship::kRecords && source.cuts_known;
+  entry.cuts = entry.cuts_known ? source.sent.cuts() : std::vector<std::uint64_t>();
   registry->put(entry);
 }
 
@@ -1002,9 +1167,9 @@ void AgentCore::Impl::flush_registry() {
   write_registry();
 }
 
-void AgentCore::Impl::write_registry() {
+void AgentCore::Impl::write_registry(Registry::Keep keep) {
   registry_problem.clear();
-  if (const auto flushed = registry->flush(); !flushed) registry_problem = sentence(flushed.error());
+  if (const auto flushed = registry->flush(keep); !flushed) registry_problem = sentence(flushed.error());
 }
 
 bool AgentCore::Impl::claimed(const Source& source) const {
@@ -1018,7 +1183,7 @@ bool AgentCore::Impl::claimed(const Source& source) const {
 // What was acknowledged and never arrived (acks below all, a topic that forgets) shows when what
 // comes next lies behind it. Where nothing comes next, this does: it goes the way of the batches.
 void AgentCore::Impl::claim(const std::shared_ptr<Source>& source) {
-  if (held || claimed(*source)) return;
+  if (!held.empty() || claimed(*source)) return;
   const auto end = source->sent.acknowledged_offset();
   if (source->partition < 0 || source->partition >= partitions) return;
   auto header = header_of(source->id, source->origin, source->path, source->input->name);
@@ -1027,18 +1192,21 @@ void AgentCore::Impl::claim(const std::shared_ptr<Source>& source) {
   auto payload = encode_loss(header);
   if (!payload) return;
   hand_over(
-      {.id = next_message_id++,
-       .key = source->id.bytes(),
-       .partition = source->partition,
-       .payload = std::move(*payload)},
-      {.kind = InFlight::Kind::kClaim, .source = source, .loss = {}, .content_bytes = end, .counts = {}});
+      for_each_topic(
+          {.key = source->id.bytes(), .partition = source->partition, .payload = std::move(*payload)}),
+      {.kind = InFlight::Kind::kClaim,
+       .source = source,
+       .loss = {},
+       .content_bytes = end,
+       .counts = {},
+       .error = {}});
 }
 
 void AgentCore::Impl::heartbeat() {
   last_heartbeat_ms = now();
-  if (codec != Codec::kBatch || partitions <= 0 || held) return;
+  if (codec != Codec::kBatch || partitions <= 0 || !held.empty()) return;
   for (const auto& [key, source] : sources) claim(source);
-  if (held) return;
+  if (!held.empty()) return;
   BatchHeader header;
   header.kind = BatchKind::kHeartbeat;
   header.agent_id = config.id;
@@ -1054,15 +1222,14 @@ void AgentCore::Impl::heartbeat() {
   auto payload = encode_heartbeat(header);
   if (!payload) return;
   const auto id = make_source_id(config.id, "heartbeat", "");
-  Message message{.id = next_message_id++,
-                  .key = config.id,
+  Message message{.key = config.id,
                   .partition = static_cast<std::int32_t>(id.low % static_cast<std::uint64_t>(partitions)),
                   .payload = std::move(*payload)};
-  hand_over(std::move(message), InFlight{});
+  hand_over(for_each_topic(std::move(message)), InFlight{});
 }
 
 bool AgentCore::Impl::caught_up() const {
-  return scanned && !scan_wanted && !held && leaving.empty() && registry->losses().empty() &&
+  return scanned && !scan_wanted && held.empty() && leaving.empty() && registry->losses().empty() &&
          std::all_of(sources.begin(), sources.end(),
                      [](const auto& entry) { return entry.second->drained(); });
 }
@@ -1078,6 +1245,12 @@ void AgentCore::Impl::say_trouble() {
   }
   if (!registry_problem.empty()) sentences["registry"] = registry_problem;
   for (const auto& [path, what] : problems) sentences[path] = what;
+  for (const auto& [key, source] : sources) {
+    if (source->crowded_ms != 0 && now() - source->crowded_ms < kSayAgainMs && sentences.size() < kMaxProblems)
+      sentences[source->path] = source->path +
+                                ": its lines are of so many sites or minutes that batches of windows are closed early: "
+                                "nothing is lost, more is sent; is somebody making up host names?";
+  }
   std::erase_if(said_ms, [&](const auto& said) { return now() - said.second >= kSayAgainMs; });
   for (const auto& [about, what] : sentences) {
     if (said_ms.try_emplace(about, now()).second) options.say(what);
@@ -1115,7 +1288,7 @@ void AgentCore::Impl::take_config() {
 }
 
 void AgentCore::Impl::housekeeping() {
-  if (next_config && in_flight.empty() && !held && leaving.empty()) take_config();
+  if (next_config && in_flight.empty() && held.empty() && leaving.empty()) take_config();
   if (stopping || next_config) {
     if (next_config && !leaving.empty()) settle_leaving();
     return;
@@ -1143,6 +1316,10 @@ Result<std::unique_ptr<AgentCore>> AgentCore::create(const AgentConfig& config, 
   const auto& name =
       config.output == AgentConfig::OutputKind::kKafka ? config.kafka.codec : config.text_codec;
   impl.codec = name == "raw" ? Codec::kRaw : name == "json" ? Codec::kJson : Codec::kBatch;
+  // A single box has no topic between, and counts each line where it is parsed.
+  if (config.output == AgentConfig::OutputKind::kKafka && impl.codec == Codec::kBatch &&
+      !impl.options.position_of)
+    impl.ships = config.kafka.ship;
   impl.batch = std::make_unique<LineBatch>(impl.codec, config.ship.zstd_level);
   impl.last_heartbeat_ms = impl.last_scan_ms = impl.last_flush_ms = impl.last_poll_ms = impl.now();
   if (!impl.registry->note().empty() && impl.options.say) impl.options.say(impl.registry->note());
@@ -1201,7 +1378,7 @@ void AgentCore::stop() {
 
 bool AgentCore::done() const {
   const auto& impl = *impl_;
-  return impl.stopping && ((impl.in_flight.empty() && !impl.held) ||
+  return impl.stopping && ((impl.in_flight.empty() && impl.held.empty()) ||
                            impl.now() - impl.stop_asked_ms > impl.config.ship.shutdown_timeout.count());
 }
 

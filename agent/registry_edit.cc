@@ -90,6 +90,9 @@ Result<OffsetChange> change_offset(const RegistryEntry& entry, std::uint64_t off
   const auto old = entry.acknowledged_offset;
   fresh.acknowledged_offset = offset;
   fresh.tail_hash.clear();
+  // What was sent of it may lie on both sides of the new offset: it goes as records once, which can be cut.
+  fresh.cuts_known = false;
+  fresh.cuts.clear();
   if (content != nullptr) {
     if (auto same = check_same_bytes(entry, *content); !same) return std::unexpected(same.error());
     if (auto start = check_line_start(entry, offset, *content); !start) return std::unexpected(start.error());

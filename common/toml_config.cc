@@ -556,6 +556,12 @@ std::vector<std::string> ConfigTable::strings(std::string_view key, std::vector<
   return out;
 }
 
+std::vector<std::string> ConfigTable::texts(std::string_view key, std::vector<std::string> fallback) {
+  const Node* found = impl_->find(key);
+  if (found == nullptr || found->kind != Kind::kString) return strings(key, std::move(fallback));
+  return {string(key)};
+}
+
 std::map<std::string, std::string> ConfigTable::string_map(std::string_view key) {
   const Node* found = impl_->find(key);
   std::map<std::string, std::string> out;

@@ -52,6 +52,8 @@ class ConfigTable {
   [[nodiscard]] std::uint64_t size(std::string_view key, std::uint64_t fallback);
   [[nodiscard]] std::vector<std::string> strings(std::string_view key,
                                                  std::vector<std::string> fallback = {});
+  // A string, or an array of them.
+  [[nodiscard]] std::vector<std::string> texts(std::string_view key, std::vector<std::string> fallback = {});
   // Every key of a table of strings (numbers and booleans become text); all are known. Keys of
   // tables inside are joined by dots, so that `linger.ms = 5` needs no quotes.
   [[nodiscard]] std::map<std::string, std::string> string_map(std::string_view key);

@@ -22,11 +22,21 @@ constexpr int kMetadataTimeoutMs = 1000;
 // Headers and the string table of a batch come on top of its content in the worst case.
 constexpr std::uint64_t kBatchSlackBytes = 1 << 20;
 
+// Of windows, whose rows are bounded; most come to a few kilobytes.
+constexpr std::uint64_t kLargestWindowsBytes = 16 << 20;
+
 using Clock = std::chrono::steady_clock;
 using Producer = std::unique_ptr<rd_kafka_t, decltype(&rd_kafka_destroy)>;
 using Topic = std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)>;
 
 std::string join(const std::vector<std::string>& parts) { return fmt::format("{}", fmt::join(parts, ",")); }
+
+// Each with the key of the configuration that names it.
+std::vector<std::pair<std::string, std::string>> topics_of(const AgentConfig& config) {
+  std::vector<std::pair<std::string, std::string>> topics{{config.kafka.topic, "topic"}};
+  if (config.kafka.ship == Ship::kBoth) topics.emplace_back(config.kafka.windows_topic, "windows_topic");
+  return topics;
+}
 
 Result<Producer> make_producer(const AgentConfig& config) {
   const auto& kafka = config.kafka;
@@ -71,8 +81,9 @@ Result<Producer> make_producer(const AgentConfig& config) {
 std::uint64_t largest_message_bytes(const AgentConfig& config) {
   std::uint64_t longest_line = 0;
   for (const auto& input : config.inputs) longest_line = std::max(longest_line, input.max_line);
-  return std::min<std::uint64_t>(config.ship.batch_max_bytes + longest_line + kBatchSlackBytes,
-                                 1'000'000'000);
+  const auto records = config.ship.batch_max_bytes + longest_line + kBatchSlackBytes;
+  const auto windows = config.kafka.ship == Ship::kRecords ? 0 : kLargestWindowsBytes;
+  return std::min<std::uint64_t>(std::max(records, windows), 1'000'000'000);
 }
 
 namespace {
@@ -102,10 +113,16 @@ std::string last_error(rd_kafka_t* producer) {
 struct KafkaOutput::Impl {
   AgentConfig config;
   Producer producer{nullptr, &rd_kafka_destroy};
-  Topic topic{nullptr, &rd_kafka_topic_destroy};
+  // The topic, and that of the windows where these have one of their own.
+  struct Target {
+    std::string name, key;  // `key`: of the configuration
+    Topic topic{nullptr, &rd_kafka_topic_destroy};
+    std::int32_t partitions = 0;
+  };
+  std::vector<Target> targets;
   int event_fd = -1;
   Settled on_settled;
-  std::int32_t partitions = 0;
+  std::int32_t partitions = 0;  // of each topic; 0: of one of them it is not known
   Clock::time_point next_metadata;
   OutputStatus state;
   bool all_down = false;
@@ -117,19 +134,24 @@ struct KafkaOutput::Impl {
   std::vector<std::uint64_t> empty_messages;
 
   Result<void> connect();
-  void look_at_topic();
+  void look_at_topics();
+  [[nodiscard]] bool look_at(Target& target);
   void report(rd_kafka_event_t* event);
   void note_error(rd_kafka_event_t* event);
   void start_over(const std::string& why);
+  [[nodiscard]] const Target& target_of(const Message& message) const {
+    return message.to_windows ? targets.back() : targets.front();
+  }
   rd_kafka_resp_err_t produce(const Message& message, std::string_view value);
 };
 
 Result<void> KafkaOutput::Impl::connect() {
   auto made = make_producer(config);
   if (!made) return std::unexpected(made.error());
-  topic.reset();
+  targets.clear();
   producer = std::move(*made);
-  topic.reset(rd_kafka_topic_new(producer.get(), config.kafka.topic.c_str(), nullptr));
+  for (auto& [name, key] : topics_of(config))
+    targets.push_back({name, key, Topic(rd_kafka_topic_new(producer.get(), name.c_str(), nullptr), &rd_kafka_topic_destroy)});
   const std::uint64_t one = 1;
   rd_kafka_queue_t* queue = rd_kafka_queue_get_main(producer.get());
   rd_kafka_queue_io_event_enable(queue, event_fd, &one, sizeof one);
@@ -139,12 +161,28 @@ Result<void> KafkaOutput::Impl::connect() {
   return {};
 }
 
-void KafkaOutput::Impl::look_at_topic() {
+void KafkaOutput::Impl::look_at_topics() {
   if (Clock::now() < next_metadata) return;
+  for (auto& target : targets) {
+    if (look_at(target)) continue;
+    next_metadata = Clock::now() + (partitions > 0 ? kMetadataRefresh : kMetadataWhileMissing);
+    return;
+  }
+  partitions = std::min_element(targets.begin(), targets.end(), [](const auto& a, const auto& b) {
+                 return a.partitions < b.partitions;
+               })->partitions;
+  if (!state.connected && all_down) ++state.reconnects;
+  all_down = false;
+  state.connected = true;
+  state.blocked_because.clear();
+  next_metadata = Clock::now() + kMetadataRefresh;
+}
+
+// False: what is wrong with it is said, or nobody answers.
+bool KafkaOutput::Impl::look_at(Target& target) {
   const rd_kafka_metadata_t* metadata = nullptr;
-  const auto code =
-      rd_kafka_metadata(producer.get(), 0, topic.get(), &metadata, partitions > 0 ? 100 : kMetadataTimeoutMs);
-  next_metadata = Clock::now() + (partitions > 0 ? kMetadataRefresh : kMetadataWhileMissing);
+  const auto code = rd_kafka_metadata(producer.get(), 0, target.topic.get(), &metadata,
+                                      partitions > 0 ? 100 : kMetadataTimeoutMs);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     if (partitions == 0) {
       state.connected = false;
@@ -153,24 +191,20 @@ void KafkaOutput::Impl::look_at_topic() {
             fmt::format("no broker of {} answers: {}; check the addresses and that Kafka runs",
                         join(config.kafka.brokers), rd_kafka_err2str(code));
     }
-    return;
+    return false;
   }
-  if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR &&
-      metadata->topics[0].partition_cnt > 0) {
-    partitions = metadata->topics[0].partition_cnt;
-    if (!state.connected && all_down) ++state.reconnects;
-    all_down = false;
-    state.connected = true;
-    state.blocked_because.clear();
-    next_metadata = Clock::now() + kMetadataRefresh;
+  const bool found = metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+                     metadata->topics[0].partition_cnt > 0;
+  if (found) {
+    target.partitions = metadata->topics[0].partition_cnt;
   } else {
     partitions = 0;
     const auto why = metadata->topic_cnt == 1 ? rd_kafka_err2str(metadata->topics[0].err) : "not listed";
-    state.blocked_because = fmt::format("topic {} at {}: {}; create it, or correct output.kafka.topic",
-                                        config.kafka.topic, join(config.kafka.brokers), why);
-    next_metadata = Clock::now() + kMetadataWhileMissing;
+    state.blocked_because = fmt::format("topic {} at {}: {}; create it, or correct output.kafka.{}", target.name,
+                                        join(config.kafka.brokers), why, target.key);
   }
   rd_kafka_metadata_destroy(metadata);
+  return found;
 }
 
 void KafkaOutput::Impl::report(rd_kafka_event_t* event) {
@@ -183,11 +217,14 @@ void KafkaOutput::Impl::report(rd_kafka_event_t* event) {
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       found->second.error =
           Error{Code::kUnavailable,
-                fmt::format("topic {}: {}", config.kafka.topic, rd_kafka_err2str(message->err)), ""};
+                fmt::format("topic {}: {}", rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err)), ""};
       if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
         found->second.error->code = Code::kInvalid;
         found->second.error->hint =
-            "smaller batches are tried; raise max.message.bytes of the topic, or lower ship.batch_max_bytes";
+            config.kafka.ship == Ship::kRecords
+                ? "smaller batches are tried; raise max.message.bytes of the topic, or lower ship.batch_max_bytes"
+                : "smaller batches are tried; raise max.message.bytes of the topic, or lower ship.batch_max_bytes "
+                  "and ship.windows_batch_max";
       }
       state.blocked_because = found->second.error->what +
                               (found->second.error->hint.empty() ? "" : "; " + found->second.error->hint);
@@ -244,7 +281,7 @@ void KafkaOutput::Impl::start_over(const std::string& why) {
 
 rd_kafka_resp_err_t KafkaOutput::Impl::produce(const Message& message, std::string_view value) {
   return rd_kafka_producev(
-      producer.get(), RD_KAFKA_V_RKT(topic.get()), RD_KAFKA_V_PARTITION(message.partition),
+      producer.get(), RD_KAFKA_V_RKT(target_of(message).topic.get()), RD_KAFKA_V_PARTITION(message.partition),
       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
       RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
       RD_KAFKA_V_KEY(message.key.data(), message.key.size()),
@@ -254,7 +291,7 @@ rd_kafka_resp_err_t KafkaOutput::Impl::produce(const Message& message, std::stri
 KafkaOutput::KafkaOutput() : impl_(std::make_unique<Impl>()) {}
 
 KafkaOutput::~KafkaOutput() {
-  impl_->topic.reset();
+  impl_->targets.clear();
   impl_->producer.reset();
   if (impl_->event_fd >= 0) ::close(impl_->event_fd);
 }
@@ -295,12 +332,12 @@ Result<void> KafkaOutput::send(Message& message) {
   }
   impl.pending.erase(message.id);
   if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) return fail(Code::kFull, "the producer's queue is full");
-  impl.state.blocked_because = fmt::format("topic {}: {}", impl.config.kafka.topic, rd_kafka_err2str(code));
+  impl.state.blocked_because = fmt::format("topic {}: {}", impl.target_of(message).name, rd_kafka_err2str(code));
   return fail(Code::kUnavailable, impl.state.blocked_because);
 }
 
 std::int32_t KafkaOutput::partition_count() {
-  impl_->look_at_topic();
+  impl_->look_at_topics();
   return impl_->partitions;
 }
 
@@ -335,39 +372,14 @@ void KafkaOutput::poll() {
 int KafkaOutput::readable_fd() const { return impl_->event_fd; }
 OutputStatus KafkaOutput::status() const { return impl_->state; }
 
-Result<KafkaProbe> probe_kafka(const AgentConfig& config, int timeout_ms) {
-  auto producer = make_producer(config);
-  if (!producer) return std::unexpected(producer.error());
-  const Topic topic(rd_kafka_topic_new(producer->get(), config.kafka.topic.c_str(), nullptr),
-                    &rd_kafka_topic_destroy);
-  const rd_kafka_metadata_t* raw = nullptr;
-  const auto code = rd_kafka_metadata(producer->get(), 0, topic.get(), &raw, timeout_ms);
-  const auto brokers = join(config.kafka.brokers);
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const auto why = last_error(producer->get());
-    return fail(Code::kUnavailable,
-                fmt::format("no broker of {} answers within {} ms: {}", brokers, timeout_ms,
-                            why.empty() ? rd_kafka_err2str(code) : why),
-                "check the addresses, the network, tls and sasl");
-  }
-  const std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)> metadata(
-      raw, &rd_kafka_metadata_destroy);
-  KafkaProbe probe;
-  for (int i = 0; i < metadata->broker_cnt; ++i)
-    probe.brokers.push_back(fmt::format("{} at {}:{}", metadata->brokers[i].id, metadata->brokers[i].host,
-                                        metadata->brokers[i].port));
-  if (metadata->topic_cnt != 1 || metadata->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return fail(
-        Code::kNotFound,
-        fmt::format("topic {} at {}: {}", config.kafka.topic, brokers,
-                    metadata->topic_cnt == 1 ? rd_kafka_err2str(metadata->topics[0].err) : "not listed"),
-        "create it, or correct output.kafka.topic");
-  }
-  probe.partitions = metadata->topics[0].partition_cnt;
-  probe.largest_batch_bytes = largest_message_bytes(config);
-  auto* resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, config.kafka.topic.c_str());
-  auto* queue = rd_kafka_queue_new(producer->get());
-  rd_kafka_DescribeConfigs(producer->get(), &resource, 1, nullptr, queue);
+namespace {
+
+// 0: the broker does not tell.
+std::uint64_t max_message_bytes_of(rd_kafka_t* producer, const std::string& topic, int timeout_ms) {
+  std::uint64_t bytes = 0;
+  auto* resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());
+  auto* queue = rd_kafka_queue_new(producer);
+  rd_kafka_DescribeConfigs(producer, &resource, 1, nullptr, queue);
   if (auto* event = rd_kafka_queue_poll(queue, timeout_ms); event != nullptr) {
     std::size_t count = 0;
     std::size_t entries = 0;
@@ -378,13 +390,51 @@ Result<KafkaProbe> probe_kafka(const AgentConfig& config, int timeout_ms) {
     for (std::size_t i = 0; i < entries; ++i) {
       if (std::string_view(rd_kafka_ConfigEntry_name(list[i])) == "max.message.bytes" &&
           rd_kafka_ConfigEntry_value(list[i]) != nullptr) {
-        probe.max_message_bytes = std::strtoull(rd_kafka_ConfigEntry_value(list[i]), nullptr, 10);
+        bytes = std::strtoull(rd_kafka_ConfigEntry_value(list[i]), nullptr, 10);
       }
     }
     rd_kafka_event_destroy(event);
   }
   rd_kafka_queue_destroy(queue);
   rd_kafka_ConfigResource_destroy(resource);
+  return bytes;
+}
+
+}  // namespace
+
+Result<KafkaProbe> probe_kafka(const AgentConfig& config, int timeout_ms) {
+  auto producer = make_producer(config);
+  if (!producer) return std::unexpected(producer.error());
+  const auto brokers = join(config.kafka.brokers);
+  KafkaProbe probe;
+  probe.largest_batch_bytes = largest_message_bytes(config);
+  for (const auto& [name, key] : topics_of(config)) {
+    const Topic topic(rd_kafka_topic_new(producer->get(), name.c_str(), nullptr), &rd_kafka_topic_destroy);
+    const rd_kafka_metadata_t* raw = nullptr;
+    const auto code = rd_kafka_metadata(producer->get(), 0, topic.get(), &raw, timeout_ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      const auto why = last_error(producer->get());
+      return fail(Code::kUnavailable,
+                  fmt::format("no broker of {} answers within {} ms: {}", brokers, timeout_ms,
+                              why.empty() ? rd_kafka_err2str(code) : why),
+                  "check the addresses, the network, tls and sasl");
+    }
+    const std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)> metadata(
+        raw, &rd_kafka_metadata_destroy);
+    probe.brokers.clear();
+    for (int i = 0; i < metadata->broker_cnt; ++i)
+      probe.brokers.push_back(fmt::format("{} at {}:{}", metadata->brokers[i].id, metadata->brokers[i].host,
+                                          metadata->brokers[i].port));
+    if (metadata->topic_cnt != 1 || metadata->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return fail(
+          Code::kNotFound,
+          fmt::format("topic {} at {}: {}", name, brokers,
+                      metadata->topic_cnt == 1 ? rd_kafka_err2str(metadata->topics[0].err) : "not listed"),
+          fmt::format("create it, or correct output.kafka.{}", key));
+    }
+    probe.topics.push_back({name, metadata->topics[0].partition_cnt,
+                            max_message_bytes_of(producer->get(), name, timeout_ms)});
+  }
   return probe;
 }
 

@@ -18,11 +18,15 @@ namespace weir {
 
 struct KafkaProbe {
   std::vector<std::string> brokers;  // "1 at host:9092"
-  std::int32_t partitions = 0;
-  std::uint64_t max_message_bytes = 0;    // the topic's; 0: the broker does not tell
+  struct Topic {
+    std::string name;
+    std::int32_t partitions = 0;
+    std::uint64_t max_message_bytes = 0;  // 0: the broker does not tell
+  };
+  std::vector<Topic> topics;              // that of the records, or of all; then that of the windows
   std::uint64_t largest_batch_bytes = 0;  // what this configuration may send at most
 };
-// Connects; waits up to timeout_ms. kUnavailable (no broker answers: why), kNotFound (the topic).
+// Connects; waits up to timeout_ms. kUnavailable (no broker answers: why), kNotFound (a topic).
 [[nodiscard]] Result<KafkaProbe> probe_kafka(const AgentConfig& config, int timeout_ms);
 
 }  // namespace weir

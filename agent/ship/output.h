@@ -13,6 +13,7 @@ struct Message {
   std::uint64_t id = 0;        // the caller's; ascending
   std::string key;             // SourceId bytes
   std::int32_t partition = 0;  // pinned by the registry
+  bool to_windows = false;     // to the topic of the windows, where these have one of their own
   std::string payload;         // one message; with the json and raw codecs: one per line, see `split`
   bool split_lines = false;    // true: payload is '\n'-terminated lines, one Kafka message each
 };
@@ -35,7 +36,7 @@ class Output {
   // Thread: the loop's. Takes the message. Errors: kFull (message untouched; send again
   // after the next on_settled); any other is final for this message. Never blocks.
   [[nodiscard]] virtual Result<void> send(Message& message) = 0;
-  // Partitions of the topic; 0 while unknown (not connected yet, topic missing).
+  // Partitions of the topic, of two the fewer; 0 while unknown (not connected yet, topic missing).
   [[nodiscard]] virtual std::int32_t partition_count() = 0;
   // Delivers what arrived to on_settled; called by the loop when readable_fd() is readable
   // and at least every 100 ms.

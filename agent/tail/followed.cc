@@ -66,13 +66,26 @@ bool older_generation(const std::string& a, const std::string& b) {
   return a < b;  // dates
 }
 
-void LineBatch::begin(const LineParser& parser) {
+void LineBatch::begin(const LineParser& parser, const Contents& contents) {
+  records_ = codec_ == Codec::kBatch && contents.records;
+  windows_ = codec_ == Codec::kBatch && contents.windows;
   extra_names_ = &parser.extra_names();
-  builder_.begin(parser.extra_names());
+  if (records_) builder_.begin(parser.extra_names());
+  if (windows_) folder_.begin(contents.fold, contents.site_field);
   text_.clear();
   content_bytes_ = 0;
   counts_ = {};
   last_time_ms_ = kNoTime;
+}
+
+void LineBatch::filtered(std::uint32_t line_bytes) {
+  if (records_) builder_.add_filtered(line_bytes);
+  if (windows_) folder_.add_filtered();
+}
+
+void LineBatch::unparsed(std::string_view line, Unparsed reason, std::uint32_t line_bytes) {
+  if (records_) builder_.add_unparsed(line, reason, line_bytes);
+  if (windows_) folder_.add_unparsed(line, reason);
 }
 
 void LineBatch::add_line(std::string_view line, std::uint32_t line_bytes, LineParser& parser) {
@@ -83,7 +96,7 @@ void LineBatch::add_line(std::string_view line, std::uint32_t line_bytes, LinePa
   const auto outcome = parser.parse(line, record_, reason);
   if (outcome == LineParser::Outcome::kSkip) {
     ++counts_.filtered;
-    if (codec_ == Codec::kBatch) builder_.add_filtered(line_bytes);
+    filtered(line_bytes);
     return;
   }
   if (outcome == LineParser::Outcome::kUnparsed) ++counts_.unparsed;
@@ -92,12 +105,13 @@ void LineBatch::add_line(std::string_view line, std::uint32_t line_bytes, LinePa
     text_.append(line);
   } else if (outcome == LineParser::Outcome::kUnparsed) {
     if (codec_ == Codec::kBatch) {
-      builder_.add_unparsed(line, reason, line_bytes);
+      unparsed(line, reason, line_bytes);
     } else {
       append_json_unparsed(text_, line, reason);
     }
   } else if (codec_ == Codec::kBatch) {
-    builder_.add(record_, line_bytes);
+    if (records_) builder_.add(record_, line_bytes);
+    if (windows_) folder_.add(record_);
   } else {
     append_json(text_, record_, *extra_names_);
   }
@@ -110,7 +124,7 @@ void LineBatch::add_cut(std::string_view head, std::uint32_t line_bytes) {
   ++counts_.unparsed;
   ++counts_.truncated;
   if (codec_ == Codec::kBatch) {
-    builder_.add_unparsed(head, Unparsed::kTooLong, line_bytes);
+    unparsed(head, Unparsed::kTooLong, line_bytes);
     return;
   }
   if (codec_ == Codec::kRaw) {
@@ -125,7 +139,7 @@ void LineBatch::add_hole(std::uint32_t hole_bytes) {
   content_bytes_ += hole_bytes;
   ++counts_.lines;
   ++counts_.filtered;
-  if (codec_ == Codec::kBatch) builder_.add_filtered(hole_bytes);
+  filtered(hole_bytes);
 }
 
 std::size_t LineBatch::add_lines(std::string_view bytes, std::uint64_t limit_bytes, std::uint64_t max_line,
@@ -151,6 +165,10 @@ Result<std::string> LineBatch::finish(const BatchHeader& header) {
   return std::move(text_);
 }
 
+Result<std::string> LineBatch::finish_windows(const BatchHeader& header) {
+  return encode_windows(header, folder_.finish(), zstd_level_);
+}
+
 void SentRanges::sent(std::uint64_t message_id, ByteRange range, std::string tail_hash) {
   entries_.push_back({message_id, range, std::move(tail_hash), false});
   ++outstanding_;
@@ -172,11 +190,27 @@ void SentRanges::settled(std::uint64_t message_id, bool acknowledged) {
     acknowledged_tail_ = std::move(entries_.front().tail_hash);
     entries_.pop_front();
   }
+  cuts_.erase(cuts_.begin(), std::upper_bound(cuts_.begin(), cuts_.end(), acknowledged_offset_));
 }
 
 void SentRanges::rewound() {
   entries_.clear();
   failed_ = false;
+}
+
+void SentRanges::take_back() {
+  entries_.pop_back();
+  --outstanding_;
+}
+
+void SentRanges::cut_at(std::uint64_t end) {
+  const auto at = std::lower_bound(cuts_.begin(), cuts_.end(), end);
+  if (end > acknowledged_offset_ && (at == cuts_.end() || *at != end)) cuts_.insert(at, end);
+}
+
+std::uint64_t SentRanges::next_cut(std::uint64_t offset) const {
+  const auto at = std::upper_bound(cuts_.begin(), cuts_.end(), offset);
+  return at == cuts_.end() ? 0 : *at;
 }
 
 void LineReader::rewind(std::uint64_t offset, std::string expected_tail) {

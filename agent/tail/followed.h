@@ -11,16 +11,24 @@
 #include "agent/tail/content.h"
 #include "proto/batch.h"
 #include "proto/source_id.h"
+#include "proto/window.h"
 
 namespace weir {
 
 enum class Codec { kBatch, kJson, kRaw };
 
+// What a batch of Codec::kBatch is made of.
+struct Contents {
+  bool records = true, windows = false;
+  FoldConfig fold;
+  std::string_view site_field;  // field "site" of the input
+};
+
 // Lines of one range, in the codec of the output. Reused from batch to batch.
 class LineBatch {
  public:
-  LineBatch(Codec codec, int zstd_level) : codec_(codec), builder_(zstd_level) {}
-  void begin(const LineParser& parser);
+  LineBatch(Codec codec, int zstd_level) : codec_(codec), zstd_level_(zstd_level), builder_(zstd_level) {}
+  void begin(const LineParser& parser, const Contents& contents = {});
   // Adds the whole lines of `bytes` until `limit_bytes` of content are in, or a line begins with
   // NUL: a hole, maybe. Returns how many bytes that were.
   std::size_t add_lines(std::string_view bytes, std::uint64_t limit_bytes, std::uint64_t max_line,
@@ -32,9 +40,14 @@ class LineBatch {
   // NULs at the start of a line, where a writer without O_APPEND left a hole: counted as filtered.
   void add_hole(std::uint32_t hole_bytes);
   [[nodiscard]] Result<std::string> finish(const BatchHeader& header);
+  [[nodiscard]] Result<std::string> finish_windows(const BatchHeader& header);
 
   [[nodiscard]] std::uint64_t content_bytes() const { return content_bytes_; }
-  [[nodiscard]] bool full() const { return codec_ == Codec::kBatch && builder_.full(); }
+  [[nodiscard]] bool full() const {
+    return codec_ == Codec::kBatch && ((records_ && builder_.full()) || (windows_ && folder_.full()));
+  }
+  // Closed early because its lines touch too many windows or sites.
+  [[nodiscard]] bool crowded() const { return windows_ && folder_.crowded(); }
   struct Counts {
     std::uint64_t lines = 0, unparsed = 0, filtered = 0, truncated = 0;
   };
@@ -42,8 +55,14 @@ class LineBatch {
   [[nodiscard]] std::int64_t last_time_ms() const { return last_time_ms_; }  // kNoTime: none
 
  private:
+  void filtered(std::uint32_t line_bytes);
+  void unparsed(std::string_view line, Unparsed reason, std::uint32_t line_bytes);
+
   Codec codec_;
+  int zstd_level_;
+  bool records_ = true, windows_ = false;
   BatchBuilder builder_;
+  LineFolder folder_;
   std::string text_;  // json, raw
   const std::vector<std::string>* extra_names_ = nullptr;
   std::uint64_t content_bytes_ = 0;
@@ -66,9 +85,17 @@ class SentRanges {
   [[nodiscard]] const std::string& acknowledged_tail() const { return acknowledged_tail_; }
   // Nothing is in flight.
   [[nodiscard]] bool idle() const { return outstanding_ == 0; }
+  [[nodiscard]] std::size_t in_flight() const { return entries_.size(); }
   // One failed: once idle(), reading starts again at acknowledged_offset().
   [[nodiscard]] bool failed() const { return failed_; }
   void rewound();
+  // The newest was not sent after all.
+  void take_back();
+
+  // Where batches that cannot be cut end, behind acknowledged_offset. What was cut once is cut there again.
+  void cut_at(std::uint64_t end);
+  [[nodiscard]] std::uint64_t next_cut(std::uint64_t offset) const;  // the first behind it; 0: none
+  [[nodiscard]] const std::vector<std::uint64_t>& cuts() const { return cuts_; }
 
  private:
   struct Entry {
@@ -80,6 +107,7 @@ class SentRanges {
   std::uint64_t acknowledged_offset_;
   std::string acknowledged_tail_;
   std::deque<Entry> entries_;
+  std::vector<std::uint64_t> cuts_;  // ascending
   std::size_t outstanding_ = 0;
   bool failed_ = false;
 };

@@ -124,16 +124,26 @@ void Registry::remove_loss(const Loss& loss) {
   if (std::erase(losses_, loss) > 0) losses_dirty_ = true;
 }
 
-Result<void> Registry::flush() {
-  if (!file_ || (dirty_.empty() && forgotten_.empty() && !losses_dirty_)) return {};
+Result<void> Registry::flush(Keep keep) {
+  durable_ |= keep == Keep::kThroughPowerCuts;
+  const bool clean = dirty_.empty() && forgotten_.empty() && !losses_dirty_;
+  if (!file_ || (clean && (!durable_ || !unsynced_))) {
+    durable_ = false;
+    return {};
+  }
   RegistryFile::Change change;
   for (const auto& id : dirty_) change.put.push_back(&entries_.at(id));
   change.forgotten.assign(forgotten_.begin(), forgotten_.end());
   if (losses_dirty_) change.losses = &losses_;
+  change.durable = durable_;
+  // Something must be written for what was written before to be waited for.
+  if (clean && !entries_.empty()) change.put.push_back(&entries_.begin()->second);
   if (auto written = file_->write(change); !written) return written;
   dirty_.clear();
   forgotten_.clear();
   losses_dirty_ = false;
+  unsynced_ = !durable_;
+  durable_ = false;
   return {};
 }
 

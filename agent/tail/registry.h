@@ -37,6 +37,11 @@ struct RegistryEntry {
   // been counted already. In the registry before a source's first batch leaves.
   std::uint64_t sent_offset = 0;
   std::string sent_tail_hash;
+  // Of a source that is shipped as windows, which cannot be cut: where those that were sent, or may have
+  // been, end behind acknowledged_offset. Whoever goes on cuts it there again. Not known: it was shipped
+  // as records, which may be cut anywhere.
+  bool cuts_known = false;
+  std::vector<std::uint64_t> cuts;  // ascending
   std::int64_t last_acknowledged_ms = 0;
   std::int64_t seen_ms = 0;  // when it was last followed; Unix epoch
   std::string state;         // as SourceStatus::state
@@ -73,6 +78,7 @@ class RegistryFile {
     std::vector<const RegistryEntry*> put;
     std::vector<SourceId> forgotten;
     const std::vector<Loss>* losses = nullptr;  // all of them, when they changed
+    bool durable = false;                       // it, and all before it, outlive a power cut
   };
   // One transaction. Errors: kIo; nothing of it was kept then.
   [[nodiscard]] virtual Result<void> write(const Change& change) = 0;
@@ -113,8 +119,10 @@ class Registry {
   void forget(const SourceId& id);
   void add_loss(Loss loss);
   void remove_loss(const Loss& loss);
-  // One transaction with all that was put since. Errors: kIo; what was put stays to be flushed.
-  [[nodiscard]] Result<void> flush();
+  enum class Keep { kUsually, kThroughPowerCuts };
+  // One transaction with all that was put since. Errors: kIo; what was put stays to be flushed, and is
+  // kept then as it was asked for now.
+  [[nodiscard]] Result<void> flush(Keep keep = Keep::kUsually);
 
  private:
   Registry() = default;
@@ -130,6 +138,8 @@ class Registry {
   std::vector<Loss> losses_;
   std::unordered_set<SourceId, SourceIdHash> dirty_, forgotten_;
   bool losses_dirty_ = false;
+  bool durable_ = false;   // a flush that was to be durable has failed
+  bool unsynced_ = false;  // something was written that was not to be
 };
 
 }  // namespace weir

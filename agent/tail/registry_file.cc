@@ -15,11 +15,12 @@
 #include "agent/tail/content.h"
 #include "agent/tail/registry.h"
 #include "agent/tail/registry_status.h"
+#include "proto/varint.h"
 
 namespace weir {
 namespace {
 
-constexpr int kRegistryVersion = 2;
+constexpr int kRegistryVersion = 3;
 constexpr const char* kSchema = R"(
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS source(id TEXT PRIMARY KEY, path TEXT NOT NULL, input TEXT NOT NULL, device INTEGER NOT NULL,
@@ -27,7 +28,7 @@ CREATE TABLE IF NOT EXISTS source(id TEXT PRIMARY KEY, path TEXT NOT NULL, input
   size_bytes INTEGER NOT NULL, tail_hash BLOB NOT NULL, last_acknowledged_ms INTEGER NOT NULL, state TEXT NOT NULL,
   base TEXT NOT NULL DEFAULT '', line_hash BLOB NOT NULL DEFAULT x'', birth_ns INTEGER NOT NULL DEFAULT 0,
   seen_ms INTEGER NOT NULL DEFAULT 0, sent_offset INTEGER NOT NULL DEFAULT 0,
-  sent_tail_hash BLOB NOT NULL DEFAULT x'') WITHOUT ROWID;
+  sent_tail_hash BLOB NOT NULL DEFAULT x'', cuts BLOB NOT NULL DEFAULT x'') WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS loss(source TEXT NOT NULL, begin_offset INTEGER NOT NULL, end_offset INTEGER NOT NULL,
   cause INTEGER NOT NULL, origin INTEGER NOT NULL, partition INTEGER NOT NULL, path TEXT NOT NULL, input TEXT NOT NULL,
   noticed_ms INTEGER NOT NULL);
@@ -41,17 +42,21 @@ ALTER TABLE source ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE source ADD COLUMN sent_offset INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE source ADD COLUMN sent_tail_hash BLOB NOT NULL DEFAULT x'';
 UPDATE source SET base = id, seen_ms = last_acknowledged_ms;
-UPDATE meta SET value = '2' WHERE name = 'version';
+)";
+// Version 2 knew no windows.
+constexpr const char* kFromVersion2 = R"(
+ALTER TABLE source ADD COLUMN cuts BLOB NOT NULL DEFAULT x'';
+UPDATE meta SET value = '3' WHERE name = 'version';
 )";
 constexpr const char* kSelect =
     "SELECT id, path, input, device, inode, partition, origin, acknowledged_offset, size_bytes, tail_hash, "
-    "last_acknowledged_ms, state, base, line_hash, birth_ns, seen_ms, sent_offset, sent_tail_hash FROM "
-    "source ORDER BY path, id";
+    "last_acknowledged_ms, state, base, line_hash, birth_ns, seen_ms, sent_offset, sent_tail_hash, cuts "
+    "FROM source ORDER BY path, id";
 constexpr const char* kReplace =
     "REPLACE INTO source(id, path, input, device, inode, partition, origin, acknowledged_offset, size_bytes, "
     "tail_hash, last_acknowledged_ms, state, base, line_hash, birth_ns, seen_ms, sent_offset, "
-    "sent_tail_hash) "
-    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "sent_tail_hash, cuts) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 using Database = std::unique_ptr<sqlite3, decltype(&sqlite3_close)>;
 using Statement = std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)>;
@@ -92,6 +97,36 @@ std::string column_text(sqlite3_stmt* row, int column) {
                           : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(row, column)));
 }
 
+// A column of bytes: 1, then each cut's distance from the one before (the first: from the acknowledged
+// offset) as varints. Empty: not known.
+std::string cuts_bytes(const RegistryEntry& entry) {
+  std::string out;
+  if (!entry.cuts_known) return out;
+  append_varint(out, 1);
+  auto before = entry.acknowledged_offset;
+  for (const auto cut : entry.cuts) {
+    append_varint(out, cut - before);
+    before = cut;
+  }
+  return out;
+}
+
+// What cannot be read is not known: the source is then shipped as records, which is never wrong.
+void read_cuts(std::string_view bytes, RegistryEntry& entry) {
+  std::uint64_t number = 0;
+  if (!take_varint(bytes, number) || number != 1) return;
+  auto cut = entry.acknowledged_offset;
+  while (!bytes.empty()) {
+    if (!take_varint(bytes, number) || number == 0 || number >= 1ULL << 62 || cut >= 1ULL << 62) {
+      entry.cuts.clear();
+      return;
+    }
+    cut += number;
+    entry.cuts.push_back(cut);
+  }
+  entry.cuts_known = true;
+}
+
 Result<std::vector<RegistryEntry>> read_entries(sqlite3* database, const std::string& file) {
   const auto statement = prepare(database, kSelect);
   if (!statement) return sqlite_error(file, database);
@@ -123,6 +158,7 @@ Result<std::vector<RegistryEntry>> read_entries(sqlite3* database, const std::st
     entry.seen_ms = static_cast<std::int64_t>(number(15));
     entry.sent_offset = number(16);
     entry.sent_tail_hash = column_text(statement.get(), 17);
+    read_cuts(column_text(statement.get(), 18), entry);
     entries.push_back(std::move(entry));
   }
   if (step != SQLITE_DONE) return sqlite_error(file, database);
@@ -313,6 +349,9 @@ Result<RegistryContent> SqliteRegistryFile::load_once() {
     if (*version == 1) {
       if (auto migrated = run(kFromVersion1); !migrated) return migrated;
     }
+    if (*version == 1 || *version == 2) {
+      if (auto migrated = run(kFromVersion2); !migrated) return migrated;
+    }
     if (auto made = run(kSchema); !made) return made;
     if (*version != 0) return check_shape(database_.get(), file_);
     content.instance = new_instance();
@@ -362,6 +401,8 @@ Result<void> SqliteRegistryFile::put(sqlite3_stmt* s, const RegistryEntry& entry
   sqlite3_bind_int64(s, 16, entry.seen_ms);
   number(17, entry.sent_offset);
   blob(18, entry.sent_tail_hash);
+  const auto cuts = cuts_bytes(entry);
+  blob(19, cuts);
   const auto step = sqlite3_step(s);
   sqlite3_reset(s);
   if (step != SQLITE_DONE) return sqlite_error(file_, database_.get());
@@ -392,6 +433,9 @@ Result<void> SqliteRegistryFile::put_losses(const std::vector<Loss>& losses) {
 }
 
 Result<void> SqliteRegistryFile::write(const Change& change) {
+  // FULL waits for the disk, which is more than an acknowledgement needs: what of these is lost is sent again.
+  const char* synchronous = change.durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL";
+  if (auto set = run(synchronous); !set) return set;
   if (auto begun = run("BEGIN IMMEDIATE"); !begun) return begun;
   const auto written = [&]() -> Result<void> {
     const auto replace = prepare(database_.get(), kReplace);

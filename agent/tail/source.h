@@ -32,6 +32,11 @@ struct Source {
   std::int64_t retry_at_ms = 0;         // after a failure, of the clock that never goes back
   std::uint64_t batch_limit_bytes = 0;  // 0: as configured; less when the topic takes no larger ones
   bool sent_before = false;             // in this life of the agent
+  // Shipped as windows: the registry knows where those in flight end. Before that, what lies below
+  // records_until may have been sent as records that end anywhere, and goes as records again.
+  bool cuts_known = false;
+  std::uint64_t records_until = 0;
+  bool had_cuts = false;  // is shipped as records now, and was as windows
   std::uint64_t claimed_offset = 0;     // the reader of the batches was told that all before was sent
   int claims = 0;                       // how often
   bool dirty = true;                    // may have bytes that were not read
@@ -40,6 +45,7 @@ struct Source {
   bool present = true;  // its path led to it at the last scan, or nobody could tell
   std::string folder;   // of the file that its path leads to
   std::int64_t quiet_since_ms = 0;
+  std::int64_t crowded_ms = 0;  // its last batch that was closed early
   std::int64_t last_event_ms = kNoTime;
   std::int64_t last_acknowledged_ms = 0;
   bool registry_dirty = true;

@@ -1,12 +1,16 @@
 // Writes the seeds that are not text: fuzz_seeds tests/data/fuzz. The same ones at each run,
 // but for the registry, in which each has an instance of its own.
 #include <sqlite3.h>
+#include <zstd.h>
 
 #include <cstdio>
+#include <cstring>
+#include <protozero/pbf_reader.hpp>
 #include <random>
 
 #include "agent/tail/registry.h"
 #include "proto/histogram.h"
+#include "proto/wire.h"
 #include "tests/unit/compressed.h"
 #include "tests/unit/gzip.h"
 #include "tests/unit/random_batch.h"
@@ -46,6 +50,28 @@ void batches() {
   header.agent_id = "web1";
   header.watermark_ms = 1'790'000'000'000;
   write("batch_fuzz", "heartbeat", encode_heartbeat(header).value().substr(5));
+}
+
+void windows() {
+  std::mt19937_64 random(3);
+  BatchMaker maker([&](std::uint64_t below) { return random() % below; });
+  LineFolder folder;
+  for (const std::size_t lines : {1, 5, 60}) {
+    auto made = maker.batch(lines);
+    while (made.lines.empty()) made = maker.batch(lines);
+    made.header.kind = BatchKind::kWindows;
+    const auto folded = fold_lines(made, 0, made.lines.size(), {.max_spread_s = 600}, folder);
+    const auto message = encode_windows(made.header, folded, 19).value();
+    write("batch_fuzz", "windows_" + std::to_string(lines), message.substr(5));
+    protozero::pbf_reader in(message);
+    if (!in.next(wire::kWindowsField)) std::abort();
+    const auto packed = in.get_view();
+    std::string plain(ZSTD_getFrameContentSize(packed.data(), packed.size()), '\0');
+    if (ZSTD_decompress(plain.data(), plain.size(), packed.data(), packed.size()) != plain.size()) std::abort();
+    std::string count(4, '\0');
+    std::memcpy(count.data(), &folded.lines, count.size());
+    write("windows_fuzz", "lines_" + std::to_string(lines), count + plain);
+  }
 }
 
 void choices() {
@@ -110,18 +136,18 @@ void registries() {
   write("registry_fuzz", "newer", '\0' + read(state / "registry"));
   // Reading it would never end.
   sqlite3_exec(database, "UPDATE meta SET value='1' WHERE name='version'", nullptr, nullptr, nullptr);
-  for (const char* column : {"base", "line_hash", "birth_ns", "seen_ms", "sent_offset", "sent_tail_hash"})
+  for (const char* column : {"base", "line_hash", "birth_ns", "seen_ms", "sent_offset", "sent_tail_hash", "cuts"})
     sqlite3_exec(database, (std::string("ALTER TABLE source DROP COLUMN ") + column).c_str(), nullptr,
                  nullptr, nullptr);
   sqlite3_exec(database, "VACUUM", nullptr, nullptr, nullptr);
   write("registry_fuzz", "first_version", '\0' + read(state / "registry"));
   sqlite3_exec(database,
-               "DROP TABLE source; UPDATE meta SET value='2' WHERE name='version';"
+               "DROP TABLE source; UPDATE meta SET value='3' WHERE name='version';"
                "CREATE VIEW source AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)"
                " SELECT id, '' AS path, '' AS input, 0 AS device, 0 AS inode, 0 AS partition, 0 AS origin,"
                " 0 AS acknowledged_offset, 0 AS size_bytes, '' AS tail_hash, 0 AS last_acknowledged_ms,"
                " '' AS state, '' AS base, '' AS line_hash, 0 AS birth_ns, 0 AS seen_ms, 0 AS sent_offset,"
-               " '' AS sent_tail_hash FROM n; VACUUM;",
+               " '' AS sent_tail_hash, '' AS cuts FROM n; VACUUM;",
                nullptr, nullptr, nullptr);
   write("registry_fuzz", "endless", '\0' + read(state / "registry"));
   sqlite3_close(database);
@@ -137,6 +163,7 @@ int main(int count, char** arguments) {
   }
   weir::testing::folder = arguments[1];
   weir::testing::batches();
+  weir::testing::windows();
   weir::testing::choices();
   weir::testing::histograms();
   weir::testing::compressed();

@@ -7,7 +7,7 @@ import unittest
 
 from weir_parts import TOP, WeirTest
 
-READS = re.compile(r'(?:\.(?:string|verbatim|boolean|integer|number|optional_number|duration|size|strings|string_map|text|secret)\(|read_(?:choice|duration|size|listen)\(\w+,)\s*"(\w+)"')
+READS = re.compile(r'(?:\.(?:string|verbatim|boolean|integer|number|optional_number|duration|size|strings|texts|string_map|text|secret)\(|read_(?:choice|duration|size|listen)\(\w+,)\s*"(\w+)"')
 
 
 def keys_read(*sources):

@@ -101,11 +101,15 @@ Result<void> SimOutput::send(Message& message) {
     if (batch && batch->header.kind != BatchKind::kHeartbeat) {
       const auto& header = batch->header;
       say(fmt::format("  sends {} {} [{}, {}) of {} to partition {}",
-                      header.kind == BatchKind::kLoss ? "loss" : "lines", header.source.hex().substr(0, 6),
+                      header.kind == BatchKind::kLoss      ? "loss"
+                      : header.kind == BatchKind::kWindows ? "windows"
+                                                           : "lines",
+                      header.source.hex().substr(0, 6),
                       header.range.begin, header.range.end, header.path, message.partition));
     }
   }
-  under_way_.push_back({message.id, message.partition, std::move(message.payload)});
+  under_way_.push_back(
+      {message.id, message.partition, std::move(message.payload), message.to_windows != reads_windows});
   if (acks_ == Acks::kNone) answered(message.id, true);
   return {};
 }
@@ -120,6 +124,10 @@ void SimOutput::poll() {
 void SimOutput::answered(std::uint64_t id, bool good) { answers_.emplace_back(id, good); }
 
 void SimOutput::arrive(UnderWay message, bool answer) {
+  if (message.unread) {
+    if (answer && acks_ != Acks::kNone) answered(message.id, true);
+    return;
+  }
   auto& partition = broker_.partitions_[static_cast<std::size_t>(message.partition)];
   const bool waits = answer && acks_ == Acks::kAll;
   partition.log.push_back({std::move(message.payload), broker_.clock_.wall_ms(), partition.epoch,
@@ -133,7 +141,7 @@ void SimOutput::deliver(std::size_t messages) {
     under_way_.pop_front();
     if (acks_ == Acks::kNone) {
       if (random_.per_mille(lose_per_mille)) {
-        ++lost;
+        lost += message.unread ? 0 : 1;
         continue;
       }
     } else if (random_.per_mille(refuse_per_mille)) {

@@ -94,6 +94,7 @@ class SimOutput : public Output {
 
   std::uint64_t full_per_mille = 0, refuse_per_mille = 0, double_per_mille = 0, lose_per_mille = 0,
                 crash_per_mille = 0;
+  bool reads_windows = false;            // of two topics the one that the aggregators read
   std::function<void(std::string)> say;  // of a traced run
   std::size_t lost = 0;                  // messages with acks = 0 that never arrived
 
@@ -103,6 +104,7 @@ class SimOutput : public Output {
     std::uint64_t id;
     std::int32_t partition;
     std::string payload;
+    bool unread = false;  // of the topic that nobody reads: it is answered, and that is all
   };
   std::int32_t know() {
     known_ = true;

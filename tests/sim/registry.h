@@ -51,6 +51,7 @@ class SimRegistryFile : public RegistryFile {
     if (random_.per_mille(fail_per_mille_)) return fail(Code::kIo, "registry: simulated full disk");
     disk_.before.push_back(disk_.image);
     if (disk_.before.size() > 8) disk_.before.pop_front();
+    if (change.durable) disk_.before.clear();  // no power cut takes it or what was before it
     ++disk_.writes;
     for (const auto* entry : change.put) disk_.image.entries[entry->id] = *entry;
     for (const auto& id : change.forgotten) disk_.image.entries.erase(id);

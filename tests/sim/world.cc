@@ -46,6 +46,9 @@ struct Shape {
   bool meanwhile;  // writers act between two calls of the agent
   std::uint64_t hints_percent;
   std::uint64_t faults;  // 0: none, to 3: many
+  Ship ship;
+  bool switches;       // an agent starts with records, and then with windows, and back
+  bool reads_windows;  // of both
 };
 
 Shape shape_of(std::uint64_t seed) {
@@ -65,6 +68,10 @@ Shape shape_of(std::uint64_t seed) {
   shape.full_hints = shape.hints_percent == 100;
   shape.faults = random.below(4);
   shape.meanwhile = random.chance(50);
+  const auto ship = random.below(10);
+  shape.ship = ship < 4 ? Ship::kRecords : ship < 8 ? Ship::kWindows : Ship::kBoth;
+  shape.switches = shape.ship != Ship::kBoth && random.chance(30);
+  shape.reads_windows = shape.ship == Ship::kBoth && random.chance(70);
   return shape;
 }
 
@@ -208,6 +215,9 @@ void World::add_agent(std::size_t number, std::uint64_t seed) {
   config.ship.max_in_flight = kMaxInFlight;
   config.ship.batch_max_bytes = kBatchBytes;
   config.tail.missing_after = 20s;
+  config.kafka.ship = shape_.ship;
+  config.ship.windows_interval = 2s;
+  config.ship.windows_batch_max = 2 * kBatchBytes;
   InputConfig input;
   input.name = "web";
   input.format = "sim";
@@ -229,6 +239,12 @@ void World::add_agent(std::size_t number, std::uint64_t seed) {
 
 void World::start(AgentHost& agent) {
   agent.output = std::make_unique<SimOutput>(broker_, random_, shape_.acks);
+  agent.output->reads_windows = shape_.reads_windows;
+  if (shape_.switches && random_.chance(40)) {
+    auto& ship = agent.config.kafka.ship;
+    ship = ship == Ship::kRecords ? Ship::kWindows : Ship::kRecords;
+    say(fmt::format("agent {} ships {} from now on", agent.number, ship == Ship::kRecords ? "records" : "windows"));
+  }
   set_faults(output_level_);
   auto registry = Registry::open(std::make_unique<SimRegistryFile>(
       agent.disk, random_, registry_fail_per_mille_, registry_crash_per_mille_));
@@ -659,6 +675,8 @@ void World::act(const Action& action) {
       if (random_.chance(30)) {
         say(fmt::format("agent {} is killed and its registry lost", agent.number));
         agent.disk.wipe();
+        // Nobody knows any more where windows ended: what overlaps is refused, and in a gap.
+        lost_messages_ |= shape_.ship != Ship::kRecords || shape_.switches;
       } else {
         say(fmt::format("agent {} is killed and the last writes of its registry are lost", agent.number));
         agent.disk.lose_last(1 + random_.below(6));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "proto/batch.h"
+#include "proto/window.h"
 
 namespace weir::testing {
 
@@ -164,32 +165,60 @@ class BatchMaker {
   std::array<std::uint64_t, kNumberCount> number_odds_{};
 };
 
+// The record of a made line; `extra` backs its extra values.
+[[nodiscard]] inline Record record_of(const MadeLine& line, std::vector<std::string_view>& extra) {
+  Record record;
+  record.time_ms = line.time_ms;
+  for (std::size_t i = 0; i < kTextCount; ++i) {
+    if (line.text[i]) record.text[i] = *line.text[i];
+  }
+  for (std::size_t i = 0; i < kNumberCount; ++i) {
+    if (line.number[i]) record.set(static_cast<Number>(i), *line.number[i]);
+  }
+  extra.assign(line.extra.size(), {});
+  for (std::size_t i = 0; i < extra.size(); ++i) {
+    if (line.extra[i]) extra[i] = *line.extra[i];
+  }
+  record.extra = extra;
+  return record;
+}
+
 // `builder` may have built other batches before.
 [[nodiscard]] inline Result<std::string> encode(const MadeBatch& made, BatchBuilder& builder) {
   builder.begin(made.extra_names);
+  std::vector<std::string_view> extra;
   for (const auto& line : made.lines) {
     if (line.kind == MadeLine::Kind::kFiltered) {
       builder.add_filtered(line.line_bytes);
     } else if (line.kind == MadeLine::Kind::kUnparsed) {
       builder.add_unparsed(line.unparsed, line.reason, line.line_bytes);
     } else {
-      Record record;
-      record.time_ms = line.time_ms;
-      for (std::size_t i = 0; i < kTextCount; ++i) {
-        if (line.text[i]) record.text[i] = *line.text[i];
-      }
-      for (std::size_t i = 0; i < kNumberCount; ++i) {
-        if (line.number[i]) record.set(static_cast<Number>(i), *line.number[i]);
-      }
-      std::vector<std::string_view> extra(line.extra.size());
-      for (std::size_t i = 0; i < extra.size(); ++i) {
-        if (line.extra[i]) extra[i] = *line.extra[i];
-      }
-      record.extra = extra;
-      builder.add(record, line.line_bytes);
+      builder.add(record_of(line, extra), line.line_bytes);
     }
   }
   return builder.finish(made.header);
+}
+
+// Lines [first, end) of the batch, as the agent folds them.
+[[nodiscard]] inline FoldedLines fold_lines(const MadeBatch& made, std::size_t first, std::size_t end,
+                                            const FoldConfig& config, LineFolder& folder) {
+  std::string_view site_field;
+  for (const auto& [name, value] : made.header.fields) {
+    if (name == "site") site_field = value;
+  }
+  folder.begin(config, site_field);
+  std::vector<std::string_view> extra;
+  for (auto i = first; i < end; ++i) {
+    const auto& line = made.lines[i];
+    if (line.kind == MadeLine::Kind::kFiltered) {
+      folder.add_filtered();
+    } else if (line.kind == MadeLine::Kind::kUnparsed) {
+      folder.add_unparsed(line.unparsed, line.reason);
+    } else {
+      folder.add(record_of(line, extra));
+    }
+  }
+  return folder.finish();
 }
 
 // "" when `batch` is `made` in every column; else the first difference.
