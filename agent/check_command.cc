@@ -73,8 +73,9 @@ int check_command(const std::string& config_path, bool output) {
   for (const auto& missing : missing_logs(config)) fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
   if (config.output == AgentConfig::OutputKind::kKafka) {
     const char* shipped = config.kafka.ship == Ship::kWindows ? ", ships windows" : "";
-    const auto windows =
-        config.kafka.ship == Ship::kBoth ? fmt::format(", windows to {}", config.kafka.windows_topic) : shipped;
+    const auto windows = config.kafka.ship == Ship::kBoth
+                             ? fmt::format(", windows to {}", config.kafka.windows_topic)
+                             : shipped;
     fmt::print("output: kafka {}, topic {}{}, acks {}, codec {}\n", fmt::join(config.kafka.brokers, ","),
                config.kafka.topic, windows, config.kafka.acks, config.kafka.codec);
     if (output) return probe(config);

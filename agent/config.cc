@@ -126,7 +126,8 @@ void read_limits(ConfigTable& root, AgentConfig& config) {
   s.windows_batch_max = read_size(ship, "windows_batch_max", s.windows_batch_max, 1 << 10, 256 << 20);
   const auto window = ship.duration("window", s.window);
   if (window < 1s || window > 86400s || window.count() % 1000 != 0 || 86'400'000 % window.count() != 0) {
-    ship.mistake("window", "must be what [window] length of the aggregator is: whole seconds that divide a day");
+    ship.mistake("window",
+                 "must be what [window] length of the aggregator is: whole seconds that divide a day");
   } else {
     s.window = std::chrono::duration_cast<std::chrono::seconds>(window);
   }

@@ -826,15 +826,14 @@ std::uint64_t AgentCore::Impl::batch_limit(const Source& source) const {
 
 // More lines may join those that wait, so that batches get full.
 bool AgentCore::Impl::gathers(const Source& source) const {
-  const auto unread = source.facts.size_bytes > source.reader.position()
-                          ? source.facts.size_bytes - source.reader.position()
-                          : 0;
+  const auto unsent =
+      source.facts.size_bytes > source.reader.offset() ? source.facts.size_bytes - source.reader.offset() : 0;
   const bool windows = ships == Ship::kWindows && source.cuts_known;
   // Something of it is in flight: a busy file makes full batches. Windows wait in any case.
   if (!windows && source.sent.idle()) return false;
   const auto enough = windows ? batch_limit(source) : config.ship.batch_max_bytes;
   const auto interval = windows ? config.ship.windows_interval : config.ship.flush_interval;
-  const bool full = source.content->compressed() || unread >= enough;
+  const bool full = source.content->compressed() || unsent >= enough;
   return !full && now() - source.dirty_since_ms < interval.count();
 }
 
@@ -1059,10 +1058,7 @@ bool AgentCore::Impl::pump() {
   if (!ship_losses()) return false;
   bool shipped = false;
   for (auto turns = round.size(); turns > 0 && held.empty(); --turns) {
-    if (in_flight_bytes >= config.ship.max_in_flight) {
-      send_staged();
-      return false;
-    }
+    if (in_flight_bytes >= config.ship.max_in_flight) break;
     const auto source = round.front();
     round.pop_front();
     source->queued = false;
@@ -1191,15 +1187,14 @@ void AgentCore::Impl::claim(const std::shared_ptr<Source>& source) {
   header.range = {source->origin, end};
   auto payload = encode_loss(header);
   if (!payload) return;
-  hand_over(
-      for_each_topic(
-          {.key = source->id.bytes(), .partition = source->partition, .payload = std::move(*payload)}),
-      {.kind = InFlight::Kind::kClaim,
-       .source = source,
-       .loss = {},
-       .content_bytes = end,
-       .counts = {},
-       .error = {}});
+  hand_over(for_each_topic(
+                {.key = source->id.bytes(), .partition = source->partition, .payload = std::move(*payload)}),
+            {.kind = InFlight::Kind::kClaim,
+             .source = source,
+             .loss = {},
+             .content_bytes = end,
+             .counts = {},
+             .error = {}});
 }
 
 void AgentCore::Impl::heartbeat() {
@@ -1246,10 +1241,12 @@ void AgentCore::Impl::say_trouble() {
   if (!registry_problem.empty()) sentences["registry"] = registry_problem;
   for (const auto& [path, what] : problems) sentences[path] = what;
   for (const auto& [key, source] : sources) {
-    if (source->crowded_ms != 0 && now() - source->crowded_ms < kSayAgainMs && sentences.size() < kMaxProblems)
-      sentences[source->path] = source->path +
-                                ": its lines are of so many sites or minutes that batches of windows are closed early: "
-                                "nothing is lost, more is sent; is somebody making up host names?";
+    if (source->crowded_ms != 0 && now() - source->crowded_ms < kSayAgainMs &&
+        sentences.size() < kMaxProblems)
+      sentences[source->path] =
+          source->path +
+          ": its lines are of so many sites or minutes that batches of windows are closed early: "
+          "nothing is lost, more is sent; is somebody making up host names?";
   }
   std::erase_if(said_ms, [&](const auto& said) { return now() - said.second >= kSayAgainMs; });
   for (const auto& [about, what] : sentences) {

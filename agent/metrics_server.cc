@@ -65,7 +65,8 @@ std::string render_metrics(const AgentStatus& status) {
   counter(out, "weir_agent_batches_shipped_total", "Batches acknowledged by the output.",
           status.shipped_batches);
   counter(out, "weir_agent_crowded_batches_total",
-          "Batches of windows closed early: their lines are of many sites or windows.", status.crowded_batches);
+          "Batches of windows closed early: their lines are of many sites or windows.",
+          status.crowded_batches);
   counter(out, "weir_agent_wire_bytes_total", "Bytes of messages handed to the output.", status.wire_bytes);
   counter(out, "weir_agent_lines_unparsed_total", "Lines that did not fit their format.",
           status.unparsed_lines);

@@ -428,7 +428,8 @@ std::string windows_message(const FoldedLines& folded) {
   columns.unsigned_column(wire::kRequestBytesField, [](const auto& row) { return row.sum.request_bytes; });
   columns.unsigned_column(wire::kRequestTimeField, [](const auto& row) { return row.sum.request_time_ms; });
   columns.unsigned_column(wire::kUpstreamTimeField, [](const auto& row) { return row.sum.upstream_time_ms; });
-  columns.unsigned_column(wire::kBucketsField, [](const auto& row) { return row.sum.latency.buckets().size(); });
+  columns.unsigned_column(wire::kBucketsField,
+                          [](const auto& row) { return row.sum.latency.buckets().size(); });
   std::vector<std::uint32_t> deltas;
   std::vector<std::uint64_t> counts;
   for (const auto& row : folded.rows) {

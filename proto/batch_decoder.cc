@@ -437,10 +437,12 @@ Result<DecodedBatch> decode_batch(std::string_view message, const DecodeLimits& 
     if (header.kind == BatchKind::kLoss) return batch;
     check(envelope.lines <= limits.max_lines, "too many lines");
     if (header.kind == BatchKind::kWindows) {
-      read_windows(batch, envelope.lines, decompressed(envelope.windows, envelope.windows_bytes, limits), limits);
+      read_windows(batch, envelope.lines, decompressed(envelope.windows, envelope.windows_bytes, limits),
+                   limits);
       return batch;
     }
-    batch.buffer_ = std::make_unique<std::string>(decompressed(envelope.columns, envelope.columns_bytes, limits));
+    batch.buffer_ =
+        std::make_unique<std::string>(decompressed(envelope.columns, envelope.columns_bytes, limits));
     ColumnsReader(batch, envelope.lines, limits).read();
   } catch (const Corrupt& error) {
     return std::unexpected(corrupt(error.what));

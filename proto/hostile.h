@@ -61,7 +61,6 @@ inline auto packed_s64(protozero::pbf_reader& in) {
   return typed(in, pbf_wire_type::length_delimited, [&] { return in.get_packed_sint64(); });
 }
 
-
 // What columns may occupy when expanded, so that a small message does not become gigabytes.
 class Budget {
  public:
@@ -95,6 +94,7 @@ inline std::string_view view(protozero::data_view in) { return {in.data(), in.si
                                        const DecodeLimits& limits);
 [[nodiscard]] UnparsedLine read_unparsed_line(protozero::pbf_reader in);
 // Fills batch.folded.
-void read_windows(DecodedBatch& batch, std::uint32_t lines, std::string_view plain, const DecodeLimits& limits);
+void read_windows(DecodedBatch& batch, std::uint32_t lines, std::string_view plain,
+                  const DecodeLimits& limits);
 
 }  // namespace weir::wire

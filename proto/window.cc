@@ -187,9 +187,8 @@ class Folder {
   // a moment is rounded down and shares are differences, so that they add up to `bytes`.
   void spread(Accumulator& at_end, const Request& request) {
     const auto end_ms = request.time_ms;
-    const auto span = static_cast<std::int64_t>(
-        std::min<std::uint64_t>(request.request_time_ms.value_or(0),
-                                static_cast<std::uint64_t>(config_.max_spread_s) * 1000));
+    const auto span = static_cast<std::int64_t>(std::min<std::uint64_t>(
+        request.request_time_ms.value_or(0), static_cast<std::uint64_t>(config_.max_spread_s) * 1000));
     const auto begin_ms = end_ms - span;
     if (begin_ms >= window_begin_ms_) {
       at_end.sum.flow_bytes += request.bytes;
@@ -306,8 +305,7 @@ class Requests {
                                                     : number(record, Number::kBodyBytesSent);
     request.request_bytes = number(record, Number::kRequestBytes);
     request.upstream_time_ms = number(record, Number::kUpstreamTimeMs);
-    if (has(record, Number::kRequestTimeMs))
-      request.request_time_ms = number(record, Number::kRequestTimeMs);
+    if (has(record, Number::kRequestTimeMs)) request.request_time_ms = number(record, Number::kRequestTimeMs);
     return request;
   }
 
@@ -405,7 +403,8 @@ void LineFolder::add(const Record& record) {
   Request request;
   request.time_ms = std::clamp(record.time_ms, -wire::kMaxTimeMs, wire::kMaxTimeMs);
   request.status = number_of(record, Number::kStatus);
-  request.bytes = number_of(record, record.has(Number::kBytesSent) ? Number::kBytesSent : Number::kBodyBytesSent);
+  request.bytes =
+      number_of(record, record.has(Number::kBytesSent) ? Number::kBytesSent : Number::kBodyBytesSent);
   request.request_bytes = number_of(record, Number::kRequestBytes);
   request.upstream_time_ms = number_of(record, Number::kUpstreamTimeMs);
   if (record.has(Number::kRequestTimeMs)) request.request_time_ms = number_of(record, Number::kRequestTimeMs);

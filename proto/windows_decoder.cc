@@ -68,9 +68,11 @@ class WindowsReader {
         case kRequestBytesField:
         case kRequestTimeField:
         case kUpstreamTimeField:
-        case kBucketsField:
-          columns_[in.tag()] = packed_u64(in);
+        case kBucketsField: {
+          const auto field = in.tag();  // which the read forgets
+          columns_[field] = packed_u64(in);
           break;
+        }
         case kFlowDifferenceField:
           flow_difference_ = packed_s64(in);
           break;
@@ -158,7 +160,7 @@ class WindowsReader {
       row.sum.requests = value;
     });
     check(requests == parsed, "requests, unparsed and filtered lines do not add up");
-    const auto sum = [&](std::uint32_t field, std::uint64_t WindowSum::*into) {
+    const auto sum = [&](std::uint32_t field, std::uint64_t WindowSum::* into) {
       read_column(field, [&](FoldedRow& row, std::uint64_t value) { row.sum.*into = value; });
     };
     sum(kBytesSentField, &WindowSum::bytes_sent);
@@ -210,7 +212,8 @@ class WindowsReader {
 
 }  // namespace
 
-void read_windows(DecodedBatch& batch, std::uint32_t lines, std::string_view plain, const DecodeLimits& limits) {
+void read_windows(DecodedBatch& batch, std::uint32_t lines, std::string_view plain,
+                  const DecodeLimits& limits) {
   const auto& range = batch.header.range;
   check(!range.empty() && lines > 0 && lines <= range.size(), "its lines do not fit its range");
   batch.folded.lines = lines;

@@ -151,7 +151,9 @@ Result<void> KafkaOutput::Impl::connect() {
   targets.clear();
   producer = std::move(*made);
   for (auto& [name, key] : topics_of(config))
-    targets.push_back({name, key, Topic(rd_kafka_topic_new(producer.get(), name.c_str(), nullptr), &rd_kafka_topic_destroy)});
+    targets.push_back(
+        {name, key,
+         Topic(rd_kafka_topic_new(producer.get(), name.c_str(), nullptr), &rd_kafka_topic_destroy)});
   const std::uint64_t one = 1;
   rd_kafka_queue_t* queue = rd_kafka_queue_get_main(producer.get());
   rd_kafka_queue_io_event_enable(queue, event_fd, &one, sizeof one);
@@ -200,8 +202,8 @@ bool KafkaOutput::Impl::look_at(Target& target) {
   } else {
     partitions = 0;
     const auto why = metadata->topic_cnt == 1 ? rd_kafka_err2str(metadata->topics[0].err) : "not listed";
-    state.blocked_because = fmt::format("topic {} at {}: {}; create it, or correct output.kafka.{}", target.name,
-                                        join(config.kafka.brokers), why, target.key);
+    state.blocked_because = fmt::format("topic {} at {}: {}; create it, or correct output.kafka.{}",
+                                        target.name, join(config.kafka.brokers), why, target.key);
   }
   rd_kafka_metadata_destroy(metadata);
   return found;
@@ -215,16 +217,17 @@ void KafkaOutput::Impl::report(rd_kafka_event_t* event) {
     const auto found = pending.find(id);
     if (found == pending.end()) continue;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      found->second.error =
-          Error{Code::kUnavailable,
-                fmt::format("topic {}: {}", rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err)), ""};
+      found->second.error = Error{
+          Code::kUnavailable,
+          fmt::format("topic {}: {}", rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err)), ""};
       if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
         found->second.error->code = Code::kInvalid;
-        found->second.error->hint =
-            config.kafka.ship == Ship::kRecords
-                ? "smaller batches are tried; raise max.message.bytes of the topic, or lower ship.batch_max_bytes"
-                : "smaller batches are tried; raise max.message.bytes of the topic, or lower ship.batch_max_bytes "
-                  "and ship.windows_batch_max";
+        found->second.error->hint = config.kafka.ship == Ship::kRecords
+                                        ? "smaller batches are tried; raise max.message.bytes of the topic, "
+                                          "or lower ship.batch_max_bytes"
+                                        : "smaller batches are tried; raise max.message.bytes of the topic, "
+                                          "or lower ship.batch_max_bytes "
+                                          "and ship.windows_batch_max";
       }
       state.blocked_because = found->second.error->what +
                               (found->second.error->hint.empty() ? "" : "; " + found->second.error->hint);
@@ -332,7 +335,8 @@ Result<void> KafkaOutput::send(Message& message) {
   }
   impl.pending.erase(message.id);
   if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) return fail(Code::kFull, "the producer's queue is full");
-  impl.state.blocked_because = fmt::format("topic {}: {}", impl.target_of(message).name, rd_kafka_err2str(code));
+  impl.state.blocked_because =
+      fmt::format("topic {}: {}", impl.target_of(message).name, rd_kafka_err2str(code));
   return fail(Code::kUnavailable, impl.state.blocked_because);
 }
 
@@ -432,8 +436,8 @@ Result<KafkaProbe> probe_kafka(const AgentConfig& config, int timeout_ms) {
                       metadata->topic_cnt == 1 ? rd_kafka_err2str(metadata->topics[0].err) : "not listed"),
           fmt::format("create it, or correct output.kafka.{}", key));
     }
-    probe.topics.push_back({name, metadata->topics[0].partition_cnt,
-                            max_message_bytes_of(producer->get(), name, timeout_ms)});
+    probe.topics.push_back(
+        {name, metadata->topics[0].partition_cnt, max_message_bytes_of(producer->get(), name, timeout_ms)});
   }
   return probe;
 }

@@ -433,7 +433,8 @@ Result<void> SqliteRegistryFile::put_losses(const std::vector<Loss>& losses) {
 }
 
 Result<void> SqliteRegistryFile::write(const Change& change) {
-  // FULL waits for the disk, which is more than an acknowledgement needs: what of these is lost is sent again.
+  // FULL waits for the disk, which is more than an acknowledgement needs: what of these is lost is sent
+  // again.
   const char* synchronous = change.durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL";
   if (auto set = run(synchronous); !set) return set;
   if (auto begun = run("BEGIN IMMEDIATE"); !begun) return begun;

@@ -318,15 +318,16 @@ std::optional<std::string> Settler::Impl::refusal(const DecodedBatch& batch, std
         range.end);
   if (uncovered != range.size())
     return fmt::format(
-        "windows of [{}, {}) of which {} bytes were counted already: they cannot be cut, the rest is a gap until it "
+        "windows of [{}, {}) of which {} bytes were counted already: they cannot be cut, the rest is a gap "
+        "until it "
         "comes as records; was the registry of agent {} lost?",
         range.begin, range.end, range.size() - uncovered, batch.header.agent_id);
   return std::nullopt;
 }
 
 // All or nothing: what was summed cannot be cut.
-void Settler::Impl::apply_windows(Partition& partition, const DecodedBatch& batch, const SourceMessage& message,
-                                  std::int64_t now_ms) {
+void Settler::Impl::apply_windows(Partition& partition, const DecodedBatch& batch,
+                                  const SourceMessage& message, std::int64_t now_ms) {
   const BatchHeader& header = batch.header;
   const FoldedLines& folded = batch.folded;
   Generation& generation = partition.open;

@@ -67,7 +67,8 @@ void windows() {
     if (!in.next(wire::kWindowsField)) std::abort();
     const auto packed = in.get_view();
     std::string plain(ZSTD_getFrameContentSize(packed.data(), packed.size()), '\0');
-    if (ZSTD_decompress(plain.data(), plain.size(), packed.data(), packed.size()) != plain.size()) std::abort();
+    if (ZSTD_decompress(plain.data(), plain.size(), packed.data(), packed.size()) != plain.size())
+      std::abort();
     std::string count(4, '\0');
     std::memcpy(count.data(), &folded.lines, count.size());
     write("windows_fuzz", "lines_" + std::to_string(lines), count + plain);
@@ -136,7 +137,8 @@ void registries() {
   write("registry_fuzz", "newer", '\0' + read(state / "registry"));
   // Reading it would never end.
   sqlite3_exec(database, "UPDATE meta SET value='1' WHERE name='version'", nullptr, nullptr, nullptr);
-  for (const char* column : {"base", "line_hash", "birth_ns", "seen_ms", "sent_offset", "sent_tail_hash", "cuts"})
+  for (const char* column :
+       {"base", "line_hash", "birth_ns", "seen_ms", "sent_offset", "sent_tail_hash", "cuts"})
     sqlite3_exec(database, (std::string("ALTER TABLE source DROP COLUMN ") + column).c_str(), nullptr,
                  nullptr, nullptr);
   sqlite3_exec(database, "VACUUM", nullptr, nullptr, nullptr);

@@ -18,7 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   header.source.low = 1;
   header.range = {0, 1ULL << 40};
   // A message without lines and windows, and these behind it: the last of a field is the one that counts.
-  auto message = weir::encode_windows(header, {.window_s = 60, .samples = {}, .sites = {}, .rows = {}}, 1).value();
+  auto message =
+      weir::encode_windows(header, {.window_s = 60, .samples = {}, .sites = {}, .rows = {}}, 1).value();
   std::string packed(ZSTD_compressBound(plain.size()), '\0');
   packed.resize(ZSTD_compress(packed.data(), packed.size(), plain.data(), plain.size(), 1));
   protozero::pbf_writer out(message);

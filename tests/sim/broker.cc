@@ -104,8 +104,8 @@ Result<void> SimOutput::send(Message& message) {
                       header.kind == BatchKind::kLoss      ? "loss"
                       : header.kind == BatchKind::kWindows ? "windows"
                                                            : "lines",
-                      header.source.hex().substr(0, 6),
-                      header.range.begin, header.range.end, header.path, message.partition));
+                      header.source.hex().substr(0, 6), header.range.begin, header.range.end, header.path,
+                      message.partition));
     }
   }
   under_way_.push_back(

@@ -76,6 +76,52 @@ TEST(AgentConfig, EveryKeyArrives) {
   EXPECT_EQ(config.metrics_listen, "127.0.0.1:9700");
 }
 
+TEST(AgentConfig, WhatIsShippedIsATextOrAList) {
+  const std::string base = R"(
+[agent]
+id = "web1"
+[[input]]
+name = "a"
+paths = ["/l/a.log"]
+[ship]
+windows_interval = "5s"
+windows_batch_max = "1MiB"
+window = "5m"
+[output.kafka]
+brokers = ["k1:9092"]
+topic = "access"
+)";
+  const auto parsed = [&](const std::string& more) {
+    EXPECT_EQ(mistakes_of(base + more), "") << more;
+    return parse_agent_config(ConfigFile::from_text(base + more, "agent.toml")).config;
+  };
+  EXPECT_EQ(parsed("").kafka.ship, Ship::kRecords);
+  EXPECT_EQ(parsed("ship = \"records\"").kafka.ship, Ship::kRecords);
+  EXPECT_EQ(parsed("ship = [\"windows\"]").kafka.ship, Ship::kWindows);
+  EXPECT_EQ(parsed("ship = \"windows\"").kafka.windows_topic, "");
+  const auto both = parsed("ship = [\"windows\", \"records\"]");
+  EXPECT_EQ(both.kafka.ship, Ship::kBoth);
+  EXPECT_EQ(both.kafka.windows_topic, "access-windows");
+  EXPECT_EQ(both.ship.windows_interval, 5s);
+  EXPECT_EQ(both.ship.windows_batch_max, 1U << 20);
+  EXPECT_EQ(both.ship.window, 300s);
+  EXPECT_EQ(parsed("ship = [\"records\", \"windows\"]\nwindows_topic = \"sums\"").kafka.windows_topic,
+            "sums");
+  EXPECT_THAT(mistakes_of(base + "ship = \"window\""), HasSubstr("must be \"records\", \"windows\""));
+  EXPECT_THAT(mistakes_of(base + "ship = []"), HasSubstr("must be \"records\", \"windows\""));
+  EXPECT_THAT(mistakes_of(base + "ship = 1"), HasSubstr("agent.toml:14: output.kafka.ship"));
+  EXPECT_THAT(mistakes_of(base + "ship = \"windows\"\ncodec = \"json\""),
+              HasSubstr("need codec = \"batch\""));
+  EXPECT_THAT(mistakes_of(base + "windows_topic = \"sums\""), HasSubstr("windows alone go to topic"));
+  EXPECT_THAT(mistakes_of(base + "ship = [\"records\", \"windows\"]\nwindows_topic = \"access\""),
+              HasSubstr("one of their own"));
+  EXPECT_THAT(mistakes_of(base + "ship = [\"records\", \"windows\"]\nwindows_topic = \"a b\""),
+              HasSubstr("is no topic"));
+  EXPECT_THAT(mistakes_of("[ship]\nwindow = \"7m\"\n" + base.substr(0, base.find("[ship]")) +
+                          base.substr(base.find("[output"))),
+              HasSubstr("ship.window: must be what [window] length of the aggregator is"));
+}
+
 TEST(AgentConfig, MistakesAreSaidAllAtOnce) {
   const auto said = mistakes_of(R"([[input]]
 name = "a"

@@ -14,9 +14,9 @@
 namespace weir {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::BatchMaker;
 using testing::fold_lines;
+using ::testing::HasSubstr;
 
 WindowDelta delta_of(const FoldedLines& folded, const std::string& host) {
   WindowDelta delta;
@@ -26,9 +26,11 @@ WindowDelta delta_of(const FoldedLines& folded, const std::string& host) {
 
 // Sites that are alike, times that lie close, requests that reach back over several windows.
 void make_likely(testing::MadeBatch& made, std::mt19937_64& random) {
-  static const std::vector<std::string> kHosts = {"a.example", "A.example:443", "b.example.", "[::1]:80", "bad host", "a..", ""};
+  static const std::vector<std::string> kHosts = {
+      "a.example", "A.example:443", "b.example.", "[::1]:80", "bad host", "a..", ""};
   for (auto& line : made.lines) {
-    if (random() % 4 != 0) line.text[static_cast<std::size_t>(Text::kHost)] = kHosts[random() % kHosts.size()];
+    if (random() % 4 != 0)
+      line.text[static_cast<std::size_t>(Text::kHost)] = kHosts[random() % kHosts.size()];
     if (random() % 3 != 0) line.number[static_cast<std::size_t>(Number::kRequestTimeMs)] = random() % 200'000;
     if (random() % 3 != 0) line.number[static_cast<std::size_t>(Number::kBytesSent)] = random() % 100'000;
     if (random() % 3 != 0) line.number[static_cast<std::size_t>(Number::kStatus)] = 200 + random() % 3;
@@ -104,7 +106,8 @@ TEST(Windows, AFolderIsFullBeforeReadersRefuseWhatItFolded) {
     EXPECT_LT(message.size(), 1'000'000U) << what;
   };
   folder.begin({}, "");
-  for (int i = 0; !folder.full(); ++i) folder.add(request("s" + std::to_string(i) + ".example", 1'790'000'000'000));
+  for (int i = 0; !folder.full(); ++i)
+    folder.add(request("s" + std::to_string(i) + ".example", 1'790'000'000'000));
   comes_back("made-up hosts");
   folder.begin({}, "");
   for (int i = 0; !folder.full(); ++i) folder.add(request("a.example", 1'790'000'000'000 + i * 3'600'000LL));
@@ -191,19 +194,34 @@ TEST(Windows, HostileRowsAreRefusedForWhatIsWrong) {
       {"no host is called", [](Rows& r) { r.site = "A.example"; }},
       {"no host is called", [](Rows& r) { r.site = "(other).."; }},
       {"beyond its table", [](Rows& r) { r.site_of = {0, 1}; }},
-      {"beyond its table", [](Rows& r) { r.site_bytes.clear(); r.site.clear(); r.site_of.clear(); }},
+      {"beyond its table",
+       [](Rows& r) {
+         r.site_bytes.clear();
+         r.site.clear();
+         r.site_of.clear();
+       }},
       {"a status out of range", [](Rows& r) { r.status = {200, 65536}; }},
       {"one entry per row", [](Rows& r) { r.status = {200}; }},
       {"one entry per row", [](Rows& r) { r.status = {200, 200, 200}; }},
       {"rows out of order", [](Rows& r) { r.start_delta = {29'000'000, 0}; }},
       {"rows out of order", [](Rows& r) { r.start_delta = {29'000'000, -1}; }},
-      {"a window out of range", [](Rows& r) { r.start_delta = {std::numeric_limits<std::int64_t>::max(), 1}; }},
+      {"a window out of range",
+       [](Rows& r) { r.start_delta = {std::numeric_limits<std::int64_t>::max(), 1}; }},
       {"a window out of range", [](Rows& r) { r.start_delta = {1LL << 50, 1}; }},
       {"too many rows", [](Rows& r) { r.start_delta.assign(70'000, 1); }},
-      {"too many sites", [](Rows& r) { r.site.assign(70'000, 'a'); r.site_bytes.assign(70'000, 1); }},
+      {"too many sites",
+       [](Rows& r) {
+         r.site.assign(70'000, 'a');
+         r.site_bytes.assign(70'000, 1);
+       }},
       {"a latency is cut off", [](Rows& r) { r.buckets = {1, 2}; }},
       {"latencies of no row", [](Rows& r) { r.buckets = {1, 0}; }},
-      {"latencies out of order", [](Rows& r) { r.buckets = {0, 2}; r.bucket_delta = {5, 0}; r.bucket_count = {1, 1}; }},
+      {"latencies out of order",
+       [](Rows& r) {
+         r.buckets = {0, 2};
+         r.bucket_delta = {5, 0};
+         r.bucket_count = {1, 1};
+       }},
       {"a latency out of range", [](Rows& r) { r.bucket_delta = {5, 1920}; }},
       {"more latencies than requests", [](Rows& r) { r.bucket_count = {1, 3}; }},
       {"more latencies than requests", [](Rows& r) { r.bucket_count = {1, 0}; }},

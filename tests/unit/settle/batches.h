@@ -32,6 +32,39 @@ inline BatchHeader header_of(SourceId source) {
   return header;
 }
 
+inline Record record_of(const Line& line) {
+  Record record;
+  record.clear();
+  record.time_ms = line.time_ms;
+  record.set(Text::kHost, line.host);
+  record.set(Number::kStatus, line.status);
+  record.set(Number::kBytesSent, line.bytes_sent);
+  record.set(Number::kRequestTimeMs, line.request_time_ms);
+  return record;
+}
+
+// Lines [first, end) of the file `lines` as one message of windows.
+inline std::string windows_of(const std::vector<Line>& lines, std::size_t first, std::size_t end,
+                              BatchHeader header, const FoldConfig& config = {}) {
+  LineFolder folder;
+  folder.begin(config, "");
+  header.kind = BatchKind::kWindows;
+  header.range = {};
+  for (std::size_t i = 0; i < first; ++i) header.range.begin += lines[i].line_bytes;
+  header.range.end = header.range.begin;
+  for (std::size_t i = first; i < end; ++i) {
+    header.range.end += lines[i].line_bytes;
+    if (lines[i].kind == Line::Kind::kUnparsed) {
+      folder.add_unparsed("what is this", Unparsed::kNoMatch);
+    } else if (lines[i].kind == Line::Kind::kFiltered) {
+      folder.add_filtered();
+    } else {
+      folder.add(record_of(lines[i]));
+    }
+  }
+  return encode_windows(header, folder.finish(), 1).value();
+}
+
 // Lines [first, end) of the file `lines` as one message.
 inline std::string batch_of(const std::vector<Line>& lines, std::size_t first, std::size_t end,
                             BatchHeader header) {
@@ -46,14 +79,7 @@ inline std::string batch_of(const std::vector<Line>& lines, std::size_t first, s
     } else if (line.kind == Line::Kind::kFiltered) {
       builder.add_filtered(line.line_bytes);
     } else {
-      Record record;
-      record.clear();
-      record.time_ms = line.time_ms;
-      record.set(Text::kHost, line.host);
-      record.set(Number::kStatus, line.status);
-      record.set(Number::kBytesSent, line.bytes_sent);
-      record.set(Number::kRequestTimeMs, line.request_time_ms);
-      builder.add(record, line.line_bytes);
+      builder.add(record_of(line), line.line_bytes);
     }
   }
   header.range = {begin_offset, begin_offset + builder.content_bytes()};

@@ -258,6 +258,20 @@ TEST_F(RegistryDamage, OfTheFirstVersionIsReadWithAllThatItKnew) {
     EXPECT_EQ(entry->acknowledged_offset, 1005U);
     EXPECT_EQ(entry->partition, 2);
     EXPECT_EQ(entry->tail_hash, "12345678");
+    EXPECT_FALSE(entry->cuts_known);
+  }
+}
+
+TEST_F(RegistryDamage, OfTheSecondVersionIsReadAndKnowsNoCuts) {
+  run_sql(file_,
+          "ALTER TABLE source DROP COLUMN cuts; UPDATE meta SET value = '2' WHERE name = 'version';"
+          "PRAGMA wal_checkpoint(TRUNCATE)");
+  for (int start = 0; start < 2; ++start) {
+    const auto registry = Registry::open(state_);
+    ASSERT_TRUE(registry.has_value()) << registry.error().what;
+    EXPECT_EQ((*registry)->note(), "");
+    EXPECT_EQ((*registry)->entries().size(), kEntries);
+    EXPECT_FALSE((*registry)->entries().begin()->second.cuts_known);
   }
 }
 

@@ -63,6 +63,76 @@ TEST(Registry, RemembersAcrossStarts) {
   EXPECT_EQ(registry->find(entry_of("never flushed").id), nullptr);
 }
 
+TEST(Registry, RemembersWhereWindowsWereCut) {
+  const TempFolder folder;
+  auto cut = entry_of("one");
+  cut.cuts_known = true;
+  cut.cuts = {5001, 6000, 1ULL << 61};
+  auto drained = entry_of("two");
+  drained.cuts_known = true;
+  const auto records = entry_of("three");
+  {
+    const auto registry = std::move(*Registry::open(folder / "state"));
+    for (const auto& entry : {cut, drained, records}) registry->put(entry);
+    ASSERT_TRUE(registry->flush(Registry::Keep::kThroughPowerCuts).has_value());
+    ASSERT_TRUE(registry->flush(Registry::Keep::kThroughPowerCuts).has_value()) << "nothing is left to write";
+  }
+  {
+    const auto registry = std::move(*Registry::open(folder / "state"));
+    EXPECT_EQ(*registry->find(cut.id), cut);
+    EXPECT_EQ(*registry->find(drained.id), drained);
+    EXPECT_EQ(*registry->find(records.id), records);
+  }
+  // What cannot be read is not known: the source goes as records, which is never wrong.
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open((folder / "state/registry").c_str(), &raw), SQLITE_OK);
+  sqlite3_exec(raw, "UPDATE source SET cuts = x'01ff'", nullptr, nullptr, nullptr);
+  sqlite3_close(raw);
+  const auto registry = std::move(*Registry::open(folder / "state"));
+  ASSERT_NE(registry->find(cut.id), nullptr);
+  EXPECT_FALSE(registry->find(cut.id)->cuts_known);
+  EXPECT_TRUE(registry->find(cut.id)->cuts.empty());
+}
+
+// Notes how it was asked to write.
+class NotingFile : public RegistryFile {
+ public:
+  NotingFile(std::vector<std::pair<std::size_t, bool>>& written, bool& fails)
+      : written_(written), fails_(fails) {}
+  [[nodiscard]] Result<RegistryContent> load() override {
+    return RegistryContent{.instance = 1, .entries = {}, .losses = {}, .note = {}};
+  }
+  [[nodiscard]] Result<void> write(const Change& change) override {
+    if (fails_) return fail(Code::kIo, "full");
+    written_.emplace_back(change.put.size(), change.durable);
+    return {};
+  }
+
+ private:
+  std::vector<std::pair<std::size_t, bool>>& written_;
+  bool& fails_;
+};
+
+TEST(Registry, WhatMustOutliveAPowerCutIsWrittenSoHoweverItCameThere) {
+  std::vector<std::pair<std::size_t, bool>> written;
+  bool fails = false;
+  const auto registry = std::move(*Registry::open(std::make_unique<NotingFile>(written, fails)));
+  using Written = std::vector<std::pair<std::size_t, bool>>;
+  registry->put(entry_of("one"));
+  ASSERT_TRUE(registry->flush().has_value());
+  ASSERT_TRUE(registry->flush(Registry::Keep::kThroughPowerCuts).has_value());
+  EXPECT_EQ(written, (Written{{1, false}, {1, true}})) << "what was written before is waited for";
+  ASSERT_TRUE(registry->flush(Registry::Keep::kThroughPowerCuts).has_value());
+  EXPECT_EQ(written.size(), 2U);
+  registry->put(entry_of("two"));
+  fails = true;
+  ASSERT_FALSE(registry->flush(Registry::Keep::kThroughPowerCuts).has_value());
+  fails = false;
+  ASSERT_TRUE(registry->flush().has_value());
+  EXPECT_EQ(written.back(), (std::pair<std::size_t, bool>{1, true}))
+      << "the one that failed was to be durable";
+}
+
 TEST(Registry, IsReadForStatusBesideARunningAgent) {
   const TempFolder folder;
   const auto missing = read_registry_status(folder / "state");
