@@ -11,7 +11,6 @@ namespace {
 
 constexpr unsigned kSubBits = Histogram::kSubBits;
 constexpr std::uint64_t kSub = 1ULL << kSubBits;
-constexpr std::uint16_t kBuckets = Histogram::kBuckets;
 constexpr std::uint64_t kEncodingVersion = 1;
 
 std::uint64_t width_of(std::uint16_t bucket) { return bucket < kSub ? 1 : 1ULL << (bucket / kSub - 1); }
@@ -48,6 +47,10 @@ void Histogram::add(std::uint64_t value_ms, std::uint64_t count) {
 
 void Histogram::merge(const Histogram& other) {
   if (other.buckets_.empty()) return;
+  if (buckets_.empty()) {
+    buckets_ = other.buckets_;
+    return;
+  }
   std::vector<Bucket> merged;
   merged.reserve(buckets_.size() + other.buckets_.size());
   auto a = buckets_.begin();

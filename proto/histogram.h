@@ -26,6 +26,7 @@ class Histogram {
 
   void add(std::uint64_t value_ms, std::uint64_t count = 1);
   // A bucket behind all that it has; `bucket` below kBuckets, `count` not zero.
+  void reserve(std::size_t buckets) { buckets_.reserve(buckets); }
   void append(std::uint16_t bucket, std::uint64_t count) { buckets_.emplace_back(bucket, count); }
   void merge(const Histogram& other);
 

@@ -184,6 +184,9 @@ class WindowsReader {
     read_column(kBucketsField, [&](FoldedRow& row, std::uint64_t buckets) {
       std::uint64_t bucket = 0;
       auto left = row.sum.requests;
+      check(buckets <= left, "more latencies than requests");
+      budget_.take(buckets * sizeof(Histogram::Bucket));
+      row.sum.latency.reserve(buckets);
       for (std::uint64_t i = 0; i < buckets; ++i, ++delta, ++count) {
         check(delta != bucket_delta_.end() && count != bucket_count_.end(), "a latency is cut off");
         check(i == 0 || *delta > 0, "latencies out of order");
@@ -191,7 +194,6 @@ class WindowsReader {
         check(bucket < Histogram::kBuckets, "a latency out of range");
         check(*count > 0 && *count <= left, "more latencies than requests");
         left -= *count;
-        budget_.take(sizeof(Histogram::Bucket));
         row.sum.latency.append(static_cast<std::uint16_t>(bucket), *count);
       }
     });
