@@ -87,6 +87,7 @@ class SqlStore : public Store {
   [[nodiscard]] Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query,
                                                         std::size_t max_rows) override;
   [[nodiscard]] Result<std::vector<SourceState>> all_sources(std::size_t max_rows) override;
+  [[nodiscard]] Result<GapBytes> gap_bytes() override;
   [[nodiscard]] Result<std::vector<AgentState>> agents() override;
   [[nodiscard]] Result<DeadLetters> dead_letters(std::size_t max_rows) override;
   [[nodiscard]] Result<std::vector<DeadLetter>> lost_offsets(std::size_t max_rows) override;
@@ -371,6 +372,14 @@ Result<std::vector<SourceState>> SqlStore::all_sources(std::size_t max_rows) {
     out.push_back(std::move(*state));
   }
   return out;
+}
+
+Result<GapBytes> SqlStore::gap_bytes() {
+  auto rows = ask("SELECT cause, SUM(end_offset - begin_offset) FROM source_gap GROUP BY cause");
+  if (!rows) return std::unexpected(rows.error());
+  GapBytes sums;
+  for (const auto& row : *rows) sums[loss_cause_of(as_unsigned(row[0]))] += as_unsigned(row[1]);
+  return sums;
 }
 
 Result<void> SqlStore::write_windows(const Commit& commit) {

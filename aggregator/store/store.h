@@ -82,6 +82,9 @@ struct Commit {
   std::vector<std::string> new_sites;
 };
 
+// Known loss, by cause.
+using GapBytes = std::map<LossCause, std::uint64_t>;
+
 struct TrafficQuery {
   std::optional<std::int64_t> from_s{}, to_s{};  // [from, to)
   std::int64_t step_s = 0;                       // 0: all in one
@@ -138,6 +141,7 @@ class Store {
   [[nodiscard]] virtual Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query,
                                                                 std::size_t max_rows) = 0;
   [[nodiscard]] virtual Result<std::vector<SourceState>> all_sources(std::size_t max_rows) = 0;
+  [[nodiscard]] virtual Result<GapBytes> gap_bytes() = 0;
   [[nodiscard]] virtual Result<std::vector<AgentState>> agents() = 0;
   struct DeadLetters {
     std::uint64_t total = 0;

@@ -205,6 +205,8 @@ TEST_P(StoreTest, AGapKeepsItsCauseAndItsTime) {
   commit.sources = {source};
   ASSERT_TRUE(store().commit(commit).has_value());
   EXPECT_EQ(store().load_sources({source.id})->front().coverage, source.coverage);
+  EXPECT_EQ(store().gap_bytes().value(),
+            (GapBytes{{LossCause::kTruncatedUnread, 50}, {LossCause::kRetention, 50}}));
 }
 
 // Its agent lost its registry and the topic grew: two partitions, two aggregators, one source.
