@@ -276,6 +276,7 @@ Answer Api::sources(const Params& params) {
                     {"gap_bytes", source.coverage.gap_bytes()},
                     {"lines", source.lines},
                     {"unparsed", source.unparsed},
+                    {"too_long", source.too_long},
                     {"filtered", source.filtered},
                     {"first_seen_ms", time_json(source.first_seen_ms)},
                     {"last_seen_ms", time_json(source.last_seen_ms)}});

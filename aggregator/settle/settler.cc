@@ -218,6 +218,7 @@ void Settler::Impl::apply_lines(Generation& generation, SourceState& state, cons
       std::lower_bound(columns.unparsed.begin(), columns.unparsed.end(), first, by_line);
   const auto end_unparsed = std::lower_bound(begin_unparsed, columns.unparsed.end(), end, by_line);
   for (auto it = begin_unparsed; it != end_unparsed; ++it) {
+    if (it->reason == Unparsed::kTooLong) ++state.too_long;
     if (it->text.empty()) {  // beyond the samples of its batch: counted
       ++generation.dead_letter_count;
       ++counters.dead_letters;

@@ -36,6 +36,7 @@ struct SourceState {
   std::uint64_t instance = 0;
   std::uint64_t lines = 0;
   std::uint64_t unparsed = 0;
+  std::uint64_t too_long = 0;  // of the unparsed: longer than the input's max_line, and cut
   std::uint64_t filtered = 0;
   std::int64_t first_seen_ms = 0;
   std::int64_t last_seen_ms = 0;

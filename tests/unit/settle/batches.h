@@ -32,6 +32,11 @@ inline BatchHeader header_of(SourceId source) {
   return header;
 }
 
+// Of an unparsed one.
+inline Unparsed reason_of(const Line& line) {
+  return line.line_bytes % 2 == 0 ? Unparsed::kTooLong : Unparsed::kNoMatch;
+}
+
 // Lines [first, end) of the file `lines` as one message.
 inline std::string batch_of(const std::vector<Line>& lines, std::size_t first, std::size_t end,
                             BatchHeader header) {
@@ -42,7 +47,7 @@ inline std::string batch_of(const std::vector<Line>& lines, std::size_t first, s
   for (std::size_t i = first; i < end; ++i) {
     const Line& line = lines[i];
     if (line.kind == Line::Kind::kUnparsed) {
-      builder.add_unparsed("what is this", Unparsed::kNoMatch, line.line_bytes);
+      builder.add_unparsed("what is this", reason_of(line), line.line_bytes);
     } else if (line.kind == Line::Kind::kFiltered) {
       builder.add_filtered(line.line_bytes);
     } else {
