@@ -140,10 +140,17 @@ struct AgentCore::Impl {
   enum class Proof { kWhenChanged, kAlways };
   bool look_at_size(const std::shared_ptr<Source>& source, Proof proof = Proof::kWhenChanged);
   [[nodiscard]] Result<bool> begins_as_before(const Source& source) const;
+  // There are few bytes before its offset that could prove what it is, or none that tell.
+  [[nodiscard]] static bool needs_first_line(const Source& source) {
+    return source.reader.position() < kYoungBytes || !source.reader.has_proof();
+  }
+  void unreadable(Source& source, const Error& error) const;
   void poll_sizes();
   void close_finished();
   void settle_leaving();
   void lose(const Source& source, ByteRange range, LossCause cause);
+  void give_up(const std::shared_ptr<Source>& source, LossCause cause);
+  void give_up_unreadable();
   void release_under_pressure();
   void note_missing(bool all_known);
   void forget_old();
@@ -283,6 +290,7 @@ void AgentCore::Impl::scan() {
     if (!source->trouble.empty()) mark(source);  // tried again
   }
   release_under_pressure();
+  give_up_unreadable();
   note_missing(all_known);
   forget_old();
   scanned = true;
@@ -529,7 +537,7 @@ void AgentCore::Impl::mark(const std::shared_ptr<Source>& source) {
 bool AgentCore::Impl::look_at_size(const std::shared_ptr<Source>& source, Proof proof) {
   const auto facts = source->content->facts();
   if (!facts) {
-    source->trouble = std::string(kUnreadable) + facts.error().what;
+    unreadable(*source, facts.error());
     return true;
   }
   const bool compressed = source->content->compressed();
@@ -540,14 +548,14 @@ bool AgentCore::Impl::look_at_size(const std::shared_ptr<Source>& source, Proof 
     // Grown, or truncated and grown to the offset and past it since.
     const auto there = source->reader.still_there();
     if (!there) {
-      source->trouble = std::string(kUnreadable) + there.error().what;
+      unreadable(*source, there.error());
       return true;
     }
     same = *there;
-    if (same && source->reader.position() < kYoungBytes) {
+    if (same && needs_first_line(*source)) {
       const auto first = begins_as_before(*source);
       if (!first) {
-        source->trouble = std::string(kUnreadable) + first.error().what;
+        unreadable(*source, first.error());
         return true;
       }
       same = *first;
@@ -564,7 +572,11 @@ bool AgentCore::Impl::look_at_size(const std::shared_ptr<Source>& source, Proof 
   return true;
 }
 
-// There are not yet many bytes before its offset that could prove what it is.
+void AgentCore::Impl::unreadable(Source& source, const Error& error) const {
+  source.trouble = std::string(kUnreadable) + error.what;
+  if (source.unreadable_since_ms == 0) source.unreadable_since_ms = now();
+}
+
 Result<bool> AgentCore::Impl::begins_as_before(const Source& source) const {
   if (source.line_hash.empty()) return true;
   const auto first = first_line_of(config.id, {source.path, *source.content, source.facts});
@@ -643,6 +655,31 @@ void AgentCore::Impl::lose(const Source& source, ByteRange range, LossCause caus
                       .noticed_ms = clock.wall_ms()});
 }
 
+// What is unread of it is lost; what is in flight may still be acknowledged.
+void AgentCore::Impl::give_up(const std::shared_ptr<Source>& source, LossCause cause) {
+  const auto end = source->size();
+  if (source->reader.offset() < end) lose(*source, {source->reader.offset(), end}, cause);
+  source->facts.size_bytes = source->reader.offset();
+  source->reader.rewind(source->reader.offset(), source->reader.tail_hash());
+  leave(source);
+  source->content->give_up();
+}
+
+// A descriptor that gives errors is opened anew while the file has a name. Without one nothing
+// will ever give its bytes.
+void AgentCore::Impl::give_up_unreadable() {
+  std::vector<std::shared_ptr<Source>> lost;
+  for (const auto& [key, source] : sources) {
+    if (source->unreadable_since_ms == 0 || source->present) continue;
+    if (now() - source->unreadable_since_ms < config.tail.missing_after.count()) continue;
+    const auto facts = source->content->facts();
+    if (facts && facts->links > 0) continue;
+    if (facts) source->facts = *facts;
+    lost.push_back(source);
+  }
+  for (const auto& source : lost) give_up(source, LossCause::kUnreadable);
+}
+
 // Deleted files hold their disk space while they are open. The operator may rather lose them.
 void AgentCore::Impl::release_under_pressure() {
   if (!config.tail.release_under_pressure) return;
@@ -656,12 +693,7 @@ void AgentCore::Impl::release_under_pressure() {
   });
   for (const auto& source : deleted) {
     if (source->content->free_bytes() >= config.tail.min_free_bytes) continue;
-    const auto end = source->size();
-    if (source->reader.offset() < end) lose(*source, {source->reader.offset(), end}, LossCause::kReleased);
-    source->facts.size_bytes = source->reader.offset();
-    source->reader.rewind(source->reader.offset(), source->reader.tail_hash());
-    leave(source);
-    source->content->give_up();
+    give_up(source, LossCause::kReleased);
   }
 }
 
@@ -786,9 +818,10 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   }
   const auto begin = source->reader.offset();
   const auto tail_before = source->reader.tail_hash();
+  const bool by_first_line = needs_first_line(*source);
   batch->begin(*source->parser);
   const auto filled = source->reader.fill(*batch, batch_limit(*source), *source->parser);
-  if (begin < kYoungBytes && batch->content_bytes() > 0 && !source->content->compressed()) {
+  if (by_first_line && batch->content_bytes() > 0 && !source->content->compressed()) {
     // Looked at after the read, as the reader does it further on.
     const auto same = begins_as_before(*source);
     if (!same || !*same) {
@@ -796,7 +829,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
       if (same) {
         leave(source);
       } else {
-        source->trouble = std::string(kUnreadable) + same.error().what;
+        unreadable(*source, same.error());
       }
       return false;
     }
@@ -806,7 +839,11 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
     // Lines that were read before it was noticed are what they were.
     if (batch->content_bytes() == 0) return false;
   }
-  if (!filled) source->trouble = std::string(kUnreadable) + filled.error().what;
+  if (filled) {
+    source->unreadable_since_ms = 0;
+  } else {
+    unreadable(*source, filled.error());
+  }
   if (!filled || source->reader.at_end()) source->dirty = false;
   if (source->reader.at_end() && source->content->compressed()) {
     if (!source->content->complete())
@@ -829,7 +866,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   auto payload = batch->finish(header);
   if (!payload) {
     // Cannot happen with a range of our own making; never go on past lines that were not sent.
-    source->trouble = std::string(kUnreadable) + payload.error().what;
+    unreadable(*source, payload.error());
     source->reader.rewind(begin, tail_before);
     return false;
   }

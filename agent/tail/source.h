@@ -44,6 +44,7 @@ struct Source {
   std::int64_t last_acknowledged_ms = 0;
   bool registry_dirty = true;
   std::string trouble;
+  std::int64_t unreadable_since_ms = 0;  // steady; 0: it can be read
 
   void named(const std::string& name) {
     constexpr std::size_t kMaxNames = 16;
