@@ -8,6 +8,7 @@ The cases run in parallel threads; each has a folder and agents of its own."""
 import bz2
 import collections
 import concurrent.futures
+import errno
 import fcntl
 import gzip
 import json
@@ -920,6 +921,81 @@ listen = "127.0.0.1:0"
         self.stopped()
         self.expected = self.arrived()  # what came again did so once
         self.start_again()
+        self.once()
+
+    # Calls that fail: a disk that gives errors, a handle of a network file system that went stale.
+
+    def failing(self):
+        """The prefix of an agent whose calls on files fail as faults() says."""
+        library = self.folder / "failing_files.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, weir_parts.PARTS / "failing_files.c", "-ldl"], check=True)
+        self.faults_told = self.folder / "faults"
+        # Sanitizers want to be first, and do no harm when they are not.
+        options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        return "env", f"LD_PRELOAD={library}", f"WEIR_FAULTS={self.faults_told}", f"ASAN_OPTIONS={options.lstrip(':')}"
+
+    def faults(self, *lines):
+        fresh = self.folder / "faults-new"
+        fresh.write_text("".join(line + "\n" for line in lines))
+        fresh.rename(self.faults_told)
+
+    def test_a_disk_that_gives_errors_is_said_and_read_on_once_it_gives_none(self):
+        self.append(self.log, 10)
+        self.start(prefix=self.failing())
+        self.all_came()
+        self.faults(f"read all {errno.EIO} {self.log}")
+        self.expected, first = [], self.expected
+        self.append(self.log, 10)
+        self.expected += first
+        self.degraded(str(self.log), "nput/output error")
+        self.append(self.logs / "other.log", 10)
+        self.all_but(10)
+        self.marker()
+        self.all_but(10)
+        self.assertEqual(self.agent.metric("weir_agent_lost_bytes_total"), 0)
+        self.faults()
+        self.well()
+        self.once()
+
+    def test_a_stale_handle_is_opened_anew(self):
+        self.append(self.log, 10)
+        self.start(prefix=self.failing())
+        self.all_came()
+        self.faults(f"read old {errno.ESTALE} {self.log}", f"facts old {errno.ESTALE} {self.log}")
+        self.append(self.log, 10)
+        self.all_came()
+        self.assertIn(f" {errno.ESTALE}\n", (self.folder / "faults-met").read_text())
+        self.well()
+        self.once()
+
+    def test_a_file_that_cannot_be_read_and_is_gone_is_given_up_and_said(self):
+        self.append(self.log, 10)
+        self.start(prefix=self.failing(), tail='missing_after = "1s"')
+        self.all_came()
+        self.faults(f"read all {errno.EIO} {self.log}")
+        with open(self.log, "ab", buffering=0) as log:
+            log.write(b"nobody will read this\n")
+        self.degraded(str(self.log), "nput/output error")
+        self.log.unlink()
+        self.holds(lambda: self.agent.metric("weir_agent_lost_bytes_total") == 22, lambda: self.agent.said())
+        self.assertIn("22 bytes from 830 on are lost: unreadable", self.agent.said())
+        self.faults()
+        self.append(self.log, 10)
+        self.well()
+        self.once()
+
+    def test_a_registry_that_becomes_read_only_is_said_and_written_once_it_can_be(self):
+        self.append(self.log, 10)
+        self.start(prefix=self.failing())
+        self.all_came()
+        self.faults(f"write all {errno.EROFS} {self.folder}/state/registry")
+        self.append(self.log, 100)
+        self.all_came()
+        self.degraded("registry")
+        self.append(self.log, 100)
+        self.all_came()
+        self.faults()
+        self.well()
         self.once()
 
     # What tells of changes.
