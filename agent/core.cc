@@ -358,7 +358,13 @@ Result<Identity> AgentCore::Impl::who_is(const Sighting& sighting) {
   auto identity = identify(sighting, *first, around);
   // Whoever was truncated meanwhile was compared as something that it is not any more.
   bool all_there = true;
-  for (const auto& source : around.followed) all_there = look_at_size(source, Proof::kAlways) && all_there;
+  for (const auto& source : around.followed) {
+    auto trouble = std::exchange(source->trouble, {});
+    const bool there = look_at_size(source, Proof::kAlways);
+    // An error says nothing of what it was.
+    all_there = all_there && there && source->trouble.empty();
+    if (source->trouble.empty()) source->trouble = std::move(trouble);
+  }
   if (!all_there && identity && identity->verdict != Verdict::kResumes) return Identity{};
   // So was the file itself, maybe, between its first line and what was compared behind it.
   const auto again = first_line_of(config.id, sighting);
