@@ -28,6 +28,8 @@ constexpr std::int64_t kKeepWithoutSuccessorMs = 3'600'000;
 // Beyond this the oldest of those that are not followed are forgotten.
 constexpr std::size_t kMaxRegistryEntries = 200'000;
 constexpr int kClaimsBelowAll = 3;
+// Who counts forgets what it has not heard of for months; a log that rests is not gone.
+constexpr std::int64_t kClaimAgainMs = 86'400'000;
 constexpr std::uint64_t kYoungBytes = 4096;
 constexpr std::size_t kMaxProblems = 100;
 // How far back a start_at = "end" looks for the start of the line that is being written.
@@ -981,6 +983,7 @@ void AgentCore::Impl::settled(std::uint64_t id, const Error* error) {
     auto& claimed = entry.source->claimed_offset;
     entry.source->claims = claimed == entry.content_bytes ? entry.source->claims + 1 : 1;
     claimed = entry.content_bytes;
+    entry.source->claimed_ms = now();
   }
   if (entry.kind != InFlight::Kind::kRecords) return;
   auto& source = *entry.source;
@@ -1061,8 +1064,9 @@ bool AgentCore::Impl::claimed(const Source& source) const {
 // What was acknowledged and never arrived (acks below all, a topic that forgets) shows when what
 // comes next lies behind it. Where nothing comes next, this does: it goes the way of the batches.
 void AgentCore::Impl::claim(const std::shared_ptr<Source>& source) {
-  if (held || claimed(*source)) return;
+  if (held || (claimed(*source) && now() - source->claimed_ms < kClaimAgainMs)) return;
   const auto end = source->sent.acknowledged_offset();
+  if (!source->sent.idle() || source->origin >= end) return;
   if (source->partition < 0 || source->partition >= partitions) return;
   auto header = header_of(source->id, source->origin, source->path, source->input->name);
   header.kind = BatchKind::kLoss;

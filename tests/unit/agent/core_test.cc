@@ -293,6 +293,9 @@ TEST_F(AgentCoreTest, AClaimIsSentOnceASourceRests) {
   start();
   run(5000);
   EXPECT_EQ(output_->ranges(BatchKind::kLoss), (std::vector<ByteRange>{{0, line(1).size()}}));
+  clock_.advance(86'400'000);
+  run(5000);
+  EXPECT_EQ(output_->ranges(BatchKind::kLoss).size(), 2U) << "once a day, so that it is not forgotten";
 }
 
 TEST_F(AgentCoreTest, ThePlanSaysWhatAStartWouldRead) {
