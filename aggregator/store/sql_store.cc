@@ -125,6 +125,11 @@ class SqlStore : public Store {
     if (auto ready = ensure(); !ready) return ready;
     for (int attempt = 1;; ++attempt) {
       auto done = run(db_->begin_sql());
+      if (!done && attempt == 1 && !db_->connected()) {
+        // The server had closed the idle connection. Nothing has begun: once more on a fresh one.
+        if (auto ready = ensure(); !ready) return ready;
+        done = run(db_->begin_sql());
+      }
       bool committing = false;
       if (done) done = body();
       if (done) {
