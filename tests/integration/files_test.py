@@ -842,11 +842,11 @@ listen = "127.0.0.1:0"
 
     # The registry's disk.
 
-    def small_disk(self):
-        """A state_dir on a disk of its own, in a namespace of its own: no privilege is needed."""
-        state = self.folder / "state"
-        state.mkdir()
-        holder = subprocess.Popen(["unshare", "-Urm", "sh", "-c", f"mount -t tmpfs -o size=512k none {state} && echo ready && read end"],
+    def small_disk(self, state=None, size="512k"):
+        """A state_dir (or another folder) on a disk of its own, in a namespace of its own: no privilege is needed."""
+        state = state or self.folder / "state"
+        state.mkdir(exist_ok=True)
+        holder = subprocess.Popen(["unshare", "-Urm", "sh", "-c", f"mount -t tmpfs -o size={size} none {state} && echo ready && read end"],
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(holder.wait, 30)
         self.addCleanup(holder.stdout.close)
@@ -858,6 +858,28 @@ listen = "127.0.0.1:0"
     def within(self, script):
         done = subprocess.run([*self.inside, "sh", "-c", script], capture_output=True, text=True, timeout=30)
         return done.returncode, done.stderr
+
+    def test_a_deleted_file_is_released_when_its_disk_gets_full_if_the_operator_says_so(self):
+        disk = self.small_disk(self.logs, "8m")
+        log = disk / "access.log"
+        self.within(f"yes '{self.lines(1)[0]}' | head -c 3m > {log}")
+        self.configure(f"{disk}/*.log*", tail='disk_pressure = "release"\nmin_free_bytes = "4MiB"')
+        # Brokers that are away: nothing of it can be shipped.
+        text = self.config.read_text().replace(f'[output.file]\npath = "{self.out}"\ncodec = "raw"',
+                                               f'[output.kafka]\nbrokers = ["127.0.0.1:{weir_parts.free_port()}"]\ntopic = "weir"')
+        self.config.write_text(text)
+        self.start(prefix=self.inside)
+        self.holds(lambda: self.agent.metric("weir_agent_sources") == 1, "it follows the file")
+        self.within(f"rm {log}")
+        (self.folder / "markers" / "seen").write_bytes(self.take(1))
+        self.holds(lambda: self.agent.metric("weir_agent_sources") == 2, "it has looked at all files since")
+        # There is room: it is kept.
+        self.assertEqual(self.agent.metric("weir_agent_lost_bytes_total"), 0)
+        self.within(f"head -c 3m /dev/zero > {disk}/filler")
+        self.holds(lambda: self.agent.metric("weir_agent_lost_bytes_total") == 3 << 20, self.agent.said)
+        self.assertIn(f"{3 << 20} bytes from 0 on are lost: released under disk pressure", self.agent.said())
+        room = f"import os, sys; v = os.statvfs('{disk}'); sys.exit(v.f_bavail * v.f_frsize < 4 << 20)"
+        self.holds(lambda: self.within(f'python3 -c "{room}"')[0] == 0, "the disk has room again")
 
     def test_a_registry_on_a_full_disk_ships_on_says_so_and_recovers(self):
         state = self.small_disk()
@@ -927,17 +949,11 @@ listen = "127.0.0.1:0"
 
     def failing(self):
         """The prefix of an agent whose calls on files fail as faults() says."""
-        library = self.folder / "failing_files.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, weir_parts.PARTS / "failing_files.c", "-ldl"], check=True)
-        self.faults_told = self.folder / "faults"
-        # Sanitizers want to be first, and do no harm when they are not.
-        options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
-        return "env", f"LD_PRELOAD={library}", f"WEIR_FAULTS={self.faults_told}", f"ASAN_OPTIONS={options.lstrip(':')}"
+        self.calls = weir_parts.Faults(self.folder)
+        return self.calls.prefix
 
     def faults(self, *lines):
-        fresh = self.folder / "faults-new"
-        fresh.write_text("".join(line + "\n" for line in lines))
-        fresh.rename(self.faults_told)
+        self.calls.tell(*lines)
 
     def test_a_disk_that_gives_errors_is_said_and_read_on_once_it_gives_none(self):
         self.append(self.log, 10)
@@ -964,7 +980,7 @@ listen = "127.0.0.1:0"
         self.faults(f"read old {errno.ESTALE} {self.log}", f"facts old {errno.ESTALE} {self.log}")
         self.append(self.log, 10)
         self.all_came()
-        self.assertIn(f" {errno.ESTALE}\n", (self.folder / "faults-met").read_text())
+        self.assertIn(f" {errno.ESTALE}\n", self.calls.met())
         self.well()
         self.once()
 
