@@ -47,7 +47,7 @@ Result<Known> known_entry(const Sighting& sighting, const FirstLine& first, cons
   Known known;
   for (const auto* entry : entries) {
     if (nothing_proves(*entry) && !same_file(entry)) {
-      if (known.unproven == nullptr) known.unproven = entry;
+      if (known.unproven == nullptr && entry->base == first.base) known.unproven = entry;
       continue;
     }
     // At the furthest boundary that was sent: what lies before it may be counted.
