@@ -33,6 +33,8 @@ constexpr std::int64_t kKeepWithoutSuccessorMs = 3'600'000;
 // Beyond this the oldest of those that are not followed are forgotten.
 constexpr std::size_t kMaxRegistryEntries = 200'000;
 constexpr int kClaimsBelowAll = 3;
+// Who counts forgets what it has not heard of for months; a log that rests is not gone.
+constexpr std::int64_t kClaimAgainMs = 86'400'000;
 constexpr std::uint64_t kYoungBytes = 4096;
 constexpr std::size_t kMaxProblems = 100;
 // How far back a start_at = "end" looks for the start of the line that is being written.
@@ -159,10 +161,17 @@ struct AgentCore::Impl {
   enum class Proof { kWhenChanged, kAlways };
   bool look_at_size(const std::shared_ptr<Source>& source, Proof proof = Proof::kWhenChanged);
   [[nodiscard]] Result<bool> begins_as_before(const Source& source) const;
+  // There are few bytes before its offset that could prove what it is, or none that tell.
+  [[nodiscard]] static bool needs_first_line(const Source& source) {
+    return source.reader.position() < kYoungBytes || !source.reader.has_proof();
+  }
+  void unreadable(Source& source, const Error& error) const;
   void poll_sizes();
   void close_finished();
   void settle_leaving();
   void lose(const Source& source, ByteRange range, LossCause cause);
+  void give_up(const std::shared_ptr<Source>& source, LossCause cause);
+  void give_up_unreadable();
   void release_under_pressure();
   void note_missing(bool all_known);
   void forget_old();
@@ -308,6 +317,7 @@ void AgentCore::Impl::scan() {
     if (!source->trouble.empty()) mark(source);  // tried again
   }
   release_under_pressure();
+  give_up_unreadable();
   note_missing(all_known);
   forget_old();
   scanned = true;
@@ -375,7 +385,13 @@ Result<Identity> AgentCore::Impl::who_is(const Sighting& sighting) {
   auto identity = identify(sighting, *first, around);
   // Whoever was truncated meanwhile was compared as something that it is not any more.
   bool all_there = true;
-  for (const auto& source : around.followed) all_there = look_at_size(source, Proof::kAlways) && all_there;
+  for (const auto& source : around.followed) {
+    auto trouble = std::exchange(source->trouble, {});
+    const bool there = look_at_size(source, Proof::kAlways);
+    // An error says nothing of what it was.
+    all_there = all_there && there && source->trouble.empty();
+    if (source->trouble.empty()) source->trouble = std::move(trouble);
+  }
   if (!all_there && identity && identity->verdict != Verdict::kResumes) return Identity{};
   // So was the file itself, maybe, between its first line and what was compared behind it.
   const auto again = first_line_of(config.id, sighting);
@@ -559,7 +575,7 @@ void AgentCore::Impl::mark(const std::shared_ptr<Source>& source) {
 bool AgentCore::Impl::look_at_size(const std::shared_ptr<Source>& source, Proof proof) {
   const auto facts = source->content->facts();
   if (!facts) {
-    source->trouble = std::string(kUnreadable) + facts.error().what;
+    unreadable(*source, facts.error());
     return true;
   }
   const bool compressed = source->content->compressed();
@@ -570,14 +586,14 @@ bool AgentCore::Impl::look_at_size(const std::shared_ptr<Source>& source, Proof 
     // Grown, or truncated and grown to the offset and past it since.
     const auto there = source->reader.still_there();
     if (!there) {
-      source->trouble = std::string(kUnreadable) + there.error().what;
+      unreadable(*source, there.error());
       return true;
     }
     same = *there;
-    if (same && source->reader.position() < kYoungBytes) {
+    if (same && needs_first_line(*source)) {
       const auto first = begins_as_before(*source);
       if (!first) {
-        source->trouble = std::string(kUnreadable) + first.error().what;
+        unreadable(*source, first.error());
         return true;
       }
       same = *first;
@@ -594,7 +610,11 @@ bool AgentCore::Impl::look_at_size(const std::shared_ptr<Source>& source, Proof 
   return true;
 }
 
-// There are not yet many bytes before its offset that could prove what it is.
+void AgentCore::Impl::unreadable(Source& source, const Error& error) const {
+  source.trouble = std::string(kUnreadable) + error.what;
+  if (source.unreadable_since_ms == 0) source.unreadable_since_ms = now();
+}
+
 Result<bool> AgentCore::Impl::begins_as_before(const Source& source) const {
   if (source.line_hash.empty()) return true;
   const auto first = first_line_of(config.id, {source.path, *source.content, source.facts});
@@ -673,6 +693,31 @@ void AgentCore::Impl::lose(const Source& source, ByteRange range, LossCause caus
                       .noticed_ms = clock.wall_ms()});
 }
 
+// What is unread of it is lost; what is in flight may still be acknowledged.
+void AgentCore::Impl::give_up(const std::shared_ptr<Source>& source, LossCause cause) {
+  const auto end = source->size();
+  if (source->reader.offset() < end) lose(*source, {source->reader.offset(), end}, cause);
+  source->facts.size_bytes = source->reader.offset();
+  source->reader.rewind(source->reader.offset(), source->reader.tail_hash());
+  leave(source);
+  source->content->give_up();
+}
+
+// A descriptor that gives errors is opened anew while the file has a name. Without one nothing
+// will ever give its bytes.
+void AgentCore::Impl::give_up_unreadable() {
+  std::vector<std::shared_ptr<Source>> lost;
+  for (const auto& [key, source] : sources) {
+    if (source->unreadable_since_ms == 0 || source->present) continue;
+    if (now() - source->unreadable_since_ms < config.tail.missing_after.count()) continue;
+    const auto facts = source->content->facts();
+    if (facts && facts->links > 0) continue;
+    if (facts) source->facts = *facts;
+    lost.push_back(source);
+  }
+  for (const auto& source : lost) give_up(source, LossCause::kUnreadable);
+}
+
 // Deleted files hold their disk space while they are open. The operator may rather lose them.
 void AgentCore::Impl::release_under_pressure() {
   if (!config.tail.release_under_pressure) return;
@@ -686,12 +731,7 @@ void AgentCore::Impl::release_under_pressure() {
   });
   for (const auto& source : deleted) {
     if (source->content->free_bytes() >= config.tail.min_free_bytes) continue;
-    const auto end = source->size();
-    if (source->reader.offset() < end) lose(*source, {source->reader.offset(), end}, LossCause::kReleased);
-    source->facts.size_bytes = source->reader.offset();
-    source->reader.rewind(source->reader.offset(), source->reader.tail_hash());
-    leave(source);
-    source->content->give_up();
+    give_up(source, LossCause::kReleased);
   }
 }
 
@@ -863,6 +903,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   const auto cut = uncut ? source->sent.next_cut(begin) : 0;
   if (cut == 0 && !stopping && gathers(*source)) return false;
   const auto tail_before = source->reader.tail_hash();
+  const bool by_first_line = needs_first_line(*source);
   Contents contents;
   contents.records = !uncut || ships == Ship::kBoth;
   contents.windows = uncut;
@@ -874,7 +915,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   auto limit = batch_limit(*source);
   if (cut > 0) limit = source->batch_limit_bytes > 0 ? std::min(limit, cut - begin) : cut - begin;
   const auto filled = source->reader.fill(*batch, limit, *source->parser);
-  if (begin < kYoungBytes && batch->content_bytes() > 0 && !source->content->compressed()) {
+  if (by_first_line && batch->content_bytes() > 0 && !source->content->compressed()) {
     // Looked at after the read, as the reader does it further on.
     const auto same = begins_as_before(*source);
     if (!same || !*same) {
@@ -882,7 +923,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
       if (same) {
         leave(source);
       } else {
-        source->trouble = std::string(kUnreadable) + same.error().what;
+        unreadable(*source, same.error());
       }
       return false;
     }
@@ -892,7 +933,11 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
     // Lines that were read before it was noticed are what they were.
     if (batch->content_bytes() == 0) return false;
   }
-  if (!filled) source->trouble = std::string(kUnreadable) + filled.error().what;
+  if (filled) {
+    source->unreadable_since_ms = 0;
+  } else {
+    unreadable(*source, filled.error());
+  }
   if (!filled || source->reader.at_end()) source->dirty = false;
   if (source->reader.at_end() && source->content->compressed()) {
     if (!source->content->complete())
@@ -917,7 +962,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   auto messages = messages_of(*source, std::move(header));
   if (!messages) {
     // Cannot happen with a range of our own making; never go on past lines that were not sent.
-    source->trouble = std::string(kUnreadable) + messages.error().what;
+    unreadable(*source, messages.error());
     source->reader.rewind(begin, tail_before);
     return false;
   }
@@ -1097,6 +1142,7 @@ void AgentCore::Impl::settled(std::uint64_t id, const Error* error) {
     auto& claimed = entry.source->claimed_offset;
     entry.source->claims = claimed == entry.content_bytes ? entry.source->claims + 1 : 1;
     claimed = entry.content_bytes;
+    entry.source->claimed_ms = now();
   }
   if (entry.kind != InFlight::Kind::kLines) return;
   auto& source = *entry.source;
@@ -1179,8 +1225,9 @@ bool AgentCore::Impl::claimed(const Source& source) const {
 // What was acknowledged and never arrived (acks below all, a topic that forgets) shows when what
 // comes next lies behind it. Where nothing comes next, this does: it goes the way of the batches.
 void AgentCore::Impl::claim(const std::shared_ptr<Source>& source) {
-  if (!held.empty() || claimed(*source)) return;
+  if (!held.empty() || (claimed(*source) && now() - source->claimed_ms < kClaimAgainMs)) return;
   const auto end = source->sent.acknowledged_offset();
+  if (!source->sent.idle() || source->origin >= end) return;
   if (source->partition < 0 || source->partition >= partitions) return;
   auto header = header_of(source->id, source->origin, source->path, source->input->name);
   header.kind = BatchKind::kLoss;

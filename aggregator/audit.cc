@@ -85,6 +85,7 @@ AuditReport audit(std::vector<SourceState> sources, std::vector<DeadLetter> lost
     report.gap_bytes += source.coverage.gap_bytes();
     report.lines += source.lines;
     report.unparsed += source.unparsed;
+    report.too_long += source.too_long;
     report.filtered += source.filtered;
   }
   std::map<SourceId, Unsettled> unsettled;
@@ -106,14 +107,15 @@ AuditReport audit(std::vector<SourceState> sources, std::vector<DeadLetter> lost
 
 std::string audit_table(const AuditReport& report) {
   std::vector<std::vector<std::string>> table = {
-      {"host", "path", "counted bytes", "missing bytes", "lines", "unparsed", "filtered"}};
+      {"host", "path", "counted bytes", "missing bytes", "lines", "unparsed", "too long", "filtered"}};
   for (const auto& source : report.sources) {
     table.push_back({visible(source.host), visible(source.path), grouped(source.coverage.counted_bytes()),
                      grouped(source.coverage.gap_bytes()), grouped(source.lines), grouped(source.unparsed),
-                     grouped(source.filtered)});
+                     grouped(source.too_long), grouped(source.filtered)});
   }
   table.push_back({"total", "", grouped(report.counted_bytes), grouped(report.gap_bytes),
-                   grouped(report.lines), grouped(report.unparsed), grouped(report.filtered)});
+                   grouped(report.lines), grouped(report.unparsed), grouped(report.too_long),
+                   grouped(report.filtered)});
   auto out = aligned(table, 2);
   for (const auto& source : report.sources) {
     for (const auto& gap : source.coverage.gaps())
@@ -150,6 +152,7 @@ std::string audit_json(const AuditReport& report) {
                        {"gaps", std::move(gaps)},
                        {"lines", source.lines},
                        {"unparsed", source.unparsed},
+                       {"too_long", source.too_long},
                        {"filtered", source.filtered}});
   }
   auto lost = ordered_json::array();
@@ -177,6 +180,7 @@ std::string audit_json(const AuditReport& report) {
                               {"unsettled_bytes", report.unsettled_bytes},
                               {"lines", report.lines},
                               {"unparsed", report.unparsed},
+                              {"too_long", report.too_long},
                               {"filtered", report.filtered}}},
                             {"sources", std::move(sources)},
                             {"lost", std::move(lost)},

@@ -37,6 +37,7 @@ struct AuditReport {
   std::uint64_t gap_bytes = 0;
   std::uint64_t lines = 0;
   std::uint64_t unparsed = 0;
+  std::uint64_t too_long = 0;
   std::uint64_t filtered = 0;
   std::uint64_t unsettled_bytes = 0;
   // No gap, nothing gone, nothing unsettled. Lines that did not parse are counted as such: they

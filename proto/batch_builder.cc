@@ -399,6 +399,7 @@ std::string windows_message(const FoldedLines& folded) {
   out.add_uint32(wire::kWindowLengthField, static_cast<std::uint32_t>(folded.window_s));
   if (folded.unparsed > 0) out.add_uint32(wire::kWindowsUnparsedField, folded.unparsed);
   if (folded.filtered > 0) out.add_uint32(wire::kWindowsFilteredField, folded.filtered);
+  if (folded.too_long > 0) out.add_uint32(wire::kWindowsTooLongField, folded.too_long);
   for (const auto& bad : folded.samples) write_unparsed(out, wire::kWindowsSampleField, bad);
   std::vector<std::uint32_t> lengths;
   std::string text;

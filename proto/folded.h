@@ -37,6 +37,7 @@ struct FoldedLines {
   std::int64_t window_s = 0;
   std::uint32_t lines = 0;  // each is a request of one row, unparsed or filtered
   std::uint32_t unparsed = 0, filtered = 0;
+  std::uint32_t too_long = 0;         // of the unparsed
   std::vector<UnparsedLine> samples;  // of the unparsed: the first kUnparsedSamples
   std::vector<std::string> sites;
   std::vector<FoldedRow> rows;  // ascending by (start_s, site, status)

@@ -415,6 +415,7 @@ void LineFolder::add_unparsed(std::string_view line, Unparsed reason) {
   auto& folded = impl_->folded;
   if (folded.samples.size() < kUnparsedSamples)
     folded.samples.push_back({folded.lines, reason, std::string(line.substr(0, kUnparsedSampleBytes))});
+  if (reason == Unparsed::kTooLong) ++folded.too_long;
   ++folded.unparsed;
   ++folded.lines;
 }

@@ -27,6 +27,7 @@ class WindowsReader {
     find_sections();
     check(out_.unparsed <= out_.lines && out_.filtered <= out_.lines - out_.unparsed,
           "more unparsed and filtered lines than lines");
+    check(out_.too_long <= out_.unparsed, "more lines that are too long than unparsed lines");
     read_samples();
     read_sites();
     read_rows();
@@ -47,6 +48,9 @@ class WindowsReader {
           break;
         case kWindowsFilteredField:
           out_.filtered = u32(in);
+          break;
+        case kWindowsTooLongField:
+          out_.too_long = u32(in);
           break;
         case kWindowsSampleField:
           check(samples_.size() < kUnparsedSamples, "too many unparsed samples");

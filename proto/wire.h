@@ -70,6 +70,7 @@ enum WindowsField : std::uint32_t {
   kBucketsField,
   kBucketDeltaField,
   kBucketCountField,
+  kWindowsTooLongField,
 };
 
 }  // namespace weir::wire

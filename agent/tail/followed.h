@@ -134,6 +134,8 @@ class LineReader {
   [[nodiscard]] bool rewritten() const { return rewritten_; }
   // Whether the bytes before position() are still those that were read. Errors: those of Content::read.
   [[nodiscard]] Result<bool> still_there();
+  // Whether these bytes tell one file from another: nothing, or NULs, do not.
+  [[nodiscard]] bool has_proof() const { return recent_.find_first_not_of('\0') != std::string::npos; }
   // Hash of the bytes before offset(), as they were read; "" before the first fill().
   [[nodiscard]] std::string tail_hash() const;
   void rewind(std::uint64_t offset, std::string expected_tail);

@@ -50,7 +50,7 @@ Result<Known> known_entry(const Sighting& sighting, const FirstLine& first, cons
     // nothing was sent under the other.
     if (nothing_proves(*entry) && entry->base != first.base && entry->acknowledged_offset == 0) continue;
     if (nothing_proves(*entry) && !same_file(entry)) {
-      if (known.unproven == nullptr) known.unproven = entry;
+      if (known.unproven == nullptr && entry->base == first.base) known.unproven = entry;
       continue;
     }
     // At the furthest boundary that was sent: what lies before it may be counted.

@@ -39,6 +39,7 @@ struct Source {
   bool had_cuts = false;             // is shipped as records now, and was as windows
   std::uint64_t claimed_offset = 0;  // the reader of the batches was told that all before was sent
   int claims = 0;                    // how often
+  std::int64_t claimed_ms = 0;       // steady: when last
   bool dirty = true;                 // may have bytes that were not read
   bool queued = false;               // waits for its turn
   std::int64_t dirty_since_ms = 0;
@@ -50,6 +51,7 @@ struct Source {
   std::int64_t last_acknowledged_ms = 0;
   bool registry_dirty = true;
   std::string trouble;
+  std::int64_t unreadable_since_ms = 0;  // steady; 0: it can be read
 
   void named(const std::string& name) {
     constexpr std::size_t kMaxNames = 16;

@@ -97,10 +97,11 @@ Answer error_answer(const Error& error) {
 Api::Api(PagesConfig config, OpenStore open_store, std::function<EngineStatus()> engine,
          std::function<WarnerStatus()> warner, std::function<std::int64_t()> now_ms)
     : config_(std::move(config)),
-      pool_(std::move(open_store)),
       engine_(std::move(engine)),
       warner_(std::move(warner)),
-      now_ms_(std::move(now_ms)) {}
+      now_ms_(std::move(now_ms)),
+      pool_(std::move(open_store)),
+      watch_(pool_, now_ms_()) {}
 
 Answer Api::get(std::string_view path, const Params& params) {
   if (path == "/api/v1/summary") return summary(params);
@@ -275,6 +276,7 @@ Answer Api::sources(const Params& params) {
                     {"gap_bytes", source.coverage.gap_bytes()},
                     {"lines", source.lines},
                     {"unparsed", source.unparsed},
+                    {"too_long", source.too_long},
                     {"filtered", source.filtered},
                     {"first_seen_ms", time_json(source.first_seen_ms)},
                     {"last_seen_ms", time_json(source.last_seen_ms)}});
@@ -359,44 +361,16 @@ Answer Api::health() {
   for (const std::string& problem : {engine_().problem, warner_().problem}) {
     if (!problem.empty()) problems.push_back(problem);
   }
-  const auto reachable = pool_.with<bool>([](Store& store) -> Result<bool> {
-    const auto waiting = store.mails_waiting();
-    if (!waiting) return std::unexpected(waiting.error());
-    return true;
-  });
-  if (!reachable) problems.push_back("pages: " + reachable.error().what + "; " + reachable.error().hint);
+  if (auto view = watch_.view(now_ms_()); !view.problem.empty()) problems.push_back(std::move(view.problem));
   const bool healthy = problems.empty();
   Answer answer = ok({{"status", healthy ? "ok" : "degraded"}, {"problems", std::move(problems)}});
   answer.status = healthy ? 200 : 503;
   return answer;
 }
 
-Result<GapBytes> Api::gap_bytes() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (gap_bytes_ && now_ms_() - gap_bytes_at_ms_ < kRememberMs) return *gap_bytes_;
-  }
-  const auto total = pool_.with<GapBytes>([](Store& store) -> Result<GapBytes> {
-    const auto all = store.all_sources(kMaxScanRows);
-    if (!all) return std::unexpected(all.error());
-    GapBytes sums;
-    for (const SourceState& source : *all) {
-      for (const Gap& gap : source.coverage.gaps()) sums[gap.cause] += gap.size();
-    }
-    return sums;
-  });
-  if (total) {
-    const std::lock_guard lock(mutex_);
-    gap_bytes_ = *total;
-    gap_bytes_at_ms_ = now_ms_();
-  }
-  return total;
-}
-
 Answer Api::metrics() {
-  const auto gaps = gap_bytes();
   return {200, "text/plain; version=0.0.4; charset=utf-8",
-          render_metrics(engine_(), warner_(), gaps ? std::optional(*gaps) : std::nullopt, now_ms_())};
+          render_metrics(engine_(), warner_(), watch_.view(now_ms_()).gap_bytes, now_ms_())};
 }
 
 }  // namespace weir

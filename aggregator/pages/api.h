@@ -13,6 +13,7 @@
 #include "aggregator/pages/pages.h"
 #include "aggregator/pages/query.h"
 #include "aggregator/pages/store_pool.h"
+#include "aggregator/pages/store_watch.h"
 
 namespace weir {
 
@@ -33,6 +34,8 @@ class Api {
 
   // Any thread. Never throws on what a stranger sends.
   [[nodiscard]] Answer get(std::string_view path, const Params& params);
+  // Asks the store what /health and /metrics say of it: every few seconds, from one thread.
+  void look_at_store() { watch_.look(now_ms_()); }
 
  private:
   struct Extent {
@@ -51,18 +54,16 @@ class Api {
   [[nodiscard]] Answer metrics();
   // Of all windows; nullopt: there are none. Remembered for a few seconds.
   [[nodiscard]] Result<std::optional<Extent>> extent();
-  [[nodiscard]] Result<GapBytes> gap_bytes();
 
   PagesConfig config_;
-  StorePool pool_;
   std::function<EngineStatus()> engine_;
   std::function<WarnerStatus()> warner_;
   std::function<std::int64_t()> now_ms_;
+  StorePool pool_;
+  StoreWatch watch_;
   std::mutex mutex_;  // of what is remembered
   std::optional<Extent> extent_;
   std::int64_t extent_at_ms_ = 0;
-  std::optional<GapBytes> gap_bytes_;
-  std::int64_t gap_bytes_at_ms_ = 0;
 };
 
 }  // namespace weir

@@ -18,11 +18,14 @@ class Exposition {
  public:
   template <class Value>
   void add(std::string_view name, std::string_view type, std::string_view help, Value value) {
-    fmt::format_to(std::back_inserter(out_),
-                   "# HELP weir_aggregator_{0} {1}\n# TYPE weir_aggregator_{0} {2}\n", name, help, type);
+    head(name, type, help);
     fmt::format_to(std::back_inserter(out_), "weir_aggregator_{} {}\n", name, value);
   }
-  // Another series of the metric that was added last.
+  // A metric that has a label: its series follow.
+  void head(std::string_view name, std::string_view type, std::string_view help) {
+    fmt::format_to(std::back_inserter(out_),
+                   "# HELP weir_aggregator_{0} {1}\n# TYPE weir_aggregator_{0} {2}\n", name, help, type);
+  }
   void more(std::string_view name, std::string_view label, std::string_view label_value,
             std::uint64_t value) {
     fmt::format_to(std::back_inserter(out_), "weir_aggregator_{}{{{}=\"{}\"}} {}\n", name, label, label_value,
@@ -63,10 +66,7 @@ std::string render_metrics(const EngineStatus& engine, const WarnerStatus& warne
            warner.mails_delivered);
   text.add("store_up", "gauge", "1: the store answers.", gap_bytes ? 1 : 0);
   if (gap_bytes) {
-    std::uint64_t total = 0;
-    for (const auto& [cause, bytes] : *gap_bytes) total += bytes;
-    text.add("gap_bytes", "gauge", "Bytes of logs that never came: known loss. Without cause: all of them.",
-             total);
+    text.head("gap_bytes", "gauge", "Bytes of logs that never came: known loss.");
     // Each of them always: an alert on a rise needs the 0 before it.
     for (const LossCause cause : kCauses) {
       const auto found = gap_bytes->find(cause);

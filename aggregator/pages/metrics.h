@@ -2,16 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 
 #include "aggregator/pages/pages.h"
-#include "proto/coverage.h"
+#include "aggregator/store/store.h"
 
 namespace weir {
-
-using GapBytes = std::map<LossCause, std::uint64_t>;
 
 // `gap_bytes`: nullopt while the store does not answer.
 [[nodiscard]] std::string render_metrics(const EngineStatus& engine, const WarnerStatus& warner,

@@ -7,8 +7,12 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <condition_variable>
 #include <cstring>
 #include <exception>
+#include <future>
+#include <mutex>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
@@ -19,6 +23,8 @@ namespace weir {
 namespace {
 
 constexpr std::size_t kThreads = 8;
+constexpr std::chrono::seconds kLookInterval{2};
+constexpr std::chrono::seconds kFirstLook{2};
 
 struct Address {
   std::string host;
@@ -114,11 +120,28 @@ struct PagesServer::Impl {
         });
   }
 
+  // Its answers are there when the first reader comes, unless the store takes its time.
+  void watch_store() {
+    std::promise<void> looked;
+    auto first_look = looked.get_future();
+    watcher = std::jthread([this, looked = std::move(looked)](const std::stop_token& stop) mutable {
+      api.look_at_store();
+      looked.set_value();
+      std::mutex mutex;
+      std::unique_lock lock(mutex);
+      std::condition_variable_any wake;
+      while (!wake.wait_for(lock, stop, kLookInterval, [&] { return stop.stop_requested(); }))
+        api.look_at_store();
+    });
+    first_look.wait_for(kFirstLook);
+  }
+
   Api api;
   httplib::Server server;
   std::string url;
   std::atomic<bool> ended{false};
   std::thread thread;
+  std::jthread watcher;
 };
 
 PagesServer::PagesServer() = default;
@@ -149,6 +172,7 @@ Result<std::unique_ptr<PagesServer>> PagesServer::start(PagesConfig config, Open
   const std::string host = any ? "127.0.0.1" : address->host;
   impl.url = host.find(':') == std::string::npos ? fmt::format("http://{}:{}/", host, port)
                                                  : fmt::format("http://[{}]:{}/", host, port);
+  impl.watch_store();
   impl.thread = std::thread([&impl] {
     impl.server.listen_after_bind();
     impl.ended = true;

@@ -233,6 +233,7 @@ void Settler::Impl::apply_lines(Generation& generation, SourceState& state, cons
       std::lower_bound(columns.unparsed.begin(), columns.unparsed.end(), first, by_line);
   const auto end_unparsed = std::lower_bound(begin_unparsed, columns.unparsed.end(), end, by_line);
   for (auto it = begin_unparsed; it != end_unparsed; ++it) {
+    if (it->reason == Unparsed::kTooLong) ++state.too_long;
     if (it->text.empty()) {  // beyond the samples of its batch: counted
       ++generation.dead_letter_count;
       ++counters.dead_letters;
@@ -367,6 +368,7 @@ void Settler::Impl::apply_windows(Partition& partition, const DecodedBatch& batc
     counters.records += folded.lines - folded.unparsed - folded.filtered;
     state.lines += folded.lines;
     state.unparsed += folded.unparsed;
+    state.too_long += folded.too_long;
     state.filtered += folded.filtered;
     counters.content_bytes += uncovered;
   }

@@ -55,11 +55,11 @@ class MysqlConnection : public SqlConnection {
         return std::unexpected(older.error());
     }
     // One that is frozen inside a transaction (a virtual machine, a cable) keeps its locks until the
-    // server gives it up; whoever waits for them says why, below the time-out of an answer. Servers
-    // that do not know one of these wait as they always did.
-    for (const char* patience :
-         {"SET SESSION idle_transaction_timeout = 15", "SET SESSION innodb_lock_wait_timeout = 10"})
-      std::ignore = query(patience, {});
+    // server gives it up; whoever waits for them says why, below the time-out of an answer.
+    std::ignore = query("SET SESSION innodb_lock_wait_timeout = 10", {});
+    // MySQL knows no time-out of transactions alone: there an idle connection is closed, too.
+    if (!query("SET SESSION idle_transaction_timeout = 15", {}))
+      std::ignore = query("SET SESSION wait_timeout = 30", {});
     return {};
   }
 

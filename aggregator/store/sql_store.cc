@@ -87,6 +87,7 @@ class SqlStore : public Store {
   [[nodiscard]] Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query,
                                                         std::size_t max_rows) override;
   [[nodiscard]] Result<std::vector<SourceState>> all_sources(std::size_t max_rows) override;
+  [[nodiscard]] Result<GapBytes> gap_bytes() override;
   [[nodiscard]] Result<std::vector<AgentState>> agents() override;
   [[nodiscard]] Result<DeadLetters> dead_letters(std::size_t max_rows) override;
   [[nodiscard]] Result<std::vector<DeadLetter>> lost_offsets(std::size_t max_rows) override;
@@ -124,6 +125,11 @@ class SqlStore : public Store {
     if (auto ready = ensure(); !ready) return ready;
     for (int attempt = 1;; ++attempt) {
       auto done = run(db_->begin_sql());
+      if (!done && attempt == 1 && !db_->connected()) {
+        // The server had closed the idle connection. Nothing has begun: once more on a fresh one.
+        if (auto ready = ensure(); !ready) return ready;
+        done = run(db_->begin_sql());
+      }
       bool committing = false;
       if (done) done = body();
       if (done) {
@@ -175,7 +181,7 @@ Result<void> SqlStore::create_tables() {
       fmt::format("CREATE TABLE IF NOT EXISTS source(id {0} NOT NULL PRIMARY KEY, agent_id {0} NOT NULL, "
                   "instance {1} NOT NULL, host {0} NOT NULL, input {2} NOT NULL, "
                   "path {2} NOT NULL, origin {1} NOT NULL, high_water {1} NOT NULL, line_count {1} NOT NULL, "
-                  "unparsed {1} NOT NULL, filtered {1} NOT NULL, "
+                  "unparsed {1} NOT NULL, too_long {1} NOT NULL, filtered {1} NOT NULL, "
                   "first_seen_ms {1} NOT NULL, last_seen_ms {1} NOT NULL, version {1} NOT NULL)",
                   k, n, t),
       fmt::format("CREATE TABLE IF NOT EXISTS source_gap(source_id {0} NOT NULL, begin_offset {1} NOT NULL, "
@@ -252,8 +258,10 @@ Result<void> SqlStore::migrate_from_1() {
     if (db_->query(fmt::format("SELECT {} FROM {} LIMIT 1", column, table), {})) return {};
     return run(fmt::format("ALTER TABLE {} ADD COLUMN {} {} NOT NULL DEFAULT 0", table, column, n));
   };
-  for (const auto& [table, column] :
-       {std::pair{"source", "version"}, {"source_gap", "cause"}, {"source_gap", "since_ms"}}) {
+  for (const auto& [table, column] : {std::pair{"source", "version"},
+                                      {"source", "too_long"},
+                                      {"source_gap", "cause"},
+                                      {"source_gap", "since_ms"}}) {
     if (auto added = add(table, column); !added) return added;
   }
   // A row of version 0 would be taken for one that is not there.
@@ -297,8 +305,8 @@ Result<PartitionState> SqlStore::acquire(const PartitionKey& partition, std::str
 }
 
 constexpr std::string_view kSourceColumns =
-    "id, agent_id, instance, host, input, path, origin, high_water, line_count, unparsed, filtered, "
-    "first_seen_ms, last_seen_ms, version";
+    "id, agent_id, instance, host, input, path, origin, high_water, line_count, unparsed, too_long, "
+    "filtered, first_seen_ms, last_seen_ms, version";
 
 Gap gap_of(const SqlRow& row, std::size_t at) {
   return {as_unsigned(row[at]), as_unsigned(row[at + 1]), loss_cause_of(as_unsigned(row[at + 2])),
@@ -322,13 +330,14 @@ Result<SourceState> source_of(const SqlRow& row, std::vector<Gap> gaps) {
   state.path = text(row[5]);
   state.lines = as_unsigned(row[8]);
   state.unparsed = as_unsigned(row[9]);
-  state.filtered = as_unsigned(row[10]);
-  state.first_seen_ms = number(row[11]);
-  state.last_seen_ms = number(row[12]);
-  state.version = as_unsigned(row[13]);
+  state.too_long = as_unsigned(row[10]);
+  state.filtered = as_unsigned(row[11]);
+  state.first_seen_ms = number(row[12]);
+  state.last_seen_ms = number(row[13]);
+  state.version = as_unsigned(row[14]);
   return state;
 }
-constexpr std::size_t kSourceColumnCount = 14;
+constexpr std::size_t kSourceColumnCount = 15;
 
 Result<std::vector<SourceState>> SqlStore::load_sources(const std::vector<SourceId>& ids) {
   std::vector<SourceState> out;
@@ -371,6 +380,14 @@ Result<std::vector<SourceState>> SqlStore::all_sources(std::size_t max_rows) {
     out.push_back(std::move(*state));
   }
   return out;
+}
+
+Result<GapBytes> SqlStore::gap_bytes() {
+  auto rows = ask("SELECT cause, SUM(end_offset - begin_offset) FROM source_gap GROUP BY cause");
+  if (!rows) return std::unexpected(rows.error());
+  GapBytes sums;
+  for (const auto& row : *rows) sums[loss_cause_of(as_unsigned(row[0]))] += as_unsigned(row[1]);
+  return sums;
 }
 
 Result<void> SqlStore::write_windows(const Commit& commit) {
@@ -437,6 +454,7 @@ Result<void> SqlStore::write_sources(const std::vector<SourceState>& sources) {
                                           as_number(s.coverage.high_water()),
                                           as_number(s.lines),
                                           as_number(s.unparsed),
+                                          as_number(s.too_long),
                                           as_number(s.filtered),
                                           s.first_seen_ms,
                                           s.last_seen_ms,
@@ -446,7 +464,7 @@ Result<void> SqlStore::write_sources(const std::vector<SourceState>& sources) {
       // Another aggregator that was first makes this a duplicate key, which is kFenced.
       parameters.insert(parameters.begin(), hex);
       auto made =
-          run(fmt::format("INSERT INTO source({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kSourceColumns),
+          run(fmt::format("INSERT INTO source({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kSourceColumns),
               parameters);
       if (!made) return made;
     } else {
@@ -454,7 +472,8 @@ Result<void> SqlStore::write_sources(const std::vector<SourceState>& sources) {
       auto set =
           run("UPDATE source SET agent_id = ?, instance = ?, host = ?, input = ?, path = ?, origin = ?, "
               "high_water = ?, "
-              "line_count = ?, unparsed = ?, filtered = ?, first_seen_ms = ?, last_seen_ms = ?, version = ? "
+              "line_count = ?, unparsed = ?, too_long = ?, filtered = ?, first_seen_ms = ?, last_seen_ms = "
+              "?, version = ? "
               "WHERE id = ? AND version = ?",
               parameters);
       if (!set) return set;

@@ -36,6 +36,7 @@ struct SourceState {
   std::uint64_t instance = 0;
   std::uint64_t lines = 0;
   std::uint64_t unparsed = 0;
+  std::uint64_t too_long = 0;  // of the unparsed: longer than the input's max_line, and cut
   std::uint64_t filtered = 0;
   std::int64_t first_seen_ms = 0;
   std::int64_t last_seen_ms = 0;
@@ -81,6 +82,9 @@ struct Commit {
   std::vector<AgentState> agents;
   std::vector<std::string> new_sites;
 };
+
+// Known loss, by cause.
+using GapBytes = std::map<LossCause, std::uint64_t>;
 
 struct TrafficQuery {
   std::optional<std::int64_t> from_s{}, to_s{};  // [from, to)
@@ -138,6 +142,7 @@ class Store {
   [[nodiscard]] virtual Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query,
                                                                 std::size_t max_rows) = 0;
   [[nodiscard]] virtual Result<std::vector<SourceState>> all_sources(std::size_t max_rows) = 0;
+  [[nodiscard]] virtual Result<GapBytes> gap_bytes() = 0;
   [[nodiscard]] virtual Result<std::vector<AgentState>> agents() = 0;
   struct DeadLetters {
     std::uint64_t total = 0;

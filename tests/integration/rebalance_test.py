@@ -3,6 +3,7 @@
 One Kafka and one MariaDB for all cases; each case has a topic, a group, a database and logs of its own."""
 
 import contextlib
+import json
 import pathlib
 import random
 import re
@@ -138,6 +139,29 @@ class Rebalance(Shared):
         case.whole()
         case.ended(one, two, agent)
 
+    def test_an_owner_that_sleeps_within_its_transaction_holds_up_its_heir_for_seconds_only(self):
+        case = Case(self, "asleep", partitions=2)
+        network = Proxy(int(self.database["port"]))
+        self.addCleanup(network.close)
+        agent = case.agent()
+        with case.logs.flowing():
+            sleeper = case.aggregator(database_port=network.port)
+            await_fact(lambda: case.counted() > 1000, "it counts")
+            case.asleep_within_commit(sleeper, network)
+            asleep = case.open_transactions()
+            self.assertTrue(asleep)
+            heir = case.aggregator()
+            await_fact(lambda: set(case.owners().values()) == {heir.process.pid}, "the heir has both partitions: the server let go of the rows", 60)
+            self.assertFalse(asleep & case.open_transactions())
+            before = case.counted()
+            await_fact(lambda: case.counted() > before + 1000, "it counts on")
+            sleeper.process.send_signal(signal.SIGCONT)
+            network.open()
+            await_fact(lambda: set(case.owners().values()) == {heir.process.pid, sleeper.process.pid}, "they share the partitions")
+        case.settled()
+        case.whole()
+        case.ended(sleeper, heir, agent)
+
     def test_partitions_are_added(self):
         case = Case(self, "added", partitions=2)
         agent, aggregator = case.agent(), case.aggregator()
@@ -226,6 +250,37 @@ class Rebalance(Shared):
         self.assertEqual({cause for *_, cause, _ in gaps}, {64}, gaps)
         self.assertTrue(all(since > 1_700_000_000_000 for *_, since in gaps), gaps)
         self.assertEqual(case.sql("SELECT message_offset FROM dead_letter WHERE reason LIKE 'messages [%) are gone%'"), [[str(at)]])
+        case.ended(aggregator, agent)
+
+    def test_what_an_operator_skips_is_a_gap_that_says_so(self):
+        case = Case(self, "skipped", files=2)
+        agent, aggregator = case.agent(), case.aggregator()
+        case.logs.write(600)
+        case.settled()
+        case.whole()
+        skipped = case.logs.folder / "skipped-0.log"
+        state = ("--state-dir", self.folder / "agent")
+        (entry,) = [e for e in map(json.loads, self.run_once("weir-agent", "registry", "export", *state).stdout.splitlines())
+                    if e["path"] == str(skipped)]
+        case.ended(agent)
+        begin = entry["acknowledged_offset"]
+        case.logs.write(50, ["skipped-0"])
+        self.run_once("weir-agent", "registry", "set-offset", *state, entry["source"], skipped.stat().st_size)
+        end = skipped.stat().st_size
+        agent = case.agent()
+        case.logs.write(100)
+        case.accounted()
+        self.assertEqual([gap[:4] for gap in case.gaps()], [(skipped, begin, end, 5)])
+        self.assertEqual(case.lines_in_gaps(), 50)
+        audit = self.run_once("weir-aggregator", "audit", "--config", case.config()[0], code=10).stdout
+        self.assertIn(f"bytes [{begin}, {end}), {end - begin:,} bytes, skipped by the operator, since 20", audit)
+        # It was a mistake: back to where the bytes are.
+        case.ended(agent)
+        self.run_once("weir-agent", "registry", "set-offset", *state, entry["source"], begin)
+        agent = case.agent()
+        case.settled()
+        case.whole()
+        self.run_once("weir-aggregator", "audit", "--config", case.config()[0])
         case.ended(aggregator, agent)
 
     def test_a_group_that_an_operator_resets(self):

@@ -5,6 +5,7 @@ import contextlib
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -180,6 +181,18 @@ listen = "127.0.0.1:{port}"
             return False
 
         await_fact(held, "a commit's first statement is held")
+
+    def asleep_within_commit(self, program, network):
+        """Stops it in the middle of a commit, whose rows the store keeps locked."""
+        command = ["mariadb", "--no-defaults", f"--socket={self.test.database['socket']}", "-u", "root", "-N", "-B", "--unbuffered", self.name]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as locker:
+            locker.stdin.write("START TRANSACTION; SELECT COUNT(*) FROM window_traffic FOR UPDATE;\n")
+            locker.stdin.flush()
+            self.test.assertGreater(int(locker.stdout.readline()), 0)
+            await_fact(lambda: self.sql("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"), "a commit waits for the rows")
+            network.hold()
+            program.process.send_signal(signal.SIGSTOP)
+            locker.stdin.close()  # which rolls back
 
     def open_transactions(self):
         return {(thread, started) for thread, started in self.sql("SELECT trx_mysql_thread_id, trx_started FROM information_schema.innodb_trx")}

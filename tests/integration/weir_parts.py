@@ -46,13 +46,35 @@ def part(name, *arguments):
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
+class Faults:
+    """Makes calls on files fail, of programs that start with `prefix`."""
+
+    def __init__(self, folder):
+        self.told = folder / "faults"
+        library = folder / "failing_files.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, PARTS / "failing_files.c", "-ldl"], check=True)
+        # Sanitizers want to be first, and do no harm when they are not.
+        options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        self.prefix = ("env", f"LD_PRELOAD={library}", f"WEIR_FAULTS={self.told}", f"ASAN_OPTIONS={options.lstrip(':')}")
+
+    def tell(self, *lines):
+        """From now on: lines of tests/parts/failing_files.c."""
+        fresh = self.told.with_name("faults-new")
+        fresh.write_text("".join(line + "\n" for line in lines))
+        fresh.rename(self.told)
+
+    def met(self):
+        met = self.told.with_name("faults-met")
+        return met.read_text() if met.exists() else ""
+
+
 class Program:
     """One of our programs, its output in a file."""
 
-    def __init__(self, folder, name, *arguments):
+    def __init__(self, folder, name, *arguments, prefix=()):
         self.log = folder / f"{name}-{time.monotonic_ns()}.log"
         with open(self.log, "wb") as out:
-            self.process = subprocess.Popen([BIN / name, *map(str, arguments)], stdout=out, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen([*map(str, prefix), BIN / name, *map(str, arguments)], stdout=out, stderr=subprocess.STDOUT)
 
     def output(self):
         return self.log.read_text(errors="replace")

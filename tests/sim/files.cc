@@ -18,6 +18,7 @@ class SimFile : public File {
   [[nodiscard]] Result<std::size_t> read(std::uint64_t offset, std::size_t size_bytes,
                                          std::string& out) const override {
     if (const auto error = files_.fault(path_)) return std::unexpected(*error);
+    if (files_.bad_disk.contains(path_)) return fail(Code::kIo, path_ + ": simulated bad sector");
     const auto& bytes = inode_->bytes;
     if (offset >= bytes.size()) return std::size_t{0};
     auto size = std::min<std::size_t>(size_bytes, bytes.size() - offset);

@@ -21,6 +21,7 @@ using sim::SimFiles;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 std::string line(int n) {
   return "192.0.2.1 - - [24/Nov/2026:10:00:00 +0000] \"GET /" + std::to_string(n) +
@@ -209,6 +210,54 @@ TEST_F(AgentCoreTest, AnErrorMeansUnknownNeitherEmptyNorDeleted) {
   EXPECT_THAT(output_->ranges(BatchKind::kLoss), IsEmpty());
 }
 
+TEST_F(AgentCoreTest, AHoleOfNulsBeforeTheOffsetProvesNothing) {
+  const std::string hole(9000, '\0');
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, hole + line(1));
+  config_.ship.batch_max_bytes = 1024;  // the hole is a batch of its own
+  start();
+  core_->tick();
+  while (output_->sent.empty()) std::ignore = core_->work();
+  output_->answer();  // the hole is acknowledged, the line is in flight
+  run(1000, false);
+  core_->finish();
+  EXPECT_THAT(output_->ranges(BatchKind::kRecords),
+              ::testing::ElementsAre(ByteRange{0, hole.size()}, ByteRange{hole.size(), log->bytes.size()}));
+  const auto id = output_->sent.back().header.source;
+  start();
+  output_->partitions = 0;
+  run();  // goes on at the end of the hole, and cannot send
+  // Truncated, and the writer goes on at its old place.
+  const auto place = log->bytes.size();
+  files_.truncate(log);
+  files_.write_at(log, place, line(2));
+  output_->partitions = 1;
+  run();
+  ASSERT_THAT(output_->sent, Not(IsEmpty()));
+  EXPECT_EQ(output_->ranges(BatchKind::kRecords).front().begin, 0U);
+  EXPECT_NE(output_->sent.back().header.source, id);
+}
+
+TEST_F(AgentCoreTest, AFileThatIsDeletedAndCannotBeReadIsALossAfterMissingAfter) {
+  config_.tail.missing_after = std::chrono::seconds(30);
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1));
+  start();
+  run();
+  const auto read = output_->ranges(BatchKind::kRecords).back().end;
+  files_.bad_disk = {"/l/a.log"};
+  files_.append(log, line(2));
+  const ByteRange unread{read, log->bytes.size()};
+  run(60'000);
+  EXPECT_THAT(core_->status().problems, Contains(HasSubstr("bad sector")));
+  EXPECT_THAT(output_->ranges(BatchKind::kLoss), Not(Contains(unread))) << "it may be read later";
+  files_.unlink("/l/a.log");
+  run(60'000);
+  EXPECT_THAT(output_->ranges(BatchKind::kLoss), Contains(unread));
+  EXPECT_EQ(output_->sent.back().header.loss_cause, LossCause::kUnreadable);
+  EXPECT_TRUE(core_->status().sources.empty());
+}
+
 TEST_F(AgentCoreTest, ARegistryThatCannotBeWrittenStopsNothingAndIsSaid) {
   const auto log = files_.create("/l/a.log");
   files_.append(log, line(1));
@@ -251,6 +300,9 @@ TEST_F(AgentCoreTest, AClaimIsSentOnceASourceRests) {
   start();
   run(5000);
   EXPECT_EQ(output_->ranges(BatchKind::kLoss), (std::vector<ByteRange>{{0, line(1).size()}}));
+  clock_.advance(86'400'000);
+  run(5000);
+  EXPECT_EQ(output_->ranges(BatchKind::kLoss).size(), 2U) << "once a day, so that it is not forgotten";
 }
 
 TEST_F(AgentCoreTest, ThePlanSaysWhatAStartWouldRead) {

@@ -32,6 +32,11 @@ inline BatchHeader header_of(SourceId source) {
   return header;
 }
 
+// Of an unparsed one.
+inline Unparsed reason_of(const Line& line) {
+  return line.line_bytes % 2 == 0 ? Unparsed::kTooLong : Unparsed::kNoMatch;
+}
+
 inline Record record_of(const Line& line) {
   Record record;
   record.clear();
@@ -55,7 +60,7 @@ inline std::string windows_of(const std::vector<Line>& lines, std::size_t first,
   for (std::size_t i = first; i < end; ++i) {
     header.range.end += lines[i].line_bytes;
     if (lines[i].kind == Line::Kind::kUnparsed) {
-      folder.add_unparsed("what is this", Unparsed::kNoMatch);
+      folder.add_unparsed("what is this", reason_of(lines[i]));
     } else if (lines[i].kind == Line::Kind::kFiltered) {
       folder.add_filtered();
     } else {
@@ -75,7 +80,7 @@ inline std::string batch_of(const std::vector<Line>& lines, std::size_t first, s
   for (std::size_t i = first; i < end; ++i) {
     const Line& line = lines[i];
     if (line.kind == Line::Kind::kUnparsed) {
-      builder.add_unparsed("what is this", Unparsed::kNoMatch, line.line_bytes);
+      builder.add_unparsed("what is this", reason_of(line), line.line_bytes);
     } else if (line.kind == Line::Kind::kFiltered) {
       builder.add_filtered(line.line_bytes);
     } else {

@@ -159,6 +159,9 @@ TEST(SettlerProperty, AnyCutOverlapRepetitionAndOrderCountsEachLineOnce) {
     EXPECT_EQ(source.unparsed, std::count_if(file.begin(), file.end(), [](const Line& line) {
                 return line.kind == Line::Kind::kUnparsed;
               }));
+    EXPECT_EQ(source.too_long, std::count_if(file.begin(), file.end(), [](const Line& line) {
+                return line.kind == Line::Kind::kUnparsed && reason_of(line) == Unparsed::kTooLong;
+              }));
     EXPECT_EQ(source.filtered, std::count_if(file.begin(), file.end(), [](const Line& line) {
                 return line.kind == Line::Kind::kFiltered;
               }));

@@ -86,6 +86,8 @@ TEST_F(WindowsTest, TheTablesAreThoseOfRecords) {
   ASSERT_EQ(got.sources.size(), 1U);
   EXPECT_EQ(got.sources[0].lines, want.sources[0].lines);
   EXPECT_EQ(got.sources[0].unparsed, want.sources[0].unparsed);
+  EXPECT_EQ(got.sources[0].too_long, want.sources[0].too_long);
+  EXPECT_GT(got.sources[0].too_long, 0U);
   EXPECT_EQ(got.sources[0].filtered, want.sources[0].filtered);
   EXPECT_EQ(got.sources[0].coverage, want.sources[0].coverage);
   EXPECT_THAT(got.dead_letters.at(0).text, HasSubstr("what is this"));

@@ -592,5 +592,16 @@ TEST_F(MysqlStoreFaults, AConnectionThatTheServerClosedLeavesNothingBehind) {
   EXPECT_TRUE(make_sql_store(connect_mysql(mysql_config()).value())->traffic({}, 10)->empty());
 }
 
+TEST_F(MysqlStoreFaults, AConnectionThatTheServerClosedWhileItWasIdleIsMadeAnew) {
+  auto connection = connect_mysql(mysql_config()).value();
+  auto* ours = connection.get();
+  const auto store = make_sql_store(std::move(connection));
+  ASSERT_TRUE(store->migrate().has_value());
+  const auto owned = store->acquire(kPartition, "one").value();
+  sql("KILL CONNECTION " + text(ours->query("SELECT CONNECTION_ID()", {})->front().front()));
+  const auto done = store->commit(commit_of(owned, {}, 0));
+  EXPECT_TRUE(done.has_value()) << done.error().what;
+}
+
 }  // namespace
 }  // namespace weir

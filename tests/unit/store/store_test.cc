@@ -164,6 +164,7 @@ TEST_P(StoreTest, SourcesKeepTheirCoverage) {
   source.instance = 0xffff'ffff'ffff'fff0U;
   source.lines = 4;
   source.unparsed = 1;
+  source.too_long = 1;
   source.filtered = 2;
   source.first_seen_ms = 1;
   source.last_seen_ms = 2;
@@ -179,6 +180,8 @@ TEST_P(StoreTest, SourcesKeepTheirCoverage) {
   EXPECT_EQ(found->front().coverage.origin(), 50U);
   EXPECT_EQ(found->front().instance, source.instance);
   EXPECT_EQ(found->front().unparsed, 1U);
+  EXPECT_EQ(found->front().too_long, 1U);
+  EXPECT_EQ(found->front().filtered, 2U);
 
   EXPECT_EQ(found->front().version, 1U);
 
@@ -205,6 +208,8 @@ TEST_P(StoreTest, AGapKeepsItsCauseAndItsTime) {
   commit.sources = {source};
   ASSERT_TRUE(store().commit(commit).has_value());
   EXPECT_EQ(store().load_sources({source.id})->front().coverage, source.coverage);
+  EXPECT_EQ(store().gap_bytes().value(),
+            (GapBytes{{LossCause::kTruncatedUnread, 50}, {LossCause::kRetention, 50}}));
 }
 
 // Its agent lost its registry and the topic grew: two partitions, two aggregators, one source.
@@ -252,8 +257,9 @@ TEST_P(StoreTest, ASchemaOfVersion1IsMigrated) {
   commit.sources = {source};
   ASSERT_TRUE(store().commit(commit).has_value());
   for (const char* statement :
-       {"ALTER TABLE source DROP COLUMN version", "ALTER TABLE source_gap DROP COLUMN cause",
-        "ALTER TABLE source_gap DROP COLUMN since_ms", "UPDATE meta SET value = 1 WHERE value = 2"})
+       {"ALTER TABLE source DROP COLUMN version", "ALTER TABLE source DROP COLUMN too_long",
+        "ALTER TABLE source_gap DROP COLUMN cause", "ALTER TABLE source_gap DROP COLUMN since_ms",
+        "UPDATE meta SET value = 1 WHERE value = 2"})
     sql(statement);
   store_ = open();
   ASSERT_TRUE(store().migrate().has_value());

@@ -80,6 +80,15 @@ class MemoryStore : public Store {
     return rows;
   }
   Result<std::vector<SourceState>> all_sources(std::size_t) override { return copy(tables_->sources); }
+  Result<GapBytes> gap_bytes() override {
+    auto sources = all_sources(0);
+    if (!sources) return std::unexpected(sources.error());
+    GapBytes sums;
+    for (const auto& source : *sources) {
+      for (const auto& gap : source.coverage.gaps()) sums[gap.cause] += gap.size();
+    }
+    return sums;
+  }
   Result<std::vector<AgentState>> agents() override { return copy(tables_->agents); }
   Result<DeadLetters> dead_letters(std::size_t) override { return copy(tables_->dead_letters); }
   Result<std::vector<DeadLetter>> lost_offsets(std::size_t) override { return away(); }
