@@ -55,12 +55,12 @@ void batches() {
 void windows() {
   std::mt19937_64 random(3);
   BatchMaker maker([&](std::uint64_t below) { return random() % below; });
-  LineFolder folder;
+  LineFolder fold;
   for (const std::size_t lines : {1, 5, 60}) {
     auto made = maker.batch(lines);
     while (made.lines.empty()) made = maker.batch(lines);
     made.header.kind = BatchKind::kWindows;
-    const auto folded = fold_lines(made, 0, made.lines.size(), {.max_spread_s = 600}, folder);
+    const auto folded = fold_lines(made, 0, made.lines.size(), {.max_spread_s = 600}, fold);
     const auto message = encode_windows(made.header, folded, 19).value();
     write("batch_fuzz", "windows_" + std::to_string(lines), message.substr(5));
     protozero::pbf_reader in(message);
