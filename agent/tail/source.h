@@ -33,8 +33,8 @@ struct Source {
   std::uint64_t batch_limit_bytes = 0;  // 0: as configured; less when the topic takes no larger ones
   bool sent_before = false;             // in this life of the agent
   std::uint64_t claimed_offset = 0;     // the reader of the batches was told that all before was sent
-  int claims = 0;                       // how often
-  std::int64_t claimed_ms = 0;          // steady: when last
+  std::int64_t first_claimed_ms = 0;    // steady: when that was first said, and acknowledged
+  std::int64_t claimed_ms = 0;          // and when last
   bool dirty = true;                    // may have bytes that were not read
   bool queued = false;                  // waits for its turn
   std::int64_t dirty_since_ms = 0;
