@@ -62,13 +62,16 @@ void add_commands(CLI::App& app, Arguments& a) {
   parse->add_option("--config", a.config, "The configuration that has the format")->type_name("FILE");
   parse
       ->add_option("--trusted-proxy", a.parse.client.trusted_proxies,
-                   "Network whose addresses are balancers, not clients")
+                   "Network whose addresses are balancers, not clients; may be given again")
+      ->allow_extra_args(false)
       ->type_name("NETWORK");
   parse
       ->add_option("--client-from", a.parse.client.client_from,
-                   "Header that has the client: http_x_real_ip, http_x_forwarded_for")
+                   "Header that has the client: http_x_real_ip, http_x_forwarded_for; may be given again")
+      ->allow_extra_args(false)
       ->type_name("NAME");
-  parse->add_option("files", a.parse.files, "Logs, .gz too (default: standard input)")->type_name("FILE");
+  parse->add_option("files", a.parse.files, "Logs, .gz, .zst and .bz2 too (default: standard input)")
+      ->type_name("FILE");
   parse->footer("Example: weir-agent parse --format combined /var/log/nginx/access.log");
 
   auto* discover =

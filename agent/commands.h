@@ -19,7 +19,7 @@ namespace weir {
 struct ParseOptions {
   FormatSpec format;
   ClientConfig client;
-  std::vector<std::string> files;  // empty: stdin; .gz is decompressed
+  std::vector<std::string> files;  // empty: stdin; compressed ones are decompressed
 };
 int parse_command(const ParseOptions& options);
 
