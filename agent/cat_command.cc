@@ -82,15 +82,19 @@ class Printer {
  private:
   void print_batch(const MessagePlace& place, const DecodedBatch& batch, std::size_t message_bytes) {
     const auto& columns = batch.columns;
-    if (batch.header.kind == BatchKind::kHeartbeat) {
-      ++counts_.heartbeats;
-    } else if (batch.header.kind == BatchKind::kLoss) {
-      ++counts_.losses;
-    } else {
-      ++counts_.batches;
-      counts_.records += columns.records();
-      counts_.unparsed += columns.unparsed.size();
-      counts_.filtered += columns.filtered;
+    switch (batch.header.kind) {
+      case BatchKind::kHeartbeat:
+        ++counts_.heartbeats;
+        break;
+      case BatchKind::kLoss:
+        ++counts_.losses;
+        break;
+      case BatchKind::kRecords:
+        ++counts_.batches;
+        counts_.records += columns.records();
+        counts_.unparsed += columns.unparsed.size();
+        counts_.filtered += columns.filtered;
+        break;
     }
     if (options_.show == CatOptions::Show::kHeaders) {
       append_batch_header(out_.buffer(), batch, place, message_bytes);
