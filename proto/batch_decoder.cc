@@ -102,7 +102,14 @@ struct Sections {
   std::string_view strings, ipv4, ipv6;
   std::vector<protozero::data_view> text, number, extra, unparsed;
   bool has_gap = false;
+  std::uint32_t seen = 0;  // bit of each of those that are there once
 };
+
+// Libraries join the pieces of such a field or take the last one: two readers must not read two things.
+void once(std::uint32_t& seen, std::uint32_t field) {
+  check((seen >> field & 1U) == 0, "a section twice");
+  seen |= 1U << field;
+}
 
 std::string_view view(protozero::data_view in) { return {in.data(), in.size()}; }
 
@@ -129,6 +136,7 @@ class ColumnsReader {
   void find_sections() {
     protozero::pbf_reader in(*batch_.buffer_);
     while (in.next()) {
+      if (in.tag() <= wire::kTimeDeltaField) once(sections_.seen, in.tag());
       switch (in.tag()) {
         case wire::kStringBytesField:
           sections_.string_bytes = packed_u32(in);
@@ -295,8 +303,10 @@ class ColumnsReader {
 
   void read_text(protozero::pbf_reader in) {
     std::uint32_t field = 0;
+    std::uint32_t seen = 0;
     protozero::iterator_range<protozero::pbf_reader::const_uint32_iterator> range;
     while (in.next()) {
+      if (in.tag() <= 2) once(seen, in.tag());
       if (in.tag() == 1) {
         field = u32(in);
       } else if (in.tag() == 2) {
@@ -312,8 +322,10 @@ class ColumnsReader {
 
   void read_number(protozero::pbf_reader in) {
     std::uint32_t field = 0;
+    std::uint32_t seen = 0;
     protozero::iterator_range<protozero::pbf_reader::const_uint64_iterator> range;
     while (in.next()) {
+      if (in.tag() <= 2) once(seen, in.tag());
       if (in.tag() == 1) {
         field = u32(in);
       } else if (in.tag() == 2) {
@@ -330,8 +342,10 @@ class ColumnsReader {
 
   void read_extra(protozero::pbf_reader in) {
     std::string name;
+    std::uint32_t seen = 0;
     protozero::iterator_range<protozero::pbf_reader::const_uint32_iterator> range;
     while (in.next()) {
+      if (in.tag() <= 2) once(seen, in.tag());
       if (in.tag() == 1) {
         name = header_text(in);
       } else if (in.tag() == 2) {
@@ -364,6 +378,12 @@ std::pair<std::string, std::string> read_field(protozero::pbf_reader in) {
     }
   }
   return field;
+}
+
+// 64 and above are the store's own.
+LossCause sent_loss_cause(std::int32_t number) {
+  return number >= 0 && number < 64 ? loss_cause_of(static_cast<std::uint64_t>(number))
+                                    : LossCause::kNotReceived;
 }
 
 struct Envelope {
@@ -430,7 +450,7 @@ Envelope read_envelope(std::string_view message, BatchHeader& header) {
         header.lag_bytes = u64(in);
         break;
       case wire::kLossCauseField:
-        header.loss_cause = loss_cause_of(static_cast<std::uint64_t>(enumerator(in)));
+        header.loss_cause = sent_loss_cause(enumerator(in));
         break;
       case wire::kLinesField:
         envelope.lines = u32(in);
@@ -446,6 +466,21 @@ Envelope read_envelope(std::string_view message, BatchHeader& header) {
     }
   }
   return envelope;
+}
+
+// The library reads more than is meant: frames of before its version 0.8, which are not fit for
+// strangers' bytes, and whatever follows the first frame.
+std::string decompress(const Envelope& envelope) {
+  const auto& columns = envelope.columns;
+  check(columns.starts_with("\x28\xb5\x2f\xfd"), "its columns are no zstd frame");
+  const auto stated = ZSTD_getFrameContentSize(columns.data(), columns.size());
+  check(stated == envelope.columns_bytes, "the size of its columns is not what their zstd frame says");
+  check(ZSTD_findFrameCompressedSize(columns.data(), columns.size()) == columns.size(),
+        "its columns are not one whole zstd frame");
+  std::string out(envelope.columns_bytes, '\0');
+  const auto size = ZSTD_decompress(out.data(), out.size(), columns.data(), columns.size());
+  check(ZSTD_isError(size) == 0U && size == envelope.columns_bytes, "its columns do not decompress");
+  return out;
 }
 
 }  // namespace
@@ -490,12 +525,7 @@ Result<DecodedBatch> decode_batch(std::string_view message, const DecodeLimits& 
     if (header.kind == BatchKind::kLoss) return batch;
     check(envelope.lines <= limits.max_lines, "too many lines");
     check(envelope.columns_bytes <= limits.max_uncompressed_bytes, "its columns are larger than the limit");
-    const auto frame = ZSTD_getFrameContentSize(envelope.columns.data(), envelope.columns.size());
-    check(frame == envelope.columns_bytes, "the size of its columns is not what their zstd frame says");
-    batch.buffer_ = std::make_unique<std::string>(envelope.columns_bytes, '\0');
-    const auto size = ZSTD_decompress(batch.buffer_->data(), batch.buffer_->size(), envelope.columns.data(),
-                                      envelope.columns.size());
-    check(ZSTD_isError(size) == 0U && size == envelope.columns_bytes, "its columns do not decompress");
+    batch.buffer_ = std::make_unique<std::string>(decompress(envelope));
     ColumnsReader(batch, envelope.lines, limits).read();
   } catch (const Corrupt& error) {
     return std::unexpected(corrupt(error.what));
