@@ -8,6 +8,7 @@
 #include "agent/commands.h"
 #include "agent/config.h"
 #include "agent/missing_logs.h"
+#include "common/config_values.h"
 #include "common/exit_codes.h"
 #include "common/man_page.h"
 #include "common/toml_config.h"
@@ -28,6 +29,9 @@ struct Arguments {
   bool output = false, json = false, plan = false;
   std::string format_name, log_format, escape = "default";
   ParseOptions parse;
+  CatOptions cat;
+  std::string cat_offset;
+  bool cat_headers = false, cat_messages = false, cat_to_end = false;
 };
 
 // Whose registry: by its configuration or by its folder.
@@ -62,13 +66,16 @@ void add_commands(CLI::App& app, Arguments& a) {
   parse->add_option("--config", a.config, "The configuration that has the format")->type_name("FILE");
   parse
       ->add_option("--trusted-proxy", a.parse.client.trusted_proxies,
-                   "Network whose addresses are balancers, not clients")
+                   "Network whose addresses are balancers, not clients; may be given again")
+      ->allow_extra_args(false)
       ->type_name("NETWORK");
   parse
       ->add_option("--client-from", a.parse.client.client_from,
-                   "Header that has the client: http_x_real_ip, http_x_forwarded_for")
+                   "Header that has the client: http_x_real_ip, http_x_forwarded_for; may be given again")
+      ->allow_extra_args(false)
       ->type_name("NAME");
-  parse->add_option("files", a.parse.files, "Logs, .gz too (default: standard input)")->type_name("FILE");
+  parse->add_option("files", a.parse.files, "Logs, .gz, .zst and .bz2 too (default: standard input)")
+      ->type_name("FILE");
   parse->footer("Example: weir-agent parse --format combined /var/log/nginx/access.log");
 
   auto* discover =
@@ -93,6 +100,49 @@ void add_commands(CLI::App& app, Arguments& a) {
   drained->add_option("--wait", a.wait, "Wait for it at most this long: 30s, 5m (default: 0s)")
       ->type_name("DURATION");
   drained->footer("Example: weir-agent drained --wait 30s /var/log/nginx/access.log.1");
+}
+
+void add_cat_command(CLI::App& app, Arguments& a) {
+  auto* cat = app.add_subcommand("cat", "Print the batches of a topic as JSON objects, one per line");
+  auto* config =
+      cat->add_option("--config", a.config, "The agent's configuration: brokers, topic, tls and sasl")
+          ->type_name("FILE");
+  auto* brokers = cat->add_option("--brokers", a.cat.connection.brokers, "Brokers, without tls and sasl")
+                      ->delimiter(',')
+                      ->allow_extra_args(false)
+                      ->excludes(config)
+                      ->type_name("HOST:PORT,...");
+  auto* topic =
+      cat->add_option("--topic", a.cat.read.topic, "Topic (default: that of --config)")->type_name("NAME");
+  brokers->needs(topic);
+  auto* partition = cat->add_option("--partition", a.cat.read.partitions,
+                                    "Only this one; may be given again (default: all)")
+                        ->allow_extra_args(false)
+                        ->type_name("N");
+  auto* offset =
+      cat->add_option("--offset", a.cat_offset,
+                      "Where to begin in each partition: beginning, end, an offset, or -N for the last N "
+                      "messages (default: beginning; with --follow: end)")
+          ->type_name("OFFSET");
+  cat->add_option("--count", a.cat.count, "End after so many messages")->type_name("N");
+  auto* follow = cat->add_flag("-f,--follow", a.cat.read.follow, "At the end, wait for more");
+  cat->add_flag("-e,--exit", a.cat_to_end, "End at the end, which is the default")->excludes(follow);
+  auto* headers =
+      cat->add_flag("--headers", a.cat_headers,
+                    "One object per message: what the batch says of itself, heartbeats and losses, too");
+  auto* messages = cat->add_flag("--messages", a.cat_messages,
+                                 "The messages as they are, each behind its length (4 bytes, big endian)")
+                       ->excludes(headers);
+  cat->add_flag("--provenance", a.cat.provenance,
+                "Add to each object where its line was: topic, offset, host, path, bytes")
+      ->excludes(headers)
+      ->excludes(messages);
+  auto* files =
+      cat->add_option("files", a.cat.files,
+                      "Files instead of a topic: what --messages wrote, or one batch; - is standard input")
+          ->type_name("FILE");
+  for (auto* of_topic : {config, brokers, topic, partition, offset, follow}) files->excludes(of_topic);
+  cat->footer("Example: weir-agent cat --config /etc/weir/agent.toml --offset -10 --provenance");
 }
 
 void add_registry_commands(CLI::App& app, Arguments& a) {
@@ -145,6 +195,46 @@ int run_parse(Arguments& a) {
   if (!named) return fail_with(named.error(), kExitUsage);
   a.parse.format = *named;
   return parse_command(a.parse);
+}
+
+// Errors: kInvalid, what was asked for; all else is the configuration's.
+Result<void> prepare_cat(Arguments& a) {
+  auto& cat = a.cat;
+  if (a.cat_headers) cat.show = CatOptions::Show::kHeaders;
+  if (a.cat_messages) cat.show = CatOptions::Show::kMessages;
+  if (!cat.files.empty()) return {};
+  if (a.cat_offset.empty()) a.cat_offset = cat.read.follow ? "end" : "beginning";
+  const auto start = parse_kafka_start(a.cat_offset);
+  if (!start) return std::unexpected(start.error());
+  cat.read.start = *start;
+  if (a.config.empty() && cat.connection.brokers.empty())
+    return fail(Code::kInvalid, "cat: what is to be printed?",
+                "give --config, --brokers and --topic, or files");
+  for (const auto& broker : cat.connection.brokers) {
+    if (!is_host_port(broker))
+      return fail(Code::kInvalid, fmt::format("--brokers: \"{}\" is not a broker", broker),
+                  "write host:9092");
+  }
+  if (!cat.read.topic.empty() && !is_topic_name(cat.read.topic))
+    return fail(Code::kInvalid, fmt::format("--topic: \"{}\" {}", cat.read.topic, kTopicRule));
+  return {};
+}
+
+int run_cat(Arguments& a) {
+  if (const auto ready = prepare_cat(a); !ready) return fail_with(ready.error(), kExitUsage);
+  if (a.config.empty()) return cat_command(a.cat);
+  const auto loaded = load_agent_config(a.config);
+  if (!loaded) return fail_with(loaded.error(), kExitConfig);
+  for (const auto& mistake : loaded->mistakes)
+    print_error(kProgram, Error{Code::kInvalid, mistake.text(), ""});
+  if (!loaded->mistakes.empty()) return kExitConfig;
+  if (loaded->config.output != AgentConfig::OutputKind::kKafka)
+    return fail_with(Error{Code::kInvalid, fmt::format("{} has no [output.kafka]", a.config),
+                           "give --brokers and --topic instead"},
+                     kExitConfig);
+  a.cat.connection = static_cast<const KafkaConnection&>(loaded->config.kafka);
+  if (a.cat.read.topic.empty()) a.cat.read.topic = loaded->config.kafka.topic;
+  return cat_command(a.cat);
 }
 
 int run_plan(const Arguments& a) {
@@ -207,6 +297,7 @@ int run_agent_cli(int argc, char** argv) {
   app.add_flag("--man", man, "Print the man page")->group("");
   Arguments a;
   add_commands(app, a);
+  add_cat_command(app, a);
   add_registry_commands(app, a);
   for (auto* command : app.get_subcommands({}))
     command->set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
@@ -224,6 +315,7 @@ int run_agent_cli(int argc, char** argv) {
     if (app.got_subcommand("run")) return run_command(a.config);
     if (app.got_subcommand("check")) return check_command(a.config, a.output);
     if (app.got_subcommand("parse")) return run_parse(a);
+    if (app.got_subcommand("cat")) return run_cat(a);
     if (app.got_subcommand("discover")) return discover_command(a.nginx_conf);
     if (app.got_subcommand("status")) return run_status(a);
     if (app.got_subcommand("drained")) return run_drained(a);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "agent/format/parser.h"
 #include "agent/tail/file_system.h"
 #include "common/clock.h"
+#include "common/kafka_reader.h"
 #include "proto/result.h"
 
 namespace weir {
@@ -19,9 +21,21 @@ namespace weir {
 struct ParseOptions {
   FormatSpec format;
   ClientConfig client;
-  std::vector<std::string> files;  // empty: stdin; .gz is decompressed
+  std::vector<std::string> files;  // empty: stdin; compressed ones are decompressed
 };
 int parse_command(const ParseOptions& options);
+
+struct CatOptions {
+  KafkaConnection connection;
+  KafkaReadOptions read;
+  std::vector<std::string> files;      // of messages; not empty: Kafka is not asked
+  std::optional<std::uint64_t> count;  // messages, at most
+  enum class Show : std::uint8_t { kRecords, kHeaders, kMessages };
+  Show show = Show::kRecords;
+  bool provenance = false;
+};
+// kExitInput when a message did not decode: it is said on stderr, and the next one is printed.
+int cat_command(const CatOptions& options);
 
 // nginx_conf "": the packaged place. Prints a ready [[input]] for each access_log.
 int discover_command(const std::string& nginx_conf);

@@ -32,7 +32,11 @@ constexpr std::size_t kMaxStagedBytes = 16 << 20;
 constexpr std::int64_t kKeepWithoutSuccessorMs = 3'600'000;
 // Beyond this the oldest of those that are not followed are forgotten.
 constexpr std::size_t kMaxRegistryEntries = 200'000;
-constexpr int kClaimsBelowAll = 3;
+// With acks below all a leader that dies takes with it what its followers do not have, and the claim
+// beside it. One that is further behind (replica.lag.time.max.ms, 30 s) does not become the leader:
+// what was claimed for longer than that has arrived, or shows.
+constexpr std::int64_t kClaimBelowAllMs = 40'000;
+constexpr std::int64_t kClaimPauseMs = 10'000;
 // Who counts forgets what it has not heard of for months; a log that rests is not gone.
 constexpr std::int64_t kClaimAgainMs = 86'400'000;
 constexpr std::uint64_t kYoungBytes = 4096;
@@ -1139,10 +1143,10 @@ void AgentCore::Impl::settled(std::uint64_t id, const Error* error) {
     return;
   }
   if (entry.kind == InFlight::Kind::kClaim && !entry.error) {
-    auto& claimed = entry.source->claimed_offset;
-    entry.source->claims = claimed == entry.content_bytes ? entry.source->claims + 1 : 1;
-    claimed = entry.content_bytes;
-    entry.source->claimed_ms = now();
+    auto& rested = *entry.source;
+    if (rested.claimed_offset != entry.content_bytes) rested.first_claimed_ms = now();
+    rested.claimed_offset = entry.content_bytes;
+    rested.claimed_ms = now();
   }
   if (entry.kind != InFlight::Kind::kLines) return;
   auto& source = *entry.source;
@@ -1217,16 +1221,18 @@ void AgentCore::Impl::write_registry(Registry::Keep keep) {
 bool AgentCore::Impl::claimed(const Source& source) const {
   if (codec != Codec::kBatch || partitions <= 0 || !source.sent.idle()) return true;
   const auto end = source.sent.acknowledged_offset();
-  // What may lose a batch may lose the claim beside it.
-  const int wanted = config.kafka.acks == "all" ? 1 : kClaimsBelowAll;
-  return source.origin >= end || (source.claimed_offset == end && source.claims >= wanted);
+  if (source.origin >= end) return true;
+  const bool long_enough =
+      config.kafka.acks == "all" || source.claimed_ms - source.first_claimed_ms >= kClaimBelowAllMs;
+  return source.claimed_offset == end && long_enough;
 }
 
 // What was acknowledged and never arrived (acks below all, a topic that forgets) shows when what
 // comes next lies behind it. Where nothing comes next, this does: it goes the way of the batches.
 void AgentCore::Impl::claim(const std::shared_ptr<Source>& source) {
-  if (!held.empty() || (claimed(*source) && now() - source->claimed_ms < kClaimAgainMs)) return;
   const auto end = source->sent.acknowledged_offset();
+  const auto pause = claimed(*source) ? kClaimAgainMs : kClaimPauseMs;
+  if (!held.empty() || (source->claimed_offset == end && now() - source->claimed_ms < pause)) return;
   if (!source->sent.idle() || source->origin >= end) return;
   if (source->partition < 0 || source->partition >= partitions) return;
   auto header = header_of(source->id, source->origin, source->path, source->input->name);

@@ -2,15 +2,15 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
-#include <zlib.h>
 
+#include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <optional>
 
 #include "agent/commands.h"
+#include "agent/stdout_writer.h"
+#include "agent/tail/decompressor.h"
 #include "common/exit_codes.h"
 
 namespace weir {
@@ -19,35 +19,6 @@ namespace {
 constexpr const char* kProgram = "weir-agent";
 constexpr std::size_t kMaxLineBytes = 1 << 20;
 constexpr std::size_t kReadBytes = 1 << 20;
-
-// stdout; once nobody reads it any more, closed() is true and nothing else happens.
-class StdoutWriter {
- public:
-  [[nodiscard]] std::string& buffer() { return buffer_; }
-  [[nodiscard]] bool closed() const { return closed_; }
-  [[nodiscard]] const std::optional<Error>& error() const { return error_; }
-  void flush() {
-    std::string_view rest = buffer_;
-    while (!rest.empty() && !closed_) {
-      const ssize_t written = write(STDOUT_FILENO, rest.data(), rest.size());
-      if (written > 0) {
-        rest.remove_prefix(static_cast<std::size_t>(written));
-      } else if (errno != EINTR) {
-        closed_ = true;
-        if (errno != EPIPE) {
-          error_ = Error{Code::kIo, fmt::format("stdout cannot be written: {}", std::strerror(errno)),
-                         "free some space where the output goes"};
-        }
-      }
-    }
-    buffer_.clear();
-  }
-
- private:
-  std::string buffer_;
-  bool closed_ = false;
-  std::optional<Error> error_;
-};
 
 struct Counts {
   std::uint64_t lines = 0, records = 0, unparsed = 0, skipped = 0;
@@ -88,23 +59,38 @@ class LinePrinter {
   Counts counts_;
 };
 
-// Reads a descriptor, compressed or not: gzip is recognised by its first two bytes.
+// Reads a descriptor, compressed or not.
 class Input {
  public:
   Input(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
   ~Input() {
-    if (gz_ != nullptr) {
-      gzclose(gz_);
-    } else if (fd_ > STDIN_FILENO) {
-      close(fd_);
-    }
+    if (fd_ > STDIN_FILENO) close(fd_);
   }
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
 
   // 0 at the end.
   [[nodiscard]] Result<std::size_t> read_some(char* to, std::size_t room) {
-    if (gz_ != nullptr) return read_gz(to, room);
+    return decompressor_ != nullptr ? decompress_some(to, room) : read_raw(to, room);
+  }
+
+  // A file is compressed when it begins so; a pipe, whose bytes cannot be looked at twice, when it
+  // is called so.
+  [[nodiscard]] Result<void> recognise() {
+    std::array<char, kCompressionMagicBytes> first{};
+    const ssize_t got = pread(fd_, first.data(), first.size(), 0);
+    const auto compression =
+        got < 0 ? compression_of(name_) : looks_compressed({first.data(), static_cast<std::size_t>(got)});
+    if (compression == Compression::kNone) return {};
+    auto made = Decompressor::create(compression, name_);
+    if (!made) return std::unexpected(made.error());
+    decompressor_ = std::move(*made);
+    packed_.resize(kReadBytes);
+    return {};
+  }
+
+ private:
+  [[nodiscard]] Result<std::size_t> read_raw(char* to, std::size_t room) {
     ssize_t got = 0;
     do {
       got = read(fd_, to, room);
@@ -113,30 +99,22 @@ class Input {
     return static_cast<std::size_t>(got);
   }
 
-  // A file (not a pipe) that begins as gzip is read through zlib.
-  [[nodiscard]] Result<void> recognise() {
-    unsigned char magic[2] = {};
-    const bool gzip_name = name_.ends_with(".gz");
-    const ssize_t got = pread(fd_, magic, sizeof magic, 0);
-    const bool gzip_bytes = got == 2 && magic[0] == 0x1F && magic[1] == 0x8B;
-    if (!gzip_bytes && !(gzip_name && got < 0)) return {};
-    gz_ = gzdopen(fd_, "rb");
-    if (gz_ == nullptr) return std::unexpected(failed("no memory to decompress it", "").error());
-    gzbuffer(gz_, 256 << 10);
-    return {};
-  }
-
- private:
-  [[nodiscard]] Result<std::size_t> read_gz(char* to, std::size_t room) {
-    const int got = gzread(gz_, to, static_cast<unsigned>(room));
-    if (got > 0) return static_cast<std::size_t>(got);
-    int code = Z_OK;
-    const char* text = gzerror(gz_, &code);
-    if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) {
-      return failed(code == Z_BUF_ERROR ? "the compressed data ends too early" : text,
-                    "what stands before is printed; copy the file again");
+  [[nodiscard]] Result<std::size_t> decompress_some(char* to, std::size_t room) {
+    for (;;) {
+      const auto progress = decompressor_->run(rest_, to, room);
+      if (!progress) return std::unexpected(progress.error());
+      rest_.remove_prefix(progress->consumed);
+      if (progress->produced > 0) return progress->produced;
+      if (!progress->needs_input) continue;
+      const auto got = read_raw(packed_.data(), packed_.size());
+      if (!got) return got;
+      if (*got == 0) {
+        if (progress->member_ended) return 0;
+        return failed("the compressed data ends too early",
+                      "what stands before is printed; copy the file again");
+      }
+      rest_ = std::string_view(packed_).substr(0, *got);
     }
-    return 0;
   }
   [[nodiscard]] Result<std::size_t> failed(std::string_view why, std::string hint) const {
     return fail(Code::kIo, fmt::format("{} cannot be read: {}", name_, why), std::move(hint));
@@ -144,7 +122,9 @@ class Input {
 
   int fd_;
   std::string name_;
-  gzFile gz_ = nullptr;
+  std::unique_ptr<Decompressor> decompressor_;
+  std::string packed_;
+  std::string_view rest_;  // of packed_, not decompressed yet
 };
 
 class LineSplitter {
@@ -190,7 +170,6 @@ class LineSplitter {
 }  // namespace
 
 int parse_command(const ParseOptions& options) {
-  std::signal(SIGPIPE, SIG_IGN);  // `parse | head` ends by EPIPE
   auto parser = compile_format(options.format, options.client);
   if (!parser) {
     print_error(kProgram, parser.error());
@@ -226,8 +205,8 @@ int parse_command(const ParseOptions& options) {
     read_input(fd, file);
   }
   out.flush();
-  if (out.error()) {
-    print_error(kProgram, *out.error());
+  if (const auto& error = out.error(); error) {
+    print_error(kProgram, *error);
     return kExitFailed;
   }
   if (out.closed()) return exit_code;

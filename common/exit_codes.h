@@ -10,7 +10,7 @@ enum ExitCode : int {
   kExitOk = 0,
   kExitFailed = 1,        // anything without a code of its own
   kExitUsage = 2,         // wrong arguments
-  kExitInput = 3,         // a log or file cannot be read
+  kExitInput = 3,         // a log, a file or a message cannot be read
   kExitConfig = 4,        // the configuration has mistakes
   kExitLocked = 5,        // another agent holds the state_dir
   kExitListen = 6,        // the address to listen on is in use or not ours
@@ -23,7 +23,7 @@ enum ExitCode : int {
 
 // The same for --help and the man pages.
 inline constexpr const char* kExitCodesText =
-    "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 a log cannot be read, 4 mistakes in the "
+    "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 a log or a message cannot be read, 4 mistakes in the "
     "configuration, "
     "5 another agent holds the state_dir, 6 the address cannot be listened on, 7 the store cannot be opened, "
     "8 the store is of a newer weir, 9 no broker or topic, 10 the audit found bytes that are missing, "

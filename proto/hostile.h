@@ -61,6 +61,12 @@ inline auto packed_s64(protozero::pbf_reader& in) {
   return typed(in, pbf_wire_type::length_delimited, [&] { return in.get_packed_sint64(); });
 }
 
+// Libraries join the pieces of such a field or take the last one: two readers must not read two things.
+inline void once(std::uint32_t& seen, std::uint32_t field) {
+  check((seen >> field & 1U) == 0, "a section twice");
+  seen |= 1U << field;
+}
+
 // What columns may occupy when expanded, so that a small message does not become gigabytes.
 class Budget {
  public:

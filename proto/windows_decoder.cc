@@ -37,8 +37,10 @@ class WindowsReader {
  private:
   void find_sections() {
     std::uint32_t window_s = 0;
+    std::uint32_t seen = 0;
     protozero::pbf_reader in(plain_.data(), plain_.size());
     while (in.next()) {
+      if (in.tag() <= kWindowsTooLongField && in.tag() != kWindowsSampleField) once(seen, in.tag());
       switch (in.tag()) {
         case kWindowLengthField:
           window_s = u32(in);

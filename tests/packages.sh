@@ -7,6 +7,7 @@ build_packages=(g++ cmake ninja-build ccache pkg-config ca-certificates git
   libxxhash-dev libsimdjson-dev zlib1g-dev libbz2-dev npm:npm)
 test_packages=(libgtest-dev libgmock-dev clang-tidy-19 clang-format-19 clang-19 libclang-rt-19-dev
   nginx-light mariadb-server sqlite3 curl python3 python3-aiosmtpd chromium
+  protobuf-compiler python3-protobuf python3-zstandard
   java:default-jre-headless mvn:maven)
 
 # Debian's name to that of dnf's world. A name that is not here is the same in both.

@@ -1,5 +1,6 @@
 #include "agent/format/utf8.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -17,11 +18,26 @@ constexpr std::array<bool, 256> kPlain = [] {
 
 std::uint8_t byte_at(std::string_view text, std::size_t at) { return static_cast<std::uint8_t>(text[at]); }
 
-void append_control(std::string& out, std::uint8_t c) {
+void append_escape(std::string& out, std::uint32_t point) {
   constexpr std::string_view kHex = "0123456789abcdef";
-  out += "\\u00";
-  out.push_back(kHex[c >> 4U]);
-  out.push_back(kHex[c & 15U]);
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4)
+    out.push_back(kHex[point >> static_cast<unsigned>(shift) & 15U]);
+}
+
+// The valid character of `size` bytes at text[at]; 0 for those of one byte and of four.
+std::uint32_t point_of(std::string_view text, std::size_t at, std::size_t size) {
+  const auto low = [&](std::size_t i) { return byte_at(text, at + i) & 0x3FU; };
+  if (size == 2) return (byte_at(text, at) & 0x1FU) << 6U | low(1);
+  if (size == 3) return (byte_at(text, at) & 0x0FU) << 12U | low(1) << 6U | low(2);
+  return 0;
+}
+
+// What moves a terminal's cursor or turns the text around it: the controls U+0080 to U+009F, marks
+// of direction, separators of lines, the byte order mark. As visible() has them.
+bool misleads(std::uint32_t point) {
+  return (point >= 0x80 && point <= 0x9F) || point == 0x061C || point == 0x200E || point == 0x200F ||
+         (point >= 0x2028 && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069) || point == 0xFEFF;
 }
 
 }  // namespace
@@ -76,9 +92,8 @@ void append_json_text(std::string& out, std::string_view text) {
     const std::uint8_t c = byte_at(text, at);
     if (c >= 0x80) {
       const std::size_t size = utf8_length(text, at);
-      // U+0080 to U+009F are control characters to a terminal.
-      if (size == 2 && c == 0xC2 && byte_at(text, at + 1) < 0xA0) {
-        append_control(out, byte_at(text, at + 1));
+      if (const auto point = point_of(text, at, size); misleads(point)) {
+        append_escape(out, point);
       } else {
         out += size == 0 ? kReplacement : text.substr(at, size);
       }
@@ -103,8 +118,21 @@ void append_json_text(std::string& out, std::string_view text) {
         out += "\\t";
         break;
       default:
-        append_control(out, c);
+        append_escape(out, c);
     }
+  }
+}
+
+void append_shown_json(std::string& out, std::string_view json) {
+  for (std::size_t at = 0; at < json.size();) {
+    const auto size = std::max<std::size_t>(utf8_length(json, at), 1);
+    const auto point = size == 1 ? byte_at(json, at) : point_of(json, at, size);
+    if (point == 0x7F || (size > 1 && misleads(point))) {
+      append_escape(out, point);
+    } else {
+      out += json.substr(at, size);
+    }
+    at += size;
   }
 }
 

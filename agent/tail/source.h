@@ -36,12 +36,12 @@ struct Source {
   // records_until may have been sent as records that end anywhere, and goes as records again.
   bool cuts_known = false;
   std::uint64_t records_until = 0;
-  bool had_cuts = false;             // is shipped as records now, and was as windows
-  std::uint64_t claimed_offset = 0;  // the reader of the batches was told that all before was sent
-  int claims = 0;                    // how often
-  std::int64_t claimed_ms = 0;       // steady: when last
-  bool dirty = true;                 // may have bytes that were not read
-  bool queued = false;               // waits for its turn
+  bool had_cuts = false;              //  is shipped as records now, and was as windows
+  std::uint64_t claimed_offset = 0;   // the reader of the batches was told that all before was sent
+  std::int64_t first_claimed_ms = 0;  // steady: when that was first said, and acknowledged
+  std::int64_t claimed_ms = 0;        // and when last
+  bool dirty = true;                  // may have bytes that were not read
+  bool queued = false;                // waits for its turn
   std::int64_t dirty_since_ms = 0;
   bool present = true;  // its path led to it at the last scan, or nobody could tell
   std::string folder;   // of the file that its path leads to

@@ -1,5 +1,6 @@
 """The reference names every key that the programs read, and no other; the packaged files pass their check."""
 
+import json
 import pathlib
 import re
 import sqlite3
@@ -54,6 +55,18 @@ class Reference(WeirTest):
         page = (TOP / "docs/reference/report.md").read_text()
         told = re.findall(r"`(\w+)`", "\n".join(re.findall(r"(?m)^\| (`\w+`[^|]*) \|", page.split("| column |")[1])))
         self.assertEqual(done.stdout.splitlines()[0].split(","), told)
+
+    def test_cats_page_has_each_option_and_each_member(self):
+        page = (TOP / "docs/reference/cat.md").read_text()
+        options = set(re.findall(r"(?m)^  (?:-\w,)?(--\w+)", self.run_once("weir-agent", "cat", "--help").stdout)) - {"--help", "--version"}
+        self.assertGreater(len(options), 8)
+        self.assertEqual(set(re.findall(r"`(--\w+)", page.split("\n\n| option")[1].split("\n\n")[0])), options)
+        messages = [path for path in sorted((TOP / "tests/data/golden/v1").glob("*.batch")) if "refused" not in path.name]
+        for option, section in (("--headers", "## `--headers`"), ("--provenance", "## `--provenance`")):
+            told = set(re.findall(r"`([\w.]+)`", page.split(section)[1].split("\n## ")[0]))
+            for line in self.run_once("weir-agent", "cat", option, *messages).stdout.splitlines():
+                members = {name for name in json.loads(line) if option == "--headers" or name.startswith("weir.")} - {"weir.peer.address", "weir.time_ms"}
+                self.assertEqual(members - told, set(), line)
 
     def test_the_packaged_files_pass_their_check(self):
         for name in ("agent", "aggregator"):

@@ -7,6 +7,11 @@
 #include "proto/batch.h"
 
 namespace weir::sim {
+namespace {
+
+constexpr std::int64_t kReplicaLagMs = 30'000;  // replica.lag.time.max.ms
+
+}  // namespace
 
 void Broker::replicate(std::int32_t p, std::int64_t messages) {
   auto& partition = partitions_[static_cast<std::size_t>(p)];
@@ -19,7 +24,8 @@ void Broker::replicate(std::int32_t p, std::int64_t messages) {
 
 void Broker::append(std::int32_t p, std::string payload) {
   auto& partition = partitions_[static_cast<std::size_t>(p)];
-  partition.log.push_back({std::move(payload), clock_.wall_ms(), partition.epoch, nullptr, 0});
+  partition.log.push_back(
+      {std::move(payload), clock_.wall_ms(), partition.epoch, nullptr, 0, clock_.steady_ms()});
   replicate(p, 1'000'000);
 }
 
@@ -27,6 +33,12 @@ void Broker::append(std::int32_t p, std::string payload) {
 // it again to the new leader; the others never hear of it.
 std::size_t Broker::lose_leader(std::int32_t p) {
   auto& partition = partitions_[static_cast<std::size_t>(p)];
+  // A follower that is further behind is not in sync, and does not become the leader.
+  while (partition.replicated < partition.end() &&
+         clock_.steady_ms() -
+                 partition.log[static_cast<std::size_t>(partition.replicated - partition.start)].arrived_ms >=
+             kReplicaLagMs)
+    replicate(p, 1);
   std::vector<Entry> again;
   std::size_t lost = 0;
   while (partition.end() > partition.replicated) {
@@ -131,7 +143,7 @@ void SimOutput::arrive(UnderWay message, bool answer) {
   auto& partition = broker_.partitions_[static_cast<std::size_t>(message.partition)];
   const bool waits = answer && acks_ == Acks::kAll;
   partition.log.push_back({std::move(message.payload), broker_.clock_.wall_ms(), partition.epoch,
-                           waits ? this : nullptr, message.id});
+                           waits ? this : nullptr, message.id, broker_.clock_.steady_ms()});
   if (answer && acks_ == Acks::kLeader) answered(message.id, true);
 }
 

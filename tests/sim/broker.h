@@ -34,6 +34,7 @@ class Broker {
     std::int32_t epoch = 0;
     SimOutput* producer = nullptr;  // waits for the answer; null: it has it, or is gone
     std::uint64_t id = 0;
+    std::int64_t arrived_ms = 0;  // steady
   };
   struct Partition {
     std::deque<Entry> log;

@@ -305,6 +305,17 @@ TEST_F(AgentCoreTest, AClaimIsSentOnceASourceRests) {
   EXPECT_EQ(output_->ranges(BatchKind::kLoss).size(), 2U) << "once a day, so that it is not forgotten";
 }
 
+TEST_F(AgentCoreTest, BelowAcksAllItIsClaimedForLongerThanALeaderCanTakeAway) {
+  config_.kafka.acks = "1";
+  config_.ship.heartbeat_interval = std::chrono::seconds(1);
+  files_.append(files_.create("/l/a.log"), line(1));
+  start();
+  run(35'000);
+  EXPECT_EQ(output_->ranges(BatchKind::kLoss).size(), 4U);
+  run(60'000);
+  EXPECT_EQ(output_->ranges(BatchKind::kLoss).size(), 5U);
+}
+
 TEST_F(AgentCoreTest, ThePlanSaysWhatAStartWouldRead) {
   config_.inputs[0].paths.emplace_back("/l/a.log.*");
   files_.append(files_.create("/l/a.log"), line(1));

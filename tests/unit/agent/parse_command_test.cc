@@ -1,15 +1,18 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "agent/commands.h"
 #include "common/exit_codes.h"
+#include "tests/unit/compressed.h"
+#include "tests/unit/gzip.h"
 
 namespace weir {
 namespace {
@@ -24,7 +27,7 @@ struct Output {
   std::string errors;
 };
 
-class ParseCommand : public testing::Test {
+class ParseCommand : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string name = (fs::temp_directory_path() / "weir-parse-XXXXXX").string();
@@ -102,20 +105,46 @@ TEST_F(ParseCommand, LongLinesAreCutAndCountOnce) {
   EXPECT_NE(out.lines[3].find("@timestamp"), std::string::npos);
 }
 
-TEST_F(ParseCommand, GzipWholeAndCut) {
+TEST_F(ParseCommand, CompressedLogsWholeAndCutAndDamaged) {
   std::string text;
-  for (int i = 0; i < 2000; ++i) text += std::string(kLine) + std::to_string(i) + "\n";
-  const std::string path = (folder_ / "a.gz").string();
-  gzFile gz = gzopen(path.c_str(), "wb");
-  ASSERT_EQ(gzwrite(gz, text.data(), static_cast<unsigned>(text.size())), static_cast<int>(text.size()));
-  ASSERT_EQ(gzclose(gz), Z_OK);
-  const Output whole = run({path});
-  EXPECT_EQ(whole.exit_code, kExitOk);
-  EXPECT_EQ(whole.errors, "2000 lines: 2000 records, 0 unparsed, 0 skipped\n");
-  fs::resize_file(path, fs::file_size(path) / 2);
-  const Output cut = run({path});
-  EXPECT_EQ(cut.exit_code, kExitInput);
-  EXPECT_NE(cut.errors.find("ends too early"), std::string::npos);
+  for (int i = 0; i < 20'000; ++i) text += std::string(kLine) + std::to_string(i * 7919) + "\n";
+  const std::pair<const char*, std::string> packed[] = {
+      // As logrotate leaves them when it appends: two members.
+      {"a.gz", testing::gzip(text.substr(0, 999)) + testing::gzip(text.substr(999))},
+      {"a.zst", testing::zstd(text)},
+      {"a.bz2", testing::bzip2(text)},
+      {"called.something", testing::zstd(text)}};
+  for (const auto& [name, bytes] : packed) {
+    SCOPED_TRACE(name);
+    const auto path = write(name, bytes);
+    const Output whole = run({path});
+    EXPECT_EQ(whole.exit_code, kExitOk);
+    EXPECT_EQ(whole.errors, "20000 lines: 20000 records, 0 unparsed, 0 skipped\n");
+    const Output cut = run({write(name, bytes.substr(0, bytes.size() / 2))});
+    EXPECT_EQ(cut.exit_code, kExitInput);
+    EXPECT_NE(cut.errors.find(path + " cannot be read: the compressed data ends too early"),
+              std::string::npos)
+        << cut.errors;
+    auto damaged = bytes;
+    for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 64; ++i) damaged[i] = '\x55';
+    const Output bad = run({write(name, damaged), write("after", kLine)});
+    EXPECT_EQ(bad.exit_code, kExitInput);
+    EXPECT_NE(bad.errors.find(path + ": does not decompress after "), std::string::npos) << bad.errors;
+    ASSERT_FALSE(bad.lines.empty());
+    EXPECT_NE(bad.lines.back().find("@timestamp"), std::string::npos) << "the next file is read";
+  }
+}
+
+// Not a file to look into twice: its name says what it is.
+TEST_F(ParseCommand, ACompressedPipeIsKnownByItsName) {
+  const auto path = (folder_ / "pipe.zst").string();
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  std::thread writer(
+      [&] { std::ofstream(path, std::ios::binary) << testing::zstd(std::string(kLine) + "\n"); });
+  const Output out = run({path});
+  writer.join();
+  EXPECT_EQ(out.exit_code, kExitOk) << out.errors;
+  EXPECT_EQ(out.errors, "1 lines: 1 records, 0 unparsed, 0 skipped\n");
 }
 
 TEST_F(ParseCommand, UnreadableFilesDoNotHideTheOthers) {

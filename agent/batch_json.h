@@ -1,0 +1,58 @@
+// A message of a topic as JSON lines: what `weir-agent cat` prints. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/batch.h"
+
+namespace weir {
+
+// Where a message was.
+struct MessagePlace {
+  std::string name;             // of the topic, or of the file
+  std::int32_t partition = -1;  // -1: a file
+  std::int64_t offset = 0;      // in a file: the message's index
+  std::int64_t timestamp_ms = 0;
+
+  [[nodiscard]] bool in_topic() const { return partition >= 0; }
+  [[nodiscard]] std::string text() const;  // "access[2]@17"
+};
+
+// The lines of a batch, in the order of the file; filtered ones are not there. Of a batch of windows
+// its rows, then the samples of lines that did not parse.
+class BatchLines {
+ public:
+  // Both must outlive it. With `provenance` each object says where its line was.
+  BatchLines(const DecodedBatch& batch, const MessagePlace& place, bool provenance);
+  // Appends the next line's object and a newline. False: there are no more.
+  [[nodiscard]] bool append_next(std::string& out);
+
+ private:
+  [[nodiscard]] bool append_next_row(std::string& out);
+  void append_unparsed(std::string& out, const UnparsedLine& bad) const;
+  void append_provenance(std::string& out, ByteRange bytes) const;
+  [[nodiscard]] ByteRange bytes_of(std::uint32_t line);
+
+  const DecodedBatch& batch_;
+  const MessagePlace& place_;
+  bool provenance_;
+  std::size_t record_ = 0, unparsed_ = 0;  // of windows: row, sample
+  std::uint32_t at_line_ = 0;              // whose first byte is at_
+  std::uint64_t at_;
+  Record scratch_;
+  std::vector<std::string_view> extra_;
+};
+
+// One object, with a newline: all that the batch says of itself. `message_bytes`: its size in Kafka.
+void append_batch_header(std::string& out, const DecodedBatch& batch, const MessagePlace& place,
+                         std::size_t message_bytes);
+
+// The same for a message that is no batch: JSON of other shippers, raw lines.
+void append_foreign_line(std::string& out, std::string_view message, const MessagePlace& place,
+                         bool provenance);
+void append_foreign_header(std::string& out, std::string_view message, const MessagePlace& place);
+
+}  // namespace weir

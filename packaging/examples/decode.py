@@ -1,0 +1,146 @@
+#!/usr/bin/python3
+"""Prints weir's batches as `weir-agent cat` does: one JSON object per line of a log. A beginning for readers in other languages.
+
+    protoc --proto_path=proto --python_out=. proto/weir.proto     # weir_pb2.py; needs python3-protobuf, python3-zstandard
+    weir-agent cat --config /etc/weir/agent.toml --messages | PYTHONPATH=. packaging/examples/decode.py
+    kcat -C -b kafka1:9092 -t access -e -f '%R%s' | PYTHONPATH=. packaging/examples/decode.py
+
+Reads messages, each behind its length (four bytes, big endian), from standard input. Of the checks of docs/reference/wire.md it
+has those that keep memory bounded; what reads strangers' messages needs them all. Apache-2.0, like the rest of weir."""
+
+import codecs
+import datetime
+import itertools
+import json
+import socket
+import struct
+import sys
+
+import google.protobuf.message
+import weir_pb2
+import zstandard
+
+# By their numbers in weir.proto, which has these names, too.
+TEXT = dict(enumerate("""source.address weir.peer.address user.name http.request.method url.path url.query nginx.access.protocol nginx.access.request
+url.domain nginx.access.server_name url.scheme http.request.referrer user_agent.original nginx.access.x_forwarded_for
+nginx.access.x_real_ip nginx.access.upstream.address nginx.access.upstream.statuses nginx.access.upstream.times
+nginx.access.upstream.cache_status tls.version tls.cipher http.request.id""".split()))
+NUMBER = dict(enumerate("""http.response.status_code http.response.bytes http.response.body.bytes http.request.bytes nginx.access.request_time
+nginx.access.upstream.response_time nginx.access.upstream.connect_time nginx.access.upstream.header_time
+nginx.access.upstream.status_code nginx.access.connection nginx.access.connection_requests nginx.access.pipelined""".split()))
+MILLISECONDS = {weir_pb2.REQUEST_TIME_MS, weir_pb2.UPSTREAM_TIME_MS, weir_pb2.UPSTREAM_CONNECT_TIME_MS, weir_pb2.UPSTREAM_HEADER_TIME_MS}
+REASON = dict(enumerate(("the line does not fit the format", "no time that could be read", "longer than max_line", "NUL bytes")))
+
+codecs.register_error("each byte", lambda error: ("\ufffd" * (error.end - error.start), error.end))
+
+
+def text(value):
+    return value.decode("utf-8", "each byte")
+
+
+def check(good, what):
+    if not good:
+        raise ValueError(what)
+
+
+def time(ms):
+    if not -62135596800000 <= ms <= 253402300799999:  # no calendar has it
+        return {"weir.time_ms": ms}
+    at = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=ms)
+    return {"@timestamp": at.isoformat(timespec="milliseconds") + "Z"}
+
+
+def windows(batch):
+    """The rows of a batch of windows, then samples of lines that did not parse."""
+    check(batch.windows_bytes <= 32 << 20 and zstandard.frame_content_size(batch.windows) == batch.windows_bytes, "the zstd frame has another size")
+    told = weir_pb2.Windows.FromString(zstandard.ZstdDecompressor().decompress(batch.windows))
+    check(0 < told.window_s <= 86400 and len(told.start_delta) <= 1 << 16, "larger than the limits")
+    sites, at = [], 0
+    for size in told.site_bytes:
+        sites.append(text(told.sites[at:at + size]))
+        at += size
+    rows = len(told.start_delta)
+
+    def column(name):
+        values = list(getattr(told, name)) or [0] * rows  # one that is not there has only zeros
+        check(len(values) == rows, "a column does not have one entry per row")
+        return values
+
+    sums = {name: column(name) for name in ("requests", "bytes_sent", "flow_difference", "request_bytes", "request_time_ms", "upstream_time_ms")}
+    sums["flow_bytes"] = [(sent + more) % 2**64 for sent, more in zip(sums["bytes_sent"], sums.pop("flow_difference"))]
+    check(sum(sums["requests"]) + told.unparsed + told.filtered == batch.lines, "requests, unparsed and filtered lines do not add up")
+    for i, (start, site, status) in enumerate(zip(itertools.accumulate(told.start_delta), column("site"), column("status"))):
+        yield {"start_s": start * told.window_s, "window_s": told.window_s, "site": sites[site], "status": status, **{name: values[i] for name, values in sums.items()}}
+    for bad in told.sample:
+        yield unparsed(bad)
+
+
+def unparsed(bad):
+    reason = REASON.get(bad.reason, "a reason that this version does not know")
+    return {**({"message": text(bad.text)} if bad.text else {}), "error.message": reason}
+
+
+def lines(message):
+    """The objects of a batch, in the order of the log; filtered lines have none."""
+    batch = weir_pb2.Batch.FromString(message)
+    check(batch.version == 1, f"version {batch.version} is not known")
+    check(batch.kind in (weir_pb2.RECORDS, weir_pb2.HEARTBEAT, weir_pb2.LOSS, weir_pb2.WINDOWS), f"kind {batch.kind} is not known")
+    if batch.kind == weir_pb2.WINDOWS:
+        return list(windows(batch))
+    if batch.kind != weir_pb2.RECORDS:
+        return []
+    check(batch.lines <= 1 << 20 and batch.columns_bytes <= 32 << 20, "larger than the limits")
+    check(zstandard.frame_content_size(batch.columns) == batch.columns_bytes, "the zstd frame has another size")
+    columns = weir_pb2.Columns.FromString(zstandard.ZstdDecompressor().decompress(batch.columns))
+    check(len(columns.line_bytes) == batch.lines and sum(columns.line_bytes) == batch.end - batch.begin, "its lines are not its range")
+
+    strings, at = [None], 0
+    for size in columns.string_bytes:
+        strings.append(text(columns.strings[at:at + size]))
+        at += size
+    for family, packed, width in ((socket.AF_INET, columns.ipv4, 4), (socket.AF_INET6, columns.ipv6, 16)):
+        strings += [socket.inet_ntop(family, packed[i:i + width]) for i in range(0, len(packed), width)]
+
+    records = [time(ms) for ms in itertools.accumulate(columns.time_delta_ms)]
+    named = [(TEXT[c.field], c.index) for c in columns.text if c.field in TEXT]
+    named += [("nginx.variable." + text(c.name), c.index) for c in columns.extra]
+    for name, index in named:
+        check(len(index) == len(records), "a column does not have one entry per record")
+        for record, i in zip(records, index):
+            if i > 0:
+                record[name] = strings[i]
+    for column in (c for c in columns.number if c.field in NUMBER):
+        check(len(column.value) == len(records), "a column does not have one entry per record")
+        for record, value in zip(records, column.value):
+            if value > 0:
+                record[NUMBER[column.field]] = (value - 1) / 1000 if column.field in MILLISECONDS else value - 1
+
+    by_line, line = {}, -1
+    for record, gap in zip(records, columns.record_gap or itertools.repeat(0)):
+        line += gap + 1
+        by_line[line] = record
+    for bad in columns.unparsed:
+        by_line[bad.line] = unparsed(bad)
+    check(len(by_line) + columns.filtered == batch.lines, "records, unparsed and filtered lines do not add up")
+    return [by_line[line] for line in sorted(by_line)]
+
+
+def main():
+    bad = 0
+    for number in itertools.count():
+        head = sys.stdin.buffer.read(4)
+        if len(head) < 4:
+            sys.exit(3 if bad or head else 0)
+        message = sys.stdin.buffer.read(struct.unpack(">I", head)[0])
+        if not message.startswith(b"\rWEIR"):
+            continue  # JSON of another shipper, or a raw line
+        try:
+            for line in lines(message):
+                print(json.dumps(line))
+        except (ValueError, IndexError, OverflowError, zstandard.ZstdError, google.protobuf.message.DecodeError) as error:
+            bad += 1
+            print(f"message {number}: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
