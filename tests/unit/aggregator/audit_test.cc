@@ -108,8 +108,10 @@ TEST_F(Audit, AGoodDayIsWholeThoughLinesDidNotParse) {
       run({.format = "table",
            .agent_status = {file("s", status_line("/l/a.log", 1000) + "\n" + status_line("/l/new.log", 0))}});
   EXPECT_EQ(code_, kExitOk) << text;
-  EXPECT_THAT(text, HasSubstr("web1   /l/a.log          1,000              0     10         2         1         3"));
-  EXPECT_THAT(text, HasSubstr("total                    1,234              0     20         4         2         6"));
+  EXPECT_THAT(
+      text, HasSubstr("web1   /l/a.log          1,000              0     10         2         1         3"));
+  EXPECT_THAT(
+      text, HasSubstr("total                    1,234              0     20         4         2         6"));
   EXPECT_THAT(text, HasSubstr("whole: every byte of 2 logs was counted"));
 }
 
