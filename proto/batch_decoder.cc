@@ -509,7 +509,8 @@ void DecodedBatch::record(std::size_t i, Record& out, std::vector<std::string_vi
   out.clear();
   out.time_ms = columns.time_ms[i];
   for (std::size_t field = 0; field < kTextCount; ++field) {
-    if (!columns.text[field].empty()) out.text[field] = columns.strings[columns.text[field][i]];
+    if (!columns.text[field].empty())
+      out.set(static_cast<Text>(field), columns.strings[columns.text[field][i]]);
   }
   for (std::size_t field = 0; field < kNumberCount; ++field) {
     if (!columns.number[field].empty() && columns.number[field][i] > 0) {

@@ -137,7 +137,7 @@ bool RecordBuilder::put(const Field& field, std::string_view value) {
   }
   const Variable& variable = field.variable;
   const auto set_text = [this](Text column, std::string_view text) {
-    if (!text.empty() && out_->get(column).data() == nullptr) out_->set(column, text);
+    if (!text.empty() && !out_->has(column)) out_->set(column, text);
   };
   switch (variable.meaning) {
     case Meaning::kIgnore:
@@ -238,18 +238,17 @@ bool RecordBuilder::put(const Field& field, std::string_view value) {
 
 bool RecordBuilder::finish() {
   Record& out = *out_;
-  if (!request_uri_.empty() && out.get(Text::kPath).data() == nullptr) {
+  if (!request_uri_.empty() && !out.has(Text::kPath)) {
     std::string_view path;
     std::string_view query;
     split_uri(request_uri_, path, query);
     if (!path.empty()) out.set(Text::kPath, path);
-    if (!query.empty() && out.get(Text::kQuery).data() == nullptr) out.set(Text::kQuery, query);
+    if (!query.empty() && !out.has(Text::kQuery)) out.set(Text::kQuery, query);
   }
   if (fallbacks_set_ != 0) {
     for (std::size_t i = 0; i < kTextCount; ++i) {
       const auto column = static_cast<Text>(i);
-      if ((fallbacks_set_ >> i & 1U) != 0 && out.get(column).data() == nullptr)
-        out.set(column, fallbacks_[i]);
+      if ((fallbacks_set_ >> i & 1U) != 0 && !out.has(column)) out.set(column, fallbacks_[i]);
     }
   }
 
