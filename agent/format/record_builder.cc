@@ -86,9 +86,7 @@ void RecordBuilder::begin(Record& out) {
 }
 
 std::optional<std::int64_t> RecordBuilder::time_of(Meaning meaning, std::string_view value) {
-  if (value.size() == cached_.size && std::memcmp(value.data(), cached_.text.data(), value.size()) == 0) {
-    return cached_.ms;
-  }
+  if (value == std::string_view(cached_.text.data(), cached_.size)) return cached_.ms;
   std::optional<std::int64_t> ms;
   switch (meaning) {
     case Meaning::kTimeLocal:
@@ -128,8 +126,7 @@ bool RecordBuilder::put_number(Number column, std::optional<std::uint64_t> value
   return true;
 }
 
-bool RecordBuilder::put(const Field& field, std::string_view value) {
-  if (value.empty() || value == "-") return true;
+bool RecordBuilder::put_meaning(const Field& field, std::string_view value) {
   if (field.client_slot >= 0) client_values_[static_cast<std::size_t>(field.client_slot)] = value;
   if (field.extra >= 0) {
     extras_[static_cast<std::size_t>(field.extra)] = value;
