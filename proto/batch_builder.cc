@@ -135,6 +135,35 @@ struct TextColumn : Column<std::uint32_t> {
   }
 };
 
+// Whether `text` is what `ms` prints as, in seconds with three decimals.
+bool prints_as_seconds(std::string_view text, std::uint64_t ms) {
+  if (text.size() < 5 || text[text.size() - 4] != '.') return false;
+  for (auto at = text.size(); at-- > 0;) {
+    if (text[at] == '.') continue;
+    if (text[at] != static_cast<char>('0' + ms % 10)) return false;
+    ms /= 10;
+  }
+  return ms == 0 && (text.size() == 5 || text[0] != '0');
+}
+
+// The list of the upstreams' times or statuses says no more than its number beside it: one was tried.
+std::uint32_t told_by_numbers(const Record& record) {
+  std::uint32_t out = 0;
+  if (record.has(Text::kUpstreamTimes) && record.has(Number::kUpstreamTimeMs) &&
+      prints_as_seconds(record.get(Text::kUpstreamTimes), record.get(Number::kUpstreamTimeMs)))
+    out |= bit_of(Text::kUpstreamTimes);
+  if (record.has(Text::kUpstreamStatuses) && record.has(Number::kUpstreamStatus)) {
+    const auto status = record.get(Number::kUpstreamStatus);
+    const auto text = record.get(Text::kUpstreamStatuses);
+    if (text.size() == 3 && status >= 100 && status <= 999 &&
+        text[0] == static_cast<char>('0' + status / 100) &&
+        text[1] == static_cast<char>('0' + status / 10 % 10) &&
+        text[2] == static_cast<char>('0' + status % 10))
+      out |= bit_of(Text::kUpstreamStatuses);
+  }
+  return out;
+}
+
 // Dotted decimal as inet_ntop prints it; a leading zero, say, is left to the text it was.
 bool ipv4_of(std::string_view text, char* out) {
   std::size_t at = 0;
@@ -343,11 +372,12 @@ void BatchBuilder::add(const Record& record, std::uint32_t line_bytes) {
   auto& b = *impl_;
   const auto row = b.time_delta_ms.size();
   // Columns that this or an earlier record of the batch has, and no others.
-  b.text_used |= record.text_present;
+  const auto sent = record.text_present & ~told_by_numbers(record);
+  b.text_used |= sent;
   for (auto left = b.text_used; left != 0; left &= left - 1) {
     const auto field = static_cast<std::size_t>(std::countr_zero(left));
     auto& column = b.text[field];
-    const auto value = record.get(static_cast<Text>(field));
+    const auto value = (sent >> field & 1U) != 0 ? record.text[field] : std::string_view{};
     column.put(row, b.index_of(column, value, (kAddresses >> field & 1U) == 0));
   }
   b.number_used |= record.number_present;

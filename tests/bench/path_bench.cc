@@ -135,9 +135,9 @@ void parse_lines(benchmark::State& state) {
 BENCHMARK(parse_lines);
 
 // Lines into batches; `finish` also encodes and compresses them.
-std::int64_t make_batches(bool finish, std::vector<std::string>* out) {
+std::int64_t make_batches(bool finish, std::vector<std::string>* out, int zstd_level = 1) {
   const auto parse = parser();
-  LineBatch batch(Codec::kBatch, 1);
+  LineBatch batch(Codec::kBatch, zstd_level);
   std::int64_t lines = 0;
   std::uint64_t offset = 0;
   const auto close = [&] {
@@ -173,10 +173,18 @@ BENCHMARK(parse_and_build);
 
 void parse_build_encode(benchmark::State& state) {
   std::int64_t lines = 0;
-  for (auto _ : state) lines += make_batches(true, nullptr);
+  std::vector<std::string> made;
+  for (auto _ : state) {
+    made.clear();
+    lines += make_batches(true, &made, static_cast<int>(state.range(0)));
+  }
+  std::size_t bytes = 0;
+  for (const auto& message : made) bytes += message.size();
   report(state, lines);
+  state.counters["wire_bytes_per_line"] =
+      static_cast<double>(bytes) * static_cast<double>(state.iterations()) / static_cast<double>(lines);
 }
-BENCHMARK(parse_build_encode);
+BENCHMARK(parse_build_encode)->Arg(1)->Arg(3);
 
 const std::vector<std::string>& messages() {
   static const std::vector<std::string> made = [] {
