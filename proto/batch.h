@@ -60,6 +60,9 @@ struct DecodeLimits {
   std::uint64_t max_uncompressed_bytes = 32ULL << 20;
   std::uint32_t max_lines = 1U << 20;
   std::uint32_t max_strings = 1U << 20;
+  // Bit i: the reader wants text column i. Others are left out of Columns, unread and unchecked.
+  std::uint32_t text_columns = ~0U;
+  bool extra_columns = true;
 };
 
 // What may be read of a line: with a longer one, alone in its batch, the limits above are passed.

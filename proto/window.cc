@@ -45,7 +45,7 @@ struct AccumulatorKeyHash {
 class Folder {
  public:
   Folder(const DecodedBatch& batch, const FoldConfig& config)
-      : batch_(batch), columns_(batch.columns), config_(config) {
+      : batch_(batch), columns_(batch.columns), config_(config), site_of_host_(batch.columns.strings.size()) {
     for (const auto& [name, value] : batch.header.fields) {
       if (name == "site") site_field_ = value;
     }
@@ -54,7 +54,7 @@ class Folder {
   void add(std::size_t record) {
     const auto time_ms = columns_.time_ms[record];
     const AccumulatorKey key{
-        floor_to(floor_to(time_ms, 1000) / 1000, config_.window_s), site(record),
+        window_start_s(time_ms), site(record),
         static_cast<std::uint16_t>(std::min<std::uint64_t>(number(record, Number::kStatus), 65535))};
     auto& into = at(key);
     ++into.sum.requests;
@@ -100,17 +100,30 @@ class Folder {
     return column.empty() ? 0 : column[record];
   }
 
+  // Records come nearly in the order of their times: most are in the window of the one before.
+  std::int64_t window_start_s(std::int64_t time_ms) {
+    if (time_ms < window_begin_ms_ || time_ms >= window_begin_ms_ + config_.window_s * 1000)
+      window_begin_ms_ = floor_to(floor_to(time_ms, 1000) / 1000, config_.window_s) * 1000;
+    return window_begin_ms_ / 1000;
+  }
+
   Accumulator& at(const AccumulatorKey& key) {
-    if (last_ != nullptr && last_key_ == key) return *last_;
-    last_ = &accumulators_[key];
-    last_key_ = key;
-    return *last_;
+    auto& recent = recent_[(key.site * 31 + key.status) % recent_.size()];
+    if (recent.second == nullptr || recent.first != key) recent = {key, &accumulators_[key]};
+    return *recent.second;
   }
 
   // Touches the text once per distinct (host, server name).
   std::uint32_t site(std::size_t record) {
     const auto host = index(record, Text::kHost);
     const auto server = index(record, Text::kServerName);
+    if (server != 0) return site_of_pair(host, server);
+    auto& known = site_of_host_[host];
+    if (known == 0) known = site_of_pair(host, server) + 1;
+    return known - 1;
+  }
+
+  std::uint32_t site_of_pair(std::uint32_t host, std::uint32_t server) {
     const auto [found, is_new] =
         site_of_pair_.try_emplace(static_cast<std::uint64_t>(host) << 32 | server, 0U);
     if (is_new) {
@@ -130,12 +143,12 @@ class Folder {
     const auto span = static_cast<std::int64_t>(
         std::min<std::uint64_t>(request_time_ms, static_cast<std::uint64_t>(config_.max_spread_s) * 1000));
     const auto begin_ms = end_ms - span;
-    const auto window_ms = config_.window_s * 1000;
-    auto window = floor_to(begin_ms, window_ms);
-    if (span == 0 || window == key.start_s * 1000) {
+    if (span == 0 || begin_ms >= key.start_s * 1000) {
       at(key).sum.flow_bytes += bytes;
       return;
     }
+    const auto window_ms = config_.window_s * 1000;
+    auto window = floor_to(begin_ms, window_ms);
     std::uint64_t given = 0;
     for (; window <= end_ms; window += window_ms) {
       const auto until = std::min(window + window_ms, end_ms);
@@ -153,8 +166,10 @@ class Folder {
   const FoldConfig& config_;
   std::string site_field_;
   std::unordered_map<AccumulatorKey, Accumulator, AccumulatorKeyHash> accumulators_;
-  AccumulatorKey last_key_{};
-  Accumulator* last_ = nullptr;  // references into an unordered_map are stable
+  // Of the last windows, by site and status; references into an unordered_map are stable.
+  std::array<std::pair<AccumulatorKey, Accumulator*>, 64> recent_{};
+  std::int64_t window_begin_ms_ = 0;
+  std::vector<std::uint32_t> site_of_host_;  // + 1; 0: not looked up yet
   std::unordered_map<std::uint64_t, std::uint32_t> site_of_pair_;
   std::unordered_map<std::string, std::uint32_t> site_index_;
   std::vector<std::string> sites_;

@@ -1,8 +1,8 @@
 """weir's own programs under the benchmark's load."""
 
 import json
+import pathlib
 import re
-import statistics
 import subprocess
 import time
 import urllib.request
@@ -60,32 +60,38 @@ listen = "127.0.0.1:{self.port}"
         await_fact(lambda: self.shipped() == lines, f"the agent shipped {lines} lines", seconds)
         self.shipped_s = time.monotonic() - self.measured.began
 
-    def wire_bytes(self):
-        return metric(self.port, "weir_agent_wire_bytes_total")
+    def main_thread_s(self):
+        pid = self.measured.process.pid
+        return int(pathlib.Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
 
     def stop(self):
         return self.measured.stop()
 
 
-def settle(folder, brokers, topic, lines):
-    """The aggregator reads the topic into a new SQLite store. What it used, start-up included."""
+def settle(folder, brokers, topic, lines, mariadb=None):
+    """The aggregator reads the topic into a new store, SQLite or MariaDB. What it used, start-up included."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "aggregator.toml"
+    store = f'[store.sqlite]\npath = "{folder}/weir.db"'
+    where = ["--store", folder / "weir.db"]
+    if mariadb:
+        store = (f'[store.mysql]\nsocket = "{mariadb["socket"]}"\nuser = "{mariadb["user"]}"\n'
+                 f'password = "{mariadb["password"]}"\ndatabase = "{mariadb["database"]}"')
+        where = ["--config", config]
     config.write_text(f"""
 [source.kafka]
 brokers = ["{brokers}"]
 topics = ["{topic}"]
 group = "{topic}-{time.monotonic_ns()}"
-[store.sqlite]
-path = "{folder}/weir.db"
+{store}
 [pages]
 listen = "127.0.0.1:{free_port()}"
 """)
     measured = Measured([BIN / "weir-aggregator", "run", "--config", config], folder / "aggregator.log")
 
     def settled():
-        done = subprocess.run([BIN / "weir-aggregator", "report", "traffic", "--store", folder / "weir.db", "--step", "all",
-                               "--format", "csv"], capture_output=True, text=True)
+        done = subprocess.run([BIN / "weir-aggregator", "report", "traffic", *where, "--step", "all", "--format", "csv"],
+                              capture_output=True, text=True)
         return done.returncode == 0 and f",{lines}," in done.stdout.replace("\n", ",")
 
     await_fact(settled, f"the aggregator settled {lines} records", 600)
