@@ -47,9 +47,10 @@ def end_offset(brokers, topic, partitions=2):
     return sum(int(n) for n in re.findall(r"offset (\d+)", done.stdout))
 
 
-def kcat(folder, brokers, topic, log):
-    return run(["kcat", "-P", "-b", brokers, "-t", topic, "-z", "zstd", "-X", "acks=all", "-X",
-                "enable.idempotence=true", "-l", log], folder / "kcat.log")
+def kcat(folder, brokers, topic, log, idempotent):
+    more = ["-X", "enable.idempotence=true"] if idempotent else []
+    return run(["kcat", "-P", "-b", brokers, "-t", topic, "-z", "zstd", "-X", "acks=all", *more, "-l", log],
+               folder / "kcat.log")
 
 
 RULES = """version=2
