@@ -39,6 +39,8 @@ constexpr std::int64_t kClaimBelowAllMs = 40'000;
 constexpr std::int64_t kClaimPauseMs = 10'000;
 // Who counts forgets what it has not heard of for months; a log that rests is not gone.
 constexpr std::int64_t kClaimAgainMs = 86'400'000;
+// Small batches of ten thousand files would otherwise all be the output's at once, each with its overhead.
+constexpr std::size_t kMaxInFlightMessages = 1000;
 constexpr std::uint64_t kYoungBytes = 4096;
 constexpr std::size_t kMaxProblems = 100;
 // How far back a start_at = "end" looks for the start of the line that is being written.
@@ -135,7 +137,7 @@ struct AgentCore::Impl {
   std::int64_t loss_again_ms = 0;
   std::int32_t partitions = 0;
   bool scanned = false, scan_wanted = true, stopping = false;
-  std::uint64_t scan_count = 0;
+  std::uint64_t scan_count = 0, changes = 0;
   std::int64_t last_scan_ms = 0, last_heartbeat_ms = 0, last_flush_ms = 0, stop_asked_ms = 0,
                last_poll_ms = 0;
   std::map<std::string, std::int64_t> said_ms;  // at most kMaxProblems and two
@@ -143,7 +145,9 @@ struct AgentCore::Impl {
   std::vector<PlanLine>* planned = nullptr;
 
   [[nodiscard]] std::int64_t now() const { return clock.steady_ms(); }
-  Result<std::unique_ptr<LineParser>> parser_for(const InputConfig& input) const;
+  // Of `config`: a parser holds nothing of a line before, unless it reads directives.
+  std::map<const InputConfig*, std::shared_ptr<LineParser>> parsers;
+  Result<std::shared_ptr<LineParser>> parser_for(const InputConfig& input);
 
   void scan();
   [[nodiscard]] std::vector<std::pair<std::string, const InputConfig*>> find_files(bool& all_known);
@@ -208,12 +212,17 @@ struct AgentCore::Impl {
   [[nodiscard]] bool caught_up() const;
 };
 
-Result<std::unique_ptr<LineParser>> AgentCore::Impl::parser_for(const InputConfig& input) const {
+Result<std::shared_ptr<LineParser>> AgentCore::Impl::parser_for(const InputConfig& input) {
+  if (const auto known = parsers.find(&input); known != parsers.end()) return known->second;
   const auto own = config.formats.find(input.format);
-  if (own != config.formats.end()) return compile_format(own->second, input.client);
-  const auto named = named_format(input.format);
-  if (!named) return std::unexpected(named.error());
-  return compile_format(*named, input.client);
+  const auto spec =
+      own != config.formats.end() ? Result<FormatSpec>(own->second) : named_format(input.format);
+  if (!spec) return std::unexpected(spec.error());
+  auto made = compile_format(*spec, input.client);
+  if (!made) return std::unexpected(made.error());
+  std::shared_ptr<LineParser> parser = std::move(*made);
+  if (!parser->reads_directives()) parsers.emplace(&input, parser);
+  return parser;
 }
 
 void AgentCore::Impl::problem(const std::string& key, std::string what) {
@@ -256,6 +265,7 @@ std::vector<std::pair<std::string, const InputConfig*>> AgentCore::Impl::find_fi
 
 void AgentCore::Impl::scan() {
   ++scan_count;
+  ++changes;
   scan_wanted = false;
   last_scan_ms = now();
   problems.clear();
@@ -496,7 +506,7 @@ void AgentCore::Impl::open_source(const std::string& path, const InputConfig& in
     source->base = entry->base;
     // Renamed since. A copy that took over is no rename: its original may be where it was.
     const bool same_file = entry->device == facts.device && entry->inode == facts.inode;
-    if (same_file && entry->path != path) source->names.push_front(entry->path);
+    if (same_file && entry->path != path) source->names.insert(source->names.begin(), entry->path);
     source->last_acknowledged_ms = entry->last_acknowledged_ms;
   }
   missing_since.erase(source->id);
@@ -567,6 +577,7 @@ void AgentCore::Impl::leave(const std::shared_ptr<Source>& source) {
 }
 
 void AgentCore::Impl::mark(const std::shared_ptr<Source>& source) {
+  ++changes;
   if (!source->dirty) {
     source->dirty = true;
     source->dirty_since_ms = now();
@@ -659,6 +670,7 @@ void AgentCore::Impl::close_finished() {
 
 // After a look at all files: nothing has taken over from what is still here.
 void AgentCore::Impl::settle_leaving() {
+  ++changes;
   for (const auto& source : leaving) {
     const auto end = source->size();
     if (source->reader.offset() < end && source->content->compressed() == false) {
@@ -882,6 +894,7 @@ bool AgentCore::Impl::gathers(const Source& source) const {
 }
 
 bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
+  ++changes;
   if (source->sent.failed()) {
     if (!source->sent.idle() || (now() < source->retry_at_ms && !stopping)) return false;
     source->reader.rewind(source->sent.acknowledged_offset(), source->sent.acknowledged_tail());
@@ -1107,7 +1120,7 @@ bool AgentCore::Impl::pump() {
   if (!ship_losses()) return false;
   bool shipped = false;
   for (auto turns = round.size(); turns > 0 && held.empty(); --turns) {
-    if (in_flight_bytes >= config.ship.max_in_flight) break;
+    if (in_flight_bytes >= config.ship.max_in_flight || in_flight.size() >= kMaxInFlightMessages) break;
     const auto source = round.front();
     round.pop_front();
     source->queued = false;
@@ -1125,6 +1138,7 @@ bool AgentCore::Impl::pump() {
 }
 
 void AgentCore::Impl::settled(std::uint64_t id, const Error* error) {
+  ++changes;
   const auto found = in_flight.find(id);
   if (found == in_flight.end()) return;
   const auto shared = std::move(found->second);
@@ -1314,6 +1328,7 @@ void AgentCore::Impl::take_config() {
   fresh.id = config.id;
   fresh.state_dir = config.state_dir;
   const auto old = std::exchange(config, std::move(fresh));  // keeps the inputs that sources point to
+  parsers.clear();
   std::vector<std::shared_ptr<Source>> gone;
   for (auto& [key, source] : sources) {
     remember(*source);
@@ -1321,7 +1336,7 @@ void AgentCore::Impl::take_config() {
       return candidate.name == source->input->name;
     });
     auto parser =
-        input == config.inputs.end() ? Result<std::unique_ptr<LineParser>>(nullptr) : parser_for(*input);
+        input == config.inputs.end() ? Result<std::shared_ptr<LineParser>>(nullptr) : parser_for(*input);
     if (!parser || *parser == nullptr) {
       gone.push_back(source);
       continue;
@@ -1398,6 +1413,15 @@ void AgentCore::tick() {
     impl.heartbeat();
   impl.say_trouble();
 }
+
+bool AgentCore::quiet() const {
+  const auto& impl = *impl_;
+  return impl.scanned && !impl.scan_wanted && !impl.stopping && !impl.next_config && impl.held.empty() &&
+         impl.staged.empty() && impl.in_flight.empty() && impl.round.empty() && impl.leaving.empty() &&
+         impl.registry->losses().empty();
+}
+
+std::uint64_t AgentCore::changes() const { return impl_->changes; }
 
 void AgentCore::path_changed(const std::string& path, bool name_changed) {
   auto& impl = *impl_;

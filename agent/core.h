@@ -46,8 +46,12 @@ class AgentCore {
   // Delivers what was acknowledged, looks for files when it is time, reads and ships one round.
   // True: there is more to do at once; false: after tick(), path_changed() or an acknowledgement.
   bool work();
-  // What is done now and then: call it every 100 ms or so, then work().
+  // What is done now and then: call it every 100 ms or so, then work(). While quiet() less often will do.
   void tick();
+  // Nothing is on its way, nothing waits for its turn.
+  [[nodiscard]] bool quiet() const;
+  // Grows with all that status() tells but the passing of time and the output's own state.
+  [[nodiscard]] std::uint64_t changes() const;
 
   // The watcher's hints. None is needed: what it does not tell is found by looking.
   void path_changed(const std::string& path, bool name_changed);

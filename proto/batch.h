@@ -43,6 +43,9 @@ struct DecodeLimits {
   std::uint32_t max_lines = 1U << 20;
   std::uint32_t max_strings = 1U << 20;
   std::uint32_t max_rows = 1U << 16;  // of kWindows; so many sites, too
+  // Bit i: the reader wants text column i. Others are left out of Columns, unread and unchecked.
+  std::uint32_t text_columns = ~0U;
+  bool extra_columns = true;
 };
 
 // What may be read of a line: with a longer one, alone in its batch, the limits above are passed.

@@ -1,22 +1,47 @@
 #include <arpa/inet.h>
+// Inline: most strings are shorter than what a call costs.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 #include <zstd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
-#include <functional>
 #include <protozero/pbf_writer.hpp>
+#include <protozero/varint.hpp>
 
 #include "proto/batch.h"
+#include "proto/varint.h"
 #include "proto/wire.h"
 
 namespace weir {
 namespace {
 
-constexpr bool is_address(std::size_t field) {
-  return field == static_cast<std::size_t>(Text::kClientAddress) ||
-         field == static_cast<std::size_t>(Text::kPeerAddress) ||
-         field == static_cast<std::size_t>(Text::kRealIpHeader);
+constexpr std::uint32_t bit_of(Text field) { return 1U << static_cast<unsigned>(field); }
+constexpr std::uint32_t kAddresses =
+    bit_of(Text::kClientAddress) | bit_of(Text::kPeerAddress) | bit_of(Text::kRealIpHeader);
+
+std::uint64_t word_at(const char* at) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+// memcmp() == 0 without the call: most strings of a log have a few words. The last word first: user
+// agents and paths begin alike.
+bool same_bytes(const char* a, const char* b, std::size_t size) {
+  if (size < sizeof(std::uint64_t)) {
+    for (std::size_t i = 0; i < size; ++i) {
+      if (a[i] != b[i]) return false;
+    }
+    return true;
+  }
+  const auto last = size - sizeof(std::uint64_t);
+  if (word_at(a + last) != word_at(b + last)) return false;
+  for (std::size_t at = 0; at < last; at += sizeof(std::uint64_t)) {
+    if (word_at(a + at) != word_at(b + at)) return false;
+  }
+  return true;
 }
 
 // The distinct strings of a batch. Open addressing over one buffer of bytes, so
@@ -29,7 +54,7 @@ class StringTable {
   };
 
   void clear() {
-    std::fill(slots_.begin(), slots_.end(), 0);
+    std::fill(slots_.begin(), slots_.end(), Slot{});
     entries_.clear();
     bytes_.clear();
   }
@@ -38,21 +63,25 @@ class StringTable {
   std::uint32_t intern(std::string_view text, bool as_text) {
     if ((entries_.size() + 1) * 2 > slots_.size()) grow();
     const auto hash = static_cast<std::uint32_t>(XXH3_64bits(text.data(), text.size()));
-    for (auto slot = hash & mask();; slot = (slot + 1) & mask()) {
-      const auto index = slots_[slot];
-      if (index == 0) {
-        slots_[slot] = static_cast<std::uint32_t>(entries_.size() + 1);
+    for (auto at = hash & mask();; at = (at + 1) & mask()) {
+      auto& slot = slots_[at];
+      if (slot.index == 0) {
         entries_.push_back({static_cast<std::uint32_t>(bytes_.size()),
                             static_cast<std::uint32_t>(text.size()), hash, as_text});
         bytes_.append(text);
-        return slots_[slot];
+        slot = {hash, static_cast<std::uint32_t>(entries_.size())};
+        return slot.index;
       }
-      auto& entry = entries_[index - 1];
-      if (entry.hash == hash && this->text(entry) == text) {
-        entry.as_text |= as_text;
-        return index;
+      if (slot.hash == hash && is(slot.index, text)) {
+        entries_[slot.index - 1].as_text |= as_text;
+        return slot.index;
       }
     }
+  }
+  // Whether the string of that index is `text`.
+  [[nodiscard]] bool is(std::uint32_t index, std::string_view text) const {
+    const auto& entry = entries_[index - 1];
+    return entry.size == text.size() && same_bytes(bytes_.data() + entry.begin, text.data(), text.size());
   }
 
   [[nodiscard]] std::string_view text(const Entry& entry) const {
@@ -62,31 +91,73 @@ class StringTable {
   [[nodiscard]] std::size_t bytes() const { return bytes_.size(); }
 
  private:
+  // The hash beside the index: a slot of another string is passed without a look at that string.
+  struct Slot {
+    std::uint32_t hash = 0, index = 0;
+  };
   [[nodiscard]] std::uint32_t mask() const { return static_cast<std::uint32_t>(slots_.size() - 1); }
   void grow() {
-    slots_.assign(std::max<std::size_t>(1024, slots_.size() * 2), 0);
+    slots_.assign(std::max<std::size_t>(1024, slots_.size() * 2), Slot{});
     for (std::uint32_t i = 0; i < entries_.size(); ++i) {
-      auto slot = entries_[i].hash & mask();
-      while (slots_[slot] != 0) slot = (slot + 1) & mask();
-      slots_[slot] = i + 1;
+      auto at = entries_[i].hash & mask();
+      while (slots_[at].index != 0) at = (at + 1) & mask();
+      slots_[at] = {entries_[i].hash, i + 1};
     }
   }
 
-  std::vector<std::uint32_t> slots_;
+  std::vector<Slot> slots_;
   std::vector<Entry> entries_;
   std::string bytes_;
 };
 
-// A column of string indices. Logs repeat: the value of the line before is tried first.
-struct TextColumn {
-  std::vector<std::uint32_t> index;  // empty while no record has one
-  std::string last;
-  std::uint32_t last_index = 0;
-  void clear() {
-    index.clear();
-    last_index = 0;
+// A column of cells, one per record, 0 where a record has none. Its memory stays from batch to batch;
+// until its first cell of a batch comes it costs nothing.
+template <class Cell>
+struct Column {
+  std::vector<Cell> cells;
+  bool used = false;  // of this batch
+  void clear() { used = false; }
+  void put(std::size_t record, Cell value) {
+    if (record >= cells.size()) cells.resize(std::max<std::size_t>(1024, record * 2));
+    if (!used) {
+      used = true;
+      std::fill_n(cells.begin(), record, Cell{0});
+    }
+    cells[record] = value;
   }
 };
+
+struct TextColumn : Column<std::uint32_t> {
+  std::uint32_t last = 0;  // logs repeat: the value of the record before is tried first
+  void clear() {
+    Column::clear();
+    last = 0;
+  }
+};
+
+// Dotted decimal as inet_ntop prints it; a leading zero, say, is left to the text it was.
+bool ipv4_of(std::string_view text, char* out) {
+  std::size_t at = 0;
+  for (int part = 0; part < 4; ++part) {
+    unsigned value = 0;
+    const auto begin = at;
+    for (; at < text.size() && at - begin < 3 && text[at] >= '0' && text[at] <= '9'; ++at)
+      value = value * 10 + static_cast<unsigned>(text[at] - '0');
+    if (at == begin || value > 255 || (text[begin] == '0' && at - begin > 1)) return false;
+    out[part] = static_cast<char>(value);
+    if (part < 3 && (at == text.size() || text[at++] != '.')) return false;
+  }
+  return at == text.size();
+}
+
+bool ipv6_of(std::string_view text, char* out) {
+  if (text.size() >= INET6_ADDRSTRLEN || text.find(':') == std::string_view::npos) return false;
+  std::array<char, INET6_ADDRSTRLEN> in{};
+  std::array<char, INET6_ADDRSTRLEN> back{};
+  text.copy(in.data(), text.size());
+  return inet_pton(AF_INET6, in.data(), out) == 1 &&
+         inet_ntop(AF_INET6, out, back.data(), back.size()) != nullptr && text == back.data();
+}
 
 void write_unparsed(protozero::pbf_writer& out, std::uint32_t field, const UnparsedLine& bad) {
   protozero::pbf_writer sample(out, field);
@@ -129,7 +200,8 @@ struct BatchBuilder::Impl {
   std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> zstd;
   StringTable strings;
   std::array<TextColumn, kTextCount> text;
-  std::array<std::vector<std::uint64_t>, kNumberCount> number;
+  std::array<Column<std::uint64_t>, kNumberCount> number;
+  std::uint32_t text_used = 0, number_used = 0;  // bit i: that column has a cell
   std::vector<std::string> extra_names;
   std::vector<TextColumn> extra;
   std::vector<std::uint32_t> line_bytes;
@@ -141,23 +213,13 @@ struct BatchBuilder::Impl {
   bool any_gap = false;
   std::uint32_t filtered = 0;
   std::uint64_t content_bytes = 0;
-  std::string plain, compressed;  // reused
+  std::string plain, compressed, packed;  // reused
   std::vector<std::uint32_t> remap;
 
-  void put(TextColumn& column, std::string_view value, bool as_text) {
-    const auto record = time_delta_ms.size();
-    std::uint32_t index = 0;
-    if (value.data() != nullptr) {
-      if (column.last_index != 0 && column.last == value) {
-        index = column.last_index;
-      } else {
-        index = strings.intern(value, as_text);
-        column.last.assign(value);
-        column.last_index = index;
-      }
-    }
-    if (index != 0 && column.index.empty()) column.index.assign(record, 0);
-    if (index != 0 || !column.index.empty()) column.index.push_back(index);
+  std::uint32_t index_of(TextColumn& column, std::string_view value, bool as_text) {
+    if (value.data() == nullptr) return 0;
+    if (column.last == 0 || !strings.is(column.last, value)) column.last = strings.intern(value, as_text);
+    return column.last;
   }
 
   void line(std::uint32_t bytes) {
@@ -165,37 +227,47 @@ struct BatchBuilder::Impl {
     content_bytes += bytes;
   }
 
+  // Varints of all cells, as protocol buffers pack them. The view is good until the next call.
+  template <class Range, class Value>
+  protozero::data_view pack(const Range& cells, std::size_t count, Value value) {
+    if (packed.size() < count * kMaxVarintBytes) packed.resize(count * kMaxVarintBytes);
+    char* to = packed.data();
+    for (std::size_t i = 0; i < count; ++i) to = write_varint(to, value(cells[i]));
+    return {packed.data(), static_cast<std::size_t>(to - packed.data())};
+  }
+  protozero::data_view pack(const std::vector<std::uint32_t>& cells) {
+    return pack(cells, cells.size(), [](std::uint32_t cell) { return cell; });
+  }
+  protozero::data_view pack_indices(const TextColumn& column) {
+    return pack(column.cells, time_delta_ms.size(), [this](std::uint32_t cell) { return remap[cell]; });
+  }
+
+  void encode_strings(protozero::pbf_writer& out);
   void encode_columns();
 };
 
 // The wire has text strings first, then addresses in binary: an address that only
 // address columns use, and that its 4 or 16 bytes print back exactly, moves there.
-void BatchBuilder::Impl::encode_columns() {
+void BatchBuilder::Impl::encode_strings(protozero::pbf_writer& out) {
   const auto& entries = strings.entries();
   remap.assign(entries.size() + 1, 0);
   std::vector<std::uint32_t> lengths;
   std::string ipv4;
   std::string ipv6;
   std::string text_bytes;
+  lengths.reserve(entries.size());
   text_bytes.reserve(strings.bytes());
   std::vector<std::uint8_t> family(entries.size(), 0);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const auto value = strings.text(entries[i]);
-    if (!entries[i].as_text && value.size() < INET6_ADDRSTRLEN) {
-      std::array<char, INET6_ADDRSTRLEN> in{};
-      std::array<char, INET6_ADDRSTRLEN> back{};
-      std::array<char, 16> address{};
-      value.copy(in.data(), value.size());
-      for (const int af : {AF_INET, AF_INET6}) {
-        if (inet_pton(af, in.data(), address.data()) == 1 &&
-            inet_ntop(af, address.data(), back.data(), back.size()) != nullptr && value == back.data()) {
-          family[i] = af == AF_INET ? 4 : 6;
-          (af == AF_INET ? ipv4 : ipv6).append(address.data(), af == AF_INET ? 4 : 16);
-          break;
-        }
-      }
-    }
-    if (family[i] == 0) {
+    std::array<char, 16> address{};
+    if (!entries[i].as_text && ipv4_of(value, address.data())) {
+      family[i] = 4;
+      ipv4.append(address.data(), 4);
+    } else if (!entries[i].as_text && ipv6_of(value, address.data())) {
+      family[i] = 6;
+      ipv6.append(address.data(), 16);
+    } else {
       lengths.push_back(static_cast<std::uint32_t>(value.size()));
       text_bytes.append(value);
     }
@@ -206,37 +278,39 @@ void BatchBuilder::Impl::encode_columns() {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     remap[i + 1] = family[i] == 0 ? next_text++ : family[i] == 4 ? next_v4++ : next_v6++;
   }
-
-  plain.clear();
-  protozero::pbf_writer out(plain);
-  out.add_packed_uint32(wire::kStringBytesField, lengths.begin(), lengths.end());
+  if (!lengths.empty()) out.add_bytes(wire::kStringBytesField, pack(lengths));
   out.add_bytes(wire::kStringsField, text_bytes);
   if (!ipv4.empty()) out.add_bytes(wire::kIpv4Field, ipv4);
   if (!ipv6.empty()) out.add_bytes(wire::kIpv6Field, ipv6);
-  out.add_packed_uint32(wire::kLineBytesField, line_bytes.begin(), line_bytes.end());
-  if (any_gap) out.add_packed_uint32(wire::kRecordGapField, record_gap.begin(), record_gap.end());
-  out.add_packed_sint64(wire::kTimeDeltaField, time_delta_ms.begin(), time_delta_ms.end());
+}
+
+void BatchBuilder::Impl::encode_columns() {
+  plain.clear();
+  protozero::pbf_writer out(plain);
+  encode_strings(out);
+  const auto records = time_delta_ms.size();
+  if (!line_bytes.empty()) out.add_bytes(wire::kLineBytesField, pack(line_bytes));
+  if (any_gap) out.add_bytes(wire::kRecordGapField, pack(record_gap));
+  if (records > 0) {
+    out.add_bytes(wire::kTimeDeltaField, pack(time_delta_ms, records, protozero::encode_zigzag64));
+  }
   for (std::size_t field = 0; field < kTextCount; ++field) {
-    auto& index = text[field].index;
-    if (index.empty()) continue;
-    for (auto& value : index) value = remap[value];
+    if (!text[field].used) continue;
     protozero::pbf_writer column(out, wire::kTextField);
     column.add_uint32(1, static_cast<std::uint32_t>(field));
-    column.add_packed_uint32(2, index.begin(), index.end());
+    column.add_bytes(2, pack_indices(text[field]));
   }
   for (std::size_t field = 0; field < kNumberCount; ++field) {
-    if (number[field].empty()) continue;
+    if (!number[field].used) continue;
     protozero::pbf_writer column(out, wire::kNumberField);
     column.add_uint32(1, static_cast<std::uint32_t>(field));
-    column.add_packed_uint64(2, number[field].begin(), number[field].end());
+    column.add_bytes(2, pack(number[field].cells, records, [](std::uint64_t cell) { return cell; }));
   }
   for (std::size_t i = 0; i < extra.size(); ++i) {
-    auto& index = extra[i].index;
-    if (index.empty()) continue;
-    for (auto& value : index) value = remap[value];
+    if (!extra[i].used) continue;
     protozero::pbf_writer column(out, wire::kExtraField);
     column.add_string(1, extra_names[i]);
-    column.add_packed_uint32(2, index.begin(), index.end());
+    column.add_bytes(2, pack_indices(extra[i]));
   }
   for (const auto& bad : unparsed) write_unparsed(out, wire::kUnparsedField, bad);
   if (filtered > 0) out.add_uint32(wire::kFilteredField, filtered);
@@ -252,6 +326,7 @@ void BatchBuilder::begin(std::vector<std::string> extra_names) {
   b.strings.clear();
   for (auto& column : b.text) column.clear();
   for (auto& column : b.number) column.clear();
+  b.text_used = b.number_used = 0;
   b.extra_names = std::move(extra_names);
   b.extra.resize(b.extra_names.size());
   for (auto& column : b.extra) column.clear();
@@ -268,19 +343,27 @@ void BatchBuilder::begin(std::vector<std::string> extra_names) {
 
 void BatchBuilder::add(const Record& record, std::uint32_t line_bytes) {
   auto& b = *impl_;
-  for (std::size_t field = 0; field < kTextCount; ++field)
-    b.put(b.text[field], record.text[field], !is_address(field));
-  for (std::size_t i = 0; i < b.extra.size(); ++i) {
-    b.put(b.extra[i], i < record.extra.size() ? record.extra[i] : std::string_view{}, true);
+  const auto row = b.time_delta_ms.size();
+  // Columns that this or an earlier record of the batch has, and no others.
+  b.text_used |= record.text_present;
+  for (auto left = b.text_used; left != 0; left &= left - 1) {
+    const auto field = static_cast<std::size_t>(std::countr_zero(left));
+    auto& column = b.text[field];
+    const auto value = record.get(static_cast<Text>(field));
+    column.put(row, b.index_of(column, value, (kAddresses >> field & 1U) == 0));
   }
-  for (std::size_t field = 0; field < kNumberCount; ++field) {
-    auto& column = b.number[field];
+  b.number_used |= record.number_present;
+  for (auto left = b.number_used; left != 0; left &= left - 1) {
+    const auto field = static_cast<std::size_t>(std::countr_zero(left));
     const bool present = record.has(static_cast<Number>(field));
-    if (present && column.empty()) column.assign(b.time_delta_ms.size(), 0);
-    if (present || !column.empty()) {
-      // The largest value would wrap to "absent".
-      column.push_back(present ? std::min<std::uint64_t>(record.number[field], ~0ULL - 1) + 1 : 0);
-    }
+    // The largest value would wrap to "absent".
+    b.number[field].put(row, present ? std::min<std::uint64_t>(record.number[field], ~0ULL - 1) + 1 : 0);
+  }
+  for (std::size_t i = 0; i < b.extra.size(); ++i) {
+    auto& column = b.extra[i];
+    const auto index =
+        b.index_of(column, i < record.extra.size() ? record.extra[i] : std::string_view{}, true);
+    if (index != 0 || column.used) column.put(row, index);
   }
   b.record_gap.push_back(b.lines_without_record);
   b.any_gap |= b.lines_without_record != 0;
@@ -320,12 +403,12 @@ bool BatchBuilder::full() const {
   constexpr DecodeLimits kLimits;
   const std::uint64_t lines = b.line_bytes.size();
   const std::uint64_t strings = b.strings.entries().size();
-  const auto used = [](const auto& columns, auto empty) {
-    return static_cast<std::uint64_t>(std::count_if(columns.begin(), columns.end(), std::not_fn(empty)));
+  const auto used = [](const auto& columns) {
+    return static_cast<std::uint64_t>(
+        std::count_if(columns.begin(), columns.end(), [](const auto& column) { return column.used; }));
   };
-  const auto no_text = [](const TextColumn& column) { return column.index.empty(); };
-  const auto texts = used(b.text, no_text) + used(b.extra, no_text);
-  const auto numbers = used(b.number, [](const auto& column) { return column.empty(); });
+  const auto texts = static_cast<std::uint64_t>(std::popcount(b.text_used)) + used(b.extra);
+  const auto numbers = static_cast<std::uint64_t>(std::popcount(b.number_used));
   // An index below 2^21 is a varint of 3 bytes, a number one of at most 10.
   const std::uint64_t encoded = b.strings.bytes() + strings * 5 + lines * (20 + 3 * texts + 10 * numbers) +
                                 b.unparsed.size() * 20 + kUnparsedSamples * kUnparsedSampleBytes;

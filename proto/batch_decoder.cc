@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <protozero/pbf_reader.hpp>
-#include <span>
+#include <protozero/varint.hpp>
+#include <type_traits>
 
 #include "proto/batch.h"
 #include "proto/hostile.h"
@@ -24,10 +25,42 @@ std::string header_text(protozero::pbf_reader& in) {
   return {view.data(), view.size()};
 }
 
+std::string_view packed(protozero::pbf_reader& in) { return view(bytes_of(in)); }
+
+// Exactly `expected` varints. protozero's iterators check each byte they go; nearly all of ours are
+// one or two bytes long.
+template <class T>
+std::vector<T> unpack(std::string_view bytes, std::size_t expected, Budget& budget, const char* what) {
+  check(bytes.size() >= expected, what);  // of one byte at least each: before memory is taken for them
+  budget.take(expected * sizeof(T));
+  std::vector<T> out(expected);
+  const char* at = bytes.data();
+  const char* const end = at + bytes.size();
+  for (auto& value : out) {
+    check(at < end, what);
+    auto cell = static_cast<std::uint64_t>(static_cast<unsigned char>(*at++));
+    if (cell >= 0x80) {
+      --at;
+      cell = protozero::decode_varint(&at, end);
+    }
+    if constexpr (std::is_signed_v<T>) {
+      value = protozero::decode_zigzag64(cell);
+    } else {
+      value = static_cast<T>(cell);
+    }
+  }
+  check(at == end, what);
+  return out;
+}
+
+// How many varints there are.
+std::size_t count_of(std::string_view bytes) {
+  return static_cast<std::size_t>(
+      std::count_if(bytes.begin(), bytes.end(), [](char byte) { return (byte & 0x80) == 0; }));
+}
+
 struct Sections {
-  protozero::iterator_range<protozero::pbf_reader::const_uint32_iterator> string_bytes, line_bytes,
-      record_gap;
-  protozero::iterator_range<protozero::pbf_reader::const_sint64_iterator> time_delta;
+  std::string_view string_bytes, line_bytes, record_gap, time_delta;
   std::string_view strings, ipv4, ipv6;
   std::vector<protozero::data_view> text, number, extra, unparsed;
   bool has_gap = false;
@@ -50,6 +83,7 @@ class ColumnsReader {
     read_records();
     for (const auto& part : sections_.text) read_text(protozero::pbf_reader(part));
     for (const auto& part : sections_.number) read_number(protozero::pbf_reader(part));
+    if (!limits_.extra_columns) return;
     for (const auto& part : sections_.extra) read_extra(protozero::pbf_reader(part));
   }
 
@@ -60,7 +94,7 @@ class ColumnsReader {
       if (in.tag() <= wire::kTimeDeltaField) once(sections_.seen, in.tag());
       switch (in.tag()) {
         case wire::kStringBytesField:
-          sections_.string_bytes = packed_u32(in);
+          sections_.string_bytes = packed(in);
           break;
         case wire::kStringsField:
           sections_.strings = view(bytes_of(in));
@@ -72,14 +106,14 @@ class ColumnsReader {
           sections_.ipv6 = view(bytes_of(in));
           break;
         case wire::kLineBytesField:
-          sections_.line_bytes = packed_u32(in);
+          sections_.line_bytes = packed(in);
           break;
         case wire::kRecordGapField:
-          sections_.record_gap = packed_u32(in);
+          sections_.record_gap = packed(in);
           sections_.has_gap = true;
           break;
         case wire::kTimeDeltaField:
-          sections_.time_delta = packed_s64(in);
+          sections_.time_delta = packed(in);
           break;
         case wire::kTextField:
           check(sections_.text.size() < 1024, "too many columns");
@@ -124,15 +158,17 @@ class ColumnsReader {
     const auto addresses = sections_.ipv4.size() / 4 + sections_.ipv6.size() / 16;
     strings.emplace_back();
     auto rest = sections_.strings;
-    for (const auto size : sections_.string_bytes) {
+    const auto texts = count_of(sections_.string_bytes);
+    check(texts + addresses < limits_.max_strings, "too many strings");
+    budget_.take(texts * sizeof(std::string_view));
+    strings.reserve(1 + texts + addresses);
+    for (const auto size :
+         unpack<std::uint32_t>(sections_.string_bytes, texts, budget_, "a string is cut off")) {
       check(size <= rest.size(), "a string is cut off");
-      check(strings.size() + addresses < limits_.max_strings, "too many strings");
-      budget_.take(sizeof(std::string_view));
       strings.push_back(rest.substr(0, size));
       rest.remove_prefix(size);
     }
     check(rest.empty(), "bytes behind its last string");
-    check(strings.size() + addresses <= limits_.max_strings, "too many strings");
     budget_.take(addresses * (sizeof(std::string_view) + INET6_ADDRSTRLEN));
     // Not resized after the views were taken: reserve what the addresses can need.
     auto text = std::make_unique<std::string>();
@@ -153,7 +189,7 @@ class ColumnsReader {
   }
 
   void read_records() {
-    const auto records = static_cast<std::size_t>(sections_.time_delta.size());
+    const auto records = count_of(sections_.time_delta);
     check(records + sections_.unparsed.size() + out_.filtered == lines_,
           "records, unparsed and filtered lines do not add up");
     out_.time_ms = unpack<std::int64_t>(sections_.time_delta, records, budget_, "time_delta_ms is cut off");
@@ -194,44 +230,46 @@ class ColumnsReader {
     }
   }
 
-  template <class Range>
-  std::vector<std::uint32_t> indices(const Range& range) {
+  std::vector<std::uint32_t> indices(std::string_view cells) {
     auto index =
-        unpack<std::uint32_t>(range, out_.records(), budget_, "a column does not have one entry per record");
-    const auto strings = out_.strings.size();
-    for (const auto value : index) check(value < strings, "an index beyond the string table");
+        unpack<std::uint32_t>(cells, out_.records(), budget_, "a column does not have one entry per record");
+    if (!index.empty()) {
+      check(*std::max_element(index.begin(), index.end()) < out_.strings.size(),
+            "an index beyond the string table");
+    }
     return index;
   }
 
   void read_text(protozero::pbf_reader in) {
     std::uint32_t field = 0;
     std::uint32_t seen = 0;
-    protozero::iterator_range<protozero::pbf_reader::const_uint32_iterator> range;
+    std::string_view cells;
     while (in.next()) {
       if (in.tag() <= 2) once(seen, in.tag());
       if (in.tag() == 1) {
         field = u32(in);
       } else if (in.tag() == 2) {
-        range = packed_u32(in);
+        cells = packed(in);
       } else {
         in.skip();
       }
     }
     if (field >= kTextCount) return;  // a newer writer's column
+    if ((limits_.text_columns >> field & 1U) == 0) return;
     check(out_.text[field].empty(), "a column twice");
-    out_.text[field] = indices(range);
+    out_.text[field] = indices(cells);
   }
 
   void read_number(protozero::pbf_reader in) {
     std::uint32_t field = 0;
     std::uint32_t seen = 0;
-    protozero::iterator_range<protozero::pbf_reader::const_uint64_iterator> range;
+    std::string_view cells;
     while (in.next()) {
       if (in.tag() <= 2) once(seen, in.tag());
       if (in.tag() == 1) {
         field = u32(in);
       } else if (in.tag() == 2) {
-        range = packed_u64(in);
+        cells = packed(in);
       } else {
         in.skip();
       }
@@ -239,24 +277,24 @@ class ColumnsReader {
     if (field >= kNumberCount) return;
     check(out_.number[field].empty(), "a column twice");
     out_.number[field] =
-        unpack<std::uint64_t>(range, out_.records(), budget_, "a column does not have one entry per record");
+        unpack<std::uint64_t>(cells, out_.records(), budget_, "a column does not have one entry per record");
   }
 
   void read_extra(protozero::pbf_reader in) {
     std::string name;
     std::uint32_t seen = 0;
-    protozero::iterator_range<protozero::pbf_reader::const_uint32_iterator> range;
+    std::string_view cells;
     while (in.next()) {
       if (in.tag() <= 2) once(seen, in.tag());
       if (in.tag() == 1) {
         name = header_text(in);
       } else if (in.tag() == 2) {
-        range = packed_u32(in);
+        cells = packed(in);
       } else {
         in.skip();
       }
     }
-    out_.extra.push_back(indices(range));
+    out_.extra.push_back(indices(cells));
     out_.extra_names.push_back(std::move(name));
   }
 
@@ -475,7 +513,8 @@ void DecodedBatch::record(std::size_t i, Record& out, std::vector<std::string_vi
   out.clear();
   out.time_ms = columns.time_ms[i];
   for (std::size_t field = 0; field < kTextCount; ++field) {
-    if (!columns.text[field].empty()) out.text[field] = columns.strings[columns.text[field][i]];
+    if (!columns.text[field].empty())
+      out.set(static_cast<Text>(field), columns.strings[columns.text[field][i]]);
   }
   for (std::size_t field = 0; field < kNumberCount; ++field) {
     if (!columns.number[field].empty() && columns.number[field][i] > 0) {

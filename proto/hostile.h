@@ -80,19 +80,6 @@ class Budget {
   std::uint64_t left_;
 };
 
-template <class T, class Range>
-std::vector<T> unpack(const Range& range, std::size_t expected, Budget& budget, const char* what) {
-  budget.take(expected * sizeof(T));
-  std::vector<T> out;
-  out.reserve(expected);
-  for (const auto value : range) {
-    check(out.size() < expected, what);
-    out.push_back(static_cast<T>(value));
-  }
-  check(out.size() == expected, what);
-  return out;
-}
-
 inline std::string_view view(protozero::data_view in) { return {in.data(), in.size()}; }
 
 // The content of the one zstd frame of a message, which says that it has `size_bytes`.

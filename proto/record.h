@@ -59,31 +59,40 @@ enum class Number : std::uint8_t {
 
 inline constexpr std::size_t kTextCount = static_cast<std::size_t>(Text::kCount);
 inline constexpr std::size_t kNumberCount = static_cast<std::size_t>(Number::kCount);
+static_assert(kTextCount <= 32 && kNumberCount <= 32, "Record has a bit for each");
 inline constexpr std::int64_t kNoTime = std::numeric_limits<std::int64_t>::min();
 
 struct Record {
   std::int64_t time_ms = kNoTime;  // Unix epoch, UTC: the END of the request
-  // Absent: data() == nullptr. A logged "-" is absent, too.
+  // A logged "-" is absent, too. Read and written through get() and set(): what is not present keeps
+  // the values of earlier lines, so that a line costs what it has, not what it might have.
   std::array<std::string_view, kTextCount> text{};
   std::array<std::uint64_t, kNumberCount> number{};
+  std::uint32_t text_present = 0;    // bit i: text[i] is set
   std::uint32_t number_present = 0;  // bit i: number[i] is set
   // Variables that weir has no column for, in the order of the parser's
   // extra_names(); absent ones have data() == nullptr.
   std::span<const std::string_view> extra{};
 
-  [[nodiscard]] std::string_view get(Text field) const { return text[static_cast<std::size_t>(field)]; }
-  void set(Text field, std::string_view value) { text[static_cast<std::size_t>(field)] = value; }
+  [[nodiscard]] bool has(Text field) const { return (text_present >> static_cast<unsigned>(field)) & 1U; }
+  // Absent: data() == nullptr.
+  [[nodiscard]] std::string_view get(Text field) const {
+    return has(field) ? text[static_cast<std::size_t>(field)] : std::string_view{};
+  }
+  void set(Text field, std::string_view value) {
+    text[static_cast<std::size_t>(field)] = value;
+    const auto bit = 1U << static_cast<unsigned>(field);
+    text_present = value.data() != nullptr ? text_present | bit : text_present & ~bit;
+  }
   [[nodiscard]] bool has(Number field) const { return (number_present >> static_cast<unsigned>(field)) & 1U; }
   [[nodiscard]] std::uint64_t get(Number field) const { return number[static_cast<std::size_t>(field)]; }
   void set(Number field, std::uint64_t value) {
     number[static_cast<std::size_t>(field)] = value;
     number_present |= 1U << static_cast<unsigned>(field);
   }
-  // Makes the record empty without touching number[] (number_present rules).
   void clear() {
     time_ms = kNoTime;
-    text.fill({});
-    number_present = 0;
+    text_present = number_present = 0;
     extra = {};
   }
 };

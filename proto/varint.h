@@ -7,6 +7,18 @@
 
 namespace weir {
 
+inline constexpr std::size_t kMaxVarintBytes = 10;
+
+// Writes at `to`, which has room for kMaxVarintBytes; returns the end.
+inline char* write_varint(char* to, std::uint64_t value) {
+  while (value >= 0x80) {
+    *to++ = static_cast<char>(value | 0x80);
+    value >>= 7;
+  }
+  *to++ = static_cast<char>(value);
+  return to;
+}
+
 inline void append_varint(std::string& out, std::uint64_t value) {
   while (value >= 0x80) {
     out.push_back(static_cast<char>(value | 0x80));

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace weir {
 namespace {
@@ -69,13 +68,14 @@ Error error_at(std::string_view what, std::string_view text, std::size_t at, std
 LineCheck check_line(std::string_view line, Unparsed& reason) {
   while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   if (line.empty() || (line.size() < 8 && line.find_first_not_of(" \t") == std::string_view::npos)) {
-    return {line, LineParser::Outcome::kSkip};
+    return {line, LineParser::Outcome::kSkip, {}};
   }
-  if (std::memchr(line.data(), 0, line.size()) != nullptr) {
+  const auto rare = rare_bytes(line.data(), line.data() + line.size());
+  if (rare.nul) {
     reason = Unparsed::kBinary;
-    return {line, LineParser::Outcome::kUnparsed};
+    return {line, LineParser::Outcome::kUnparsed, rare};
   }
-  return {line, LineParser::Outcome::kRecord};
+  return {line, LineParser::Outcome::kRecord, rare};
 }
 
 }  // namespace weir

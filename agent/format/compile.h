@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "agent/format/find_byte.h"
 #include "agent/format/parser.h"
 #include "agent/format/record_builder.h"
 
@@ -25,6 +26,7 @@ namespace weir {
 struct LineCheck {
   std::string_view line;  // without '\r'
   LineParser::Outcome outcome = LineParser::Outcome::kRecord;
+  RareBytes rare;
 };
 [[nodiscard]] LineCheck check_line(std::string_view line, Unparsed& reason);
 

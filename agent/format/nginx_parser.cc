@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "agent/format/compile.h"
+#include "agent/format/find_byte.h"
 #include "agent/format/values.h"
 
 namespace weir {
@@ -31,13 +32,13 @@ constexpr std::size_t kNotFound = std::string_view::npos;
 
 std::size_t find_literal(std::string_view text, std::string_view literal, std::size_t from) {
   const char* const end = text.data() + text.size();
-  for (const char* at = text.data() + from; at < end; ++at) {
-    at = static_cast<const char*>(std::memchr(at, literal[0], static_cast<std::size_t>(end - at)));
-    if (at == nullptr || static_cast<std::size_t>(end - at) < literal.size()) return kNotFound;
-    if (std::memcmp(at, literal.data(), literal.size()) == 0)
-      return static_cast<std::size_t>(at - text.data());
+  for (const char* at = text.data() + from;; ++at) {
+    at = find_byte(at, end, literal[0]);
+    if (static_cast<std::size_t>(end - at) < literal.size()) return kNotFound;
+    std::size_t same = 1;
+    while (same < literal.size() && at[same] == literal[same]) ++same;
+    if (same == literal.size()) return static_cast<std::size_t>(at - text.data());
   }
-  return kNotFound;
 }
 
 // A quote after an odd number of backslashes belongs to the value.
@@ -84,10 +85,11 @@ class NginxParser final : public LineParser {
     if (check.outcome != Outcome::kRecord) return check.outcome;
     reason = Unparsed::kNoMatch;
     std::string_view rest = check.line;
-    if (!rest.starts_with(prefix_)) return Outcome::kUnparsed;
-    rest.remove_prefix(prefix_.size());
-    // One search tells for most lines that no value of theirs needs unescaping.
-    const bool escapes = escape_ != Escape::kNone && std::memchr(rest.data(), '\\', rest.size()) != nullptr;
+    if (!prefix_.empty()) {
+      if (!rest.starts_with(prefix_)) return Outcome::kUnparsed;
+      rest.remove_prefix(prefix_.size());
+    }
+    const bool escapes = escape_ != Escape::kNone && check.rare.backslash;
     if (escapes) scratch_.begin(rest.size());
     builder_.begin(out);
     for (const Step& step : steps_) {

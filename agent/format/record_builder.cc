@@ -15,6 +15,11 @@ int rank_of(Meaning meaning) {
   return meaning == Meaning::kTimeShipped ? 2 : 3;
 }
 
+// Of several upstreams. What is logged of one alone says no more than its number.
+bool names_several(std::string_view upstreams) {
+  return upstreams.find_first_of(",:") != std::string_view::npos;
+}
+
 }  // namespace
 
 std::string_view normal_name(std::string_view name, std::array<char, 128>& buffer) {
@@ -86,9 +91,7 @@ void RecordBuilder::begin(Record& out) {
 }
 
 std::optional<std::int64_t> RecordBuilder::time_of(Meaning meaning, std::string_view value) {
-  if (value.size() == cached_.size && std::memcmp(value.data(), cached_.text.data(), value.size()) == 0) {
-    return cached_.ms;
-  }
+  if (value == std::string_view(cached_.text.data(), cached_.size)) return cached_.ms;
   std::optional<std::int64_t> ms;
   switch (meaning) {
     case Meaning::kTimeLocal:
@@ -128,8 +131,7 @@ bool RecordBuilder::put_number(Number column, std::optional<std::uint64_t> value
   return true;
 }
 
-bool RecordBuilder::put(const Field& field, std::string_view value) {
-  if (value.empty() || value == "-") return true;
+bool RecordBuilder::put_meaning(const Field& field, std::string_view value) {
   if (field.client_slot >= 0) client_values_[static_cast<std::size_t>(field.client_slot)] = value;
   if (field.extra >= 0) {
     extras_[static_cast<std::size_t>(field.extra)] = value;
@@ -137,7 +139,7 @@ bool RecordBuilder::put(const Field& field, std::string_view value) {
   }
   const Variable& variable = field.variable;
   const auto set_text = [this](Text column, std::string_view text) {
-    if (!text.empty() && out_->get(column).data() == nullptr) out_->set(column, text);
+    if (!text.empty() && !out_->has(column)) out_->set(column, text);
   };
   switch (variable.meaning) {
     case Meaning::kIgnore:
@@ -182,7 +184,8 @@ bool RecordBuilder::put(const Field& field, std::string_view value) {
       const ListOutcome outcome = sum_seconds_list(value, sum);
       if (outcome == ListOutcome::kInvalid) return false;
       if (outcome == ListOutcome::kValue && !put_number(variable.number, sum)) return false;
-      if (variable.meaning == Meaning::kUpstreamTimes) set_text(Text::kUpstreamTimes, value);
+      if (variable.meaning == Meaning::kUpstreamTimes && names_several(value))
+        set_text(Text::kUpstreamTimes, value);
       return true;
     }
     case Meaning::kUpstreamStatuses: {
@@ -190,7 +193,7 @@ bool RecordBuilder::put(const Field& field, std::string_view value) {
       const ListOutcome outcome = last_status(value, status);
       if (outcome == ListOutcome::kInvalid) return false;
       if (outcome == ListOutcome::kValue) out_->set(Number::kUpstreamStatus, status);
-      set_text(Text::kUpstreamStatuses, value);
+      if (names_several(value)) set_text(Text::kUpstreamStatuses, value);
       return true;
     }
     case Meaning::kPipe:
@@ -238,18 +241,17 @@ bool RecordBuilder::put(const Field& field, std::string_view value) {
 
 bool RecordBuilder::finish() {
   Record& out = *out_;
-  if (!request_uri_.empty() && out.get(Text::kPath).data() == nullptr) {
+  if (!request_uri_.empty() && !out.has(Text::kPath)) {
     std::string_view path;
     std::string_view query;
     split_uri(request_uri_, path, query);
     if (!path.empty()) out.set(Text::kPath, path);
-    if (!query.empty() && out.get(Text::kQuery).data() == nullptr) out.set(Text::kQuery, query);
+    if (!query.empty() && !out.has(Text::kQuery)) out.set(Text::kQuery, query);
   }
   if (fallbacks_set_ != 0) {
     for (std::size_t i = 0; i < kTextCount; ++i) {
       const auto column = static_cast<Text>(i);
-      if ((fallbacks_set_ >> i & 1U) != 0 && out.get(column).data() == nullptr)
-        out.set(column, fallbacks_[i]);
+      if ((fallbacks_set_ >> i & 1U) != 0 && !out.has(column)) out.set(column, fallbacks_[i]);
     }
   }
 

@@ -31,13 +31,22 @@ class RecordBuilder {
 
   void begin(Record& out);
   // "-" and "" are absent. False: a value that its meaning forbids; the line does not fit.
-  [[nodiscard]] bool put(const Field& field, std::string_view value);
+  [[nodiscard]] bool put(const Field& field, std::string_view value) {
+    if (value.empty() || (value.size() == 1 && value[0] == '-')) return true;
+    // Most fields are texts as they stand.
+    if (field.variable.meaning == Meaning::kText && field.client_slot < 0 && field.extra < 0) {
+      if (!out_->has(field.variable.text)) out_->set(field.variable.text, value);
+      return true;
+    }
+    return put_meaning(field, value);
+  }
   // Applies what depends on several values. False: no time.
   [[nodiscard]] bool finish();
 
   static constexpr std::size_t kMaxExtras = 256;
 
  private:
+  [[nodiscard]] bool put_meaning(const Field& field, std::string_view value);
   void put_time(int rank, std::optional<std::int64_t> ms);
   [[nodiscard]] std::optional<std::int64_t> time_of(Meaning meaning, std::string_view value);
   [[nodiscard]] bool put_number(Number column, std::optional<std::uint64_t> value);

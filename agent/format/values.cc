@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cmath>
 
+#include "agent/format/find_byte.h"
+
 namespace weir {
 namespace {
 
@@ -239,6 +241,10 @@ std::optional<std::uint64_t> parse_seconds_as_ms(std::string_view text) {
 
 ListOutcome sum_seconds_list(std::string_view text, std::uint64_t& sum_ms) {
   sum_ms = 0;
+  if (const auto only = parse_seconds_as_ms(text); only && *only <= kMaxLogNumber) {
+    sum_ms = *only;  // nearly always one upstream
+    return ListOutcome::kValue;
+  }
   bool any = false;
   std::string_view element;
   for (std::string_view rest = text; next_element(rest, element);) {
@@ -269,15 +275,17 @@ ListOutcome last_status(std::string_view text, std::uint64_t& status) {
 }
 
 void split_uri(std::string_view uri, std::string_view& path, std::string_view& query) {
-  const std::size_t mark = uri.find('?');
+  const char* const end = uri.data() + uri.size();
+  const auto mark = static_cast<std::size_t>(find_byte(uri.data(), end, '?') - uri.data());
   path = uri.substr(0, mark);
   query = {};
-  if (mark != std::string_view::npos && mark + 1 < uri.size()) query = uri.substr(mark + 1);
+  if (mark + 1 < uri.size()) query = uri.substr(mark + 1);
 }
 
 bool split_request(std::string_view text, RequestLine& out) {
-  const std::size_t space = text.find(' ');
-  if (space == std::string_view::npos) return false;
+  const auto space =
+      static_cast<std::size_t>(find_byte(text.data(), text.data() + text.size(), ' ') - text.data());
+  if (space == text.size()) return false;
   out.method = text.substr(0, space);
   if (!token(out.method)) return false;
   std::string_view uri = text.substr(space + 1);

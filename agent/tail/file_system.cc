@@ -65,12 +65,14 @@ class PosixFile : public File {
   [[nodiscard]] Result<std::size_t> read(std::uint64_t offset, std::size_t size_bytes,
                                          std::string& out) const override {
     const auto before = out.size();
-    out.resize(before + size_bytes);
     ssize_t got = 0;
-    do {
-      got = ::pread(fd_, out.data() + before, size_bytes, static_cast<off_t>(offset));
-    } while (got < 0 && errno == EINTR);
-    out.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    // Not resize(): it would write zeros over what is read, and a short file is asked for many bytes.
+    out.resize_and_overwrite(before + size_bytes, [&](char* bytes, std::size_t) {
+      do {
+        got = ::pread(fd_, bytes + before, size_bytes, static_cast<off_t>(offset));
+      } while (got < 0 && errno == EINTR);
+      return before + static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+    });
     if (got < 0) {
       auto error = system_error(path_, "cannot be read");
       error.error().code = Code::kIo;  // it is open: whatever the number says, it was there

@@ -188,7 +188,7 @@ void SentRanges::settled(std::uint64_t message_id, bool acknowledged) {
   while (!entries_.empty() && entries_.front().acknowledged) {
     acknowledged_offset_ = entries_.front().range.end;
     acknowledged_tail_ = std::move(entries_.front().tail_hash);
-    entries_.pop_front();
+    entries_.erase(entries_.begin());
   }
   cuts_.erase(cuts_.begin(), std::upper_bound(cuts_.begin(), cuts_.end(), acknowledged_offset_));
 }
@@ -429,7 +429,7 @@ Result<bool> begin_alike(Content& a, Content& b) {
 }  // namespace
 
 Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const std::string& path,
-                             Content& followed, const std::deque<std::string>& followed_names) {
+                             Content& followed, const std::vector<std::string>& followed_names) {
   const auto other = followed.facts();
   if (!other) return std::unexpected(other.error());
   // Rotation by rename: the bytes may agree, as they do when the same requests come within the

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/config.h"
 #include "agent/format/parser.h"
@@ -17,11 +17,11 @@ namespace weir {
 struct Source {
   std::string path;
   // The names that it had, newest last: a new file under one of them is no copy of it.
-  std::deque<std::string> names;
+  std::vector<std::string> names;
   const InputConfig* input = nullptr;
   std::shared_ptr<Content> content;
-  FileFacts facts;  // as of the last look
-  std::unique_ptr<LineParser> parser;
+  FileFacts facts;                     // as of the last look
+  std::shared_ptr<LineParser> parser;  // the input's, unless its lines say how later ones are read
   SourceId id;
   SourceId base;          // without a look-alike's salt
   std::string line_hash;  // of its first data line
@@ -58,7 +58,7 @@ struct Source {
     path = name;
     std::erase(names, name);
     names.push_back(name);
-    if (names.size() > kMaxNames) names.pop_front();
+    if (names.size() > kMaxNames) names.erase(names.begin());
   }
   [[nodiscard]] bool drained() const { return !dirty && sent.idle() && !sent.failed(); }
   // Of the content, as far as known.

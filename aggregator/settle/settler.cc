@@ -484,6 +484,10 @@ Result<std::unique_ptr<Settler>> Settler::create(const SettlerConfig& config,
   if (!foreign) return std::unexpected(foreign.error());
   auto settler = std::unique_ptr<Settler>(new Settler());
   settler->impl_->config = config;
+  // Only what fold() groups by.
+  settler->impl_->config.limits.text_columns =
+      1U << static_cast<unsigned>(Text::kHost) | 1U << static_cast<unsigned>(Text::kServerName);
+  settler->impl_->config.limits.extra_columns = false;
   settler->impl_->foreign = std::move(*foreign);
   for (const auto& site : known_sites) settler->impl_->sites.emplace(site, true);
   return settler;

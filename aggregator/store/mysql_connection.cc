@@ -37,7 +37,9 @@ class MysqlConnection : public SqlConnection {
       mysql_options(mysql_, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
     }
     // FOUND_ROWS: the compare-and-set counts the row that matches, also when it changes nothing.
-    if (mysql_real_connect(mysql_, config_.host.c_str(), config_.user.c_str(), config_.password.c_str(),
+    // Beside an address the client takes no notice of a socket.
+    const char* host = config_.socket.empty() ? config_.host.c_str() : nullptr;
+    if (mysql_real_connect(mysql_, host, config_.user.c_str(), config_.password.c_str(),
                            config_.database.c_str(), config_.port,
                            config_.socket.empty() ? nullptr : config_.socket.c_str(),
                            CLIENT_FOUND_ROWS) == nullptr) {

@@ -122,7 +122,7 @@ inline std::string batch_of_edges() {
     record.clear();
     record.time_ms = times_ms[i % times_ms.size()];
     for (std::size_t field = i % 2; field < kTextCount; field += 2)
-      record.text[field] = texts[(i + field) % texts.size()];
+      record.set(static_cast<Text>(field), texts[(i + field) % texts.size()]);
     for (std::size_t field = i % 3; field < kNumberCount; field += 3)
       record.set(static_cast<Number>(field), i % 5 == 0 ? ~0ULL - field : i * field);
     const std::vector<std::string_view> extra = {i % 4 == 0 ? "" : std::string_view(),

@@ -170,7 +170,7 @@ class BatchMaker {
   Record record;
   record.time_ms = line.time_ms;
   for (std::size_t i = 0; i < kTextCount; ++i) {
-    if (line.text[i]) record.text[i] = *line.text[i];
+    if (line.text[i]) record.set(static_cast<Text>(i), *line.text[i]);
   }
   for (std::size_t i = 0; i < kNumberCount; ++i) {
     if (line.number[i]) record.set(static_cast<Number>(i), *line.number[i]);
@@ -266,7 +266,7 @@ class BatchMaker {
     if (out.time_ms != std::clamp(line.time_ms, -(std::int64_t{1} << 53), std::int64_t{1} << 53))
       return fmt::format("the time of line {}", at);
     for (std::size_t i = 0; i < kTextCount; ++i) {
-      if (!same(out.text[i], line.text[i]))
+      if (!same(out.get(static_cast<Text>(i)), line.text[i]))
         return fmt::format("{} of line {}", ecs_name(static_cast<Text>(i)), at);
     }
     for (std::size_t i = 0; i < kNumberCount; ++i) {

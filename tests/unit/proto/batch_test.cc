@@ -154,7 +154,7 @@ TEST(Batch, a_builder_is_full_before_a_reader_refuses_its_batch) {
     std::array<std::string, kTextCount> texts;
     for (std::size_t i = 0; i < kTextCount; ++i) {
       texts[i] = std::to_string(line) + "/" + std::to_string(i);
-      record.text[i] = texts[i];
+      record.set(static_cast<Text>(i), texts[i]);
     }
     b.add(record, 400);
   });
