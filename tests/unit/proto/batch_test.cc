@@ -71,6 +71,64 @@ TEST(Batch, comes_back_as_it_was_written) {
   EXPECT_EQ(out.get(Text::kClientAddress), "010.0.0.1") << "an address that does not print back stays text";
 }
 
+TEST(Batch, lists_of_upstreams_are_sent_where_their_numbers_do_not_say_the_same) {
+  const struct {
+    const char* times;
+    std::uint64_t ms;
+    const char* statuses;
+    std::uint64_t status;
+    bool times_sent, statuses_sent;
+  } kCases[] = {
+      {"0.014", 14, "200", 200, false, false},
+      {"12.345", 12345, "502", 502, false, false},
+      {"0.01", 10, "000", 0, true, true},
+      {"01.000", 1000, "20", 20, true, true},
+      {"0.1, 0.2", 300, "502, 200", 200, true, true},
+      {"0.014", 15, "200", 404, true, true},
+      {".014", 14, "-", 0, true, true},
+      {"1.2.345", 12345, "2000", 200, true, true},
+  };
+  for (const auto& one : kCases) {
+    Record record;
+    record.time_ms = 1;
+    record.set(Text::kUpstreamTimes, one.times);
+    record.set(Number::kUpstreamTimeMs, one.ms);
+    record.set(Text::kUpstreamStatuses, one.statuses);
+    record.set(Number::kUpstreamStatus, one.status);
+    BatchBuilder builder;
+    builder.begin({});
+    builder.add(record, 10);
+    const auto batch = decode_batch(builder.finish(header_for(0, 10)).value()).value();
+    Record out;
+    std::vector<std::string_view> scratch;
+    batch.record(0, out, scratch);
+    EXPECT_EQ(out.has(Text::kUpstreamTimes), one.times_sent) << one.times;
+    EXPECT_EQ(out.has(Text::kUpstreamStatuses), one.statuses_sent) << one.statuses;
+    EXPECT_EQ(out.get(Number::kUpstreamTimeMs), one.ms);
+    EXPECT_EQ(out.get(Number::kUpstreamStatus), one.status);
+  }
+}
+
+TEST(Batch, a_reader_has_the_columns_that_it_wants) {
+  BatchBuilder builder;
+  builder.begin({"geo"});
+  auto record = request(1000, "10.0.0.1", "a.example", 200, 5, 1);
+  const std::string_view geo = "NL";
+  record.extra = std::span(&geo, 1);
+  builder.add(record, 10);
+  DecodeLimits limits;
+  limits.text_columns = 1U << static_cast<unsigned>(Text::kHost);
+  limits.extra_columns = false;
+  const auto batch = decode_batch(builder.finish(header_for(0, 10)).value(), limits).value();
+  Record out;
+  std::vector<std::string_view> scratch;
+  batch.record(0, out, scratch);
+  EXPECT_EQ(out.get(Text::kHost), "a.example");
+  EXPECT_FALSE(out.has(Text::kClientAddress));
+  EXPECT_TRUE(out.extra.empty());
+  EXPECT_EQ(out.get(Number::kBytesSent), 5U);
+}
+
 TEST(Batch, a_range_that_is_not_its_lines_is_refused) {
   BatchBuilder builder;
   builder.begin({});
