@@ -137,9 +137,11 @@ struct TextColumn : Column<std::uint32_t> {
 
 // Whether `text` is what `ms` prints as, in seconds with three decimals.
 bool prints_as_seconds(std::string_view text, std::uint64_t ms) {
-  if (text.size() < 5 || text[text.size() - 4] != '.') return false;
+  if (text.size() < 5) return false;
+  const auto point = text.size() - 4;
+  if (text[point] != '.') return false;
   for (auto at = text.size(); at-- > 0;) {
-    if (text[at] == '.') continue;
+    if (at == point) continue;
     if (text[at] != static_cast<char>('0' + ms % 10)) return false;
     ms /= 10;
   }
