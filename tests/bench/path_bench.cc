@@ -205,6 +205,7 @@ DecodeLimits to_fold() {
 }
 
 void decode(benchmark::State& state) {
+  messages();  // made outside of what is measured
   std::int64_t lines = 0;
   for (auto _ : state) {
     for (const auto& message : messages()) {
@@ -218,6 +219,7 @@ void decode(benchmark::State& state) {
 BENCHMARK(decode);
 
 void decode_and_fold(benchmark::State& state) {
+  messages();  // made outside of what is measured
   std::int64_t lines = 0;
   for (auto _ : state) {
     WindowDelta delta;

@@ -112,6 +112,13 @@ TEST(NginxFormat, UpstreamLists) {
   EXPECT_EQ(record.get(Number::kPipe), 1U);
   ASSERT_EQ(parser->extra_names(), std::vector<std::string>{"foo"});
   EXPECT_EQ(record.extra[0], "A");
+  // Of one upstream the numbers say all.
+  record.clear();
+  ASSERT_EQ(parser->parse("971211336.123 10.0.0.1:80 200 0.014 0.001 0.015 . -", record, reason),
+            Outcome::kRecord);
+  EXPECT_FALSE(record.has(Text::kUpstreamStatuses) || record.has(Text::kUpstreamTimes));
+  EXPECT_EQ(record.get(Number::kUpstreamStatus), 200U);
+  EXPECT_EQ(record.get(Number::kUpstreamTimeMs), 14U);
   ASSERT_EQ(parser->parse("971211336.123 - - - - - . -", record, reason), Outcome::kRecord);
   EXPECT_EQ(record.number_present, 1U << static_cast<unsigned>(Number::kPipe));
   EXPECT_EQ(record.extra[0].data(), nullptr);

@@ -71,6 +71,26 @@ TEST(Batch, comes_back_as_it_was_written) {
   EXPECT_EQ(out.get(Text::kClientAddress), "010.0.0.1") << "an address that does not print back stays text";
 }
 
+TEST(Batch, a_reader_has_the_columns_that_it_wants) {
+  BatchBuilder builder;
+  builder.begin({"geo"});
+  auto record = request(1000, "10.0.0.1", "a.example", 200, 5, 1);
+  const std::string_view geo = "NL";
+  record.extra = std::span(&geo, 1);
+  builder.add(record, 10);
+  DecodeLimits limits;
+  limits.text_columns = 1U << static_cast<unsigned>(Text::kHost);
+  limits.extra_columns = false;
+  const auto batch = decode_batch(builder.finish(header_for(0, 10)).value(), limits).value();
+  Record out;
+  std::vector<std::string_view> scratch;
+  batch.record(0, out, scratch);
+  EXPECT_EQ(out.get(Text::kHost), "a.example");
+  EXPECT_FALSE(out.has(Text::kClientAddress));
+  EXPECT_TRUE(out.extra.empty());
+  EXPECT_EQ(out.get(Number::kBytesSent), 5U);
+}
+
 TEST(Batch, a_range_that_is_not_its_lines_is_refused) {
   BatchBuilder builder;
   builder.begin({});
