@@ -728,6 +728,11 @@ void AgentCore::Impl::give_up_unreadable() {
     if (now() - source->unreadable_since_ms < config.tail.missing_after.count()) continue;
     const auto facts = source->content->facts();
     if (facts && facts->links > 0) continue;
+    std::string probe;
+    if (source->content->read(source->reader.position(), 1, probe)) {
+      source->unreadable_since_ms = 0;  // an error that has passed
+      continue;
+    }
     if (facts) source->facts = *facts;
     lost.push_back(source);
   }

@@ -85,7 +85,12 @@ Result<Identity> identify(const Sighting& sighting, const FirstLine& first, cons
   identity.line_hash = first.line_hash;
 
   // A copy takes over from its original, which was truncated.
+  std::shared_ptr<Source> unread;  // nothing of it was read: nothing tells it from its look-alikes
   for (const auto& source : around.leaving) {
+    if (source->reader.offset() == 0) {
+      unread = source;
+      continue;
+    }
     const auto proof = goes_on(sighting.content, source->reader.offset(), source->reader.tail_hash());
     if (!proof) return std::unexpected(proof.error());
     if (!*proof) continue;
@@ -134,6 +139,12 @@ Result<Identity> identify(const Sighting& sighting, const FirstLine& first, cons
   }
 
   // After the copies of what is followed: a copy must not take the name of another.
+  if (unread != nullptr) {
+    identity.verdict = Verdict::kMoves;
+    identity.id = unread->id;
+    identity.source = unread;
+    return identity;
+  }
   if (known->unproven != nullptr) return resumes(*known->unproven);
 
   const auto taken = [&](const SourceId& id) {
