@@ -15,7 +15,7 @@
 #include "tests/sim/files.h"
 #include "tests/sim/registry.h"
 #include "tests/sim/store.h"
-#include "tests/unit/gzip.h"
+#include "tests/sim/writers.h"
 
 namespace weir::sim {
 namespace {
@@ -23,14 +23,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* kFormat = "$host $msec $status $bytes_sent";
-constexpr const char* kLookAlike = "alike.example 1795600000.000 200 1\n";
 constexpr std::uint64_t kMaxInFlight = 4096;
 constexpr std::uint64_t kBatchBytes = 1024;
 constexpr std::uint64_t kMaxPendingBytes = 64 << 10;
 constexpr int kMaxHealingRounds = 400;
 constexpr int kHealingRounds = 60;  // of a second each: longer than anything waits
-
-enum class Scheme { kRename, kRenameLate, kCopyTruncate, kCopyTruncateHole, kRenameGzip, kRewrite, kCount };
 
 struct Violation {
   std::string what;
@@ -75,16 +72,6 @@ Shape shape_of(std::uint64_t seed) {
   return shape;
 }
 
-struct LogFile {
-  std::string path;
-  Scheme scheme = Scheme::kRename;
-  std::shared_ptr<Inode> open;       // what the writer writes to
-  std::uint64_t offset = 0;          // of a writer without O_APPEND
-  std::string rest;                  // of a line that is half written
-  std::vector<std::string> rotated;  // the newest first
-  bool copied = false;               // copytruncate is between its two steps
-};
-
 struct AgentHost {
   std::size_t number = 0;
   AgentConfig config;
@@ -100,11 +87,6 @@ struct AggregatorHost {
   std::unique_ptr<Engine> engine;
 };
 
-struct Line {
-  std::uint64_t bytes_sent = 0, line_bytes = 0;
-  std::uint64_t written = 0;  // how often: look-alikes are written again
-};
-
 class World {
  public:
   World(std::uint64_t seed, Totals& totals, std::vector<std::string>* trace)
@@ -112,6 +94,7 @@ class World {
         totals_(totals),
         trace_(trace),
         files_(clock_),
+        writers_(files_, clock_, random_, shape_.look_alikes),
         broker_(clock_, shape_.partitions) {
     auto database = connect_sqlite(":memory:", false);
     if (!database) throw Violation{"the database could not be made: " + database.error().what};
@@ -164,11 +147,6 @@ class World {
   void check_bounds(const AgentHost& agent);
   void check_bounds(const AggregatorHost& aggregator);
 
-  void write(LogFile& file, std::uint64_t lines);
-  void put(LogFile& file, const std::string& bytes);
-  void rotate(LogFile& file);
-  void begin_file(LogFile& file);
-  std::string new_line();
   [[nodiscard]] bool followed(const AgentHost& agent, const std::string& path) const;
   [[nodiscard]] bool settled();
 
@@ -185,6 +163,7 @@ class World {
   Random random_{1};
   SimClock clock_;
   SimFiles files_;
+  Writers writers_;
   Broker broker_;
   std::shared_ptr<SqlConnection> database_;
   StoreFaults store_faults_, no_faults_;
@@ -192,9 +171,8 @@ class World {
   std::uint64_t output_level_ = 0;
   std::vector<std::unique_ptr<AgentHost>> agents_;
   std::vector<std::unique_ptr<AggregatorHost>> aggregators_;
-  std::map<std::string, Line> lines_;  // by site
-  std::set<std::string> foreign_;      // sites of lines that no agent sent
-  std::uint64_t next_line_ = 0, next_source_ = 0;
+  std::set<std::string> foreign_;  // sites of lines that no agent sent
+  std::uint64_t next_source_ = 0;
   bool lost_messages_ = false;  // that were acknowledged, or that the topic kept too short
   bool never_seen_ = false;     // of what the topic dropped
   bool asleep_at_begin_ = false;
@@ -231,7 +209,7 @@ void World::add_agent(std::size_t number, std::uint64_t seed) {
     agent.files.push_back(file);
   }
   config.inputs.push_back(input);
-  for (auto& file : agent.files) begin_file(file);
+  for (auto& file : agent.files) writers_.begin_file(file);
   start(agent);
 }
 
@@ -360,11 +338,11 @@ void World::write_meanwhile() {
   if (random_.chance(40)) {
     say(fmt::format("  meanwhile {} is rotated (scheme {}{})", file.path, static_cast<int>(file.scheme),
                     file.copied ? ", truncated" : ""));
-    rotate(file);
+    writers_.rotate(file);
   } else {
     const auto lines = 1 + random_.below(6);
     say(fmt::format("  meanwhile {} lines to {}", lines, file.path));
-    write(file, lines);
+    writers_.write(file, lines);
   }
   writing_ = false;
 }
@@ -408,120 +386,6 @@ void World::check_bounds(const AggregatorHost& aggregator) {
     throw Violation{fmt::format("aggregator {} holds {} bytes", aggregator.number, bytes)};
 }
 
-// ---- Writers
-
-std::string World::new_line() {
-  const auto site = fmt::format("u{}.example", next_line_++);
-  const auto bytes = 1 + random_.below(100'000);
-  auto line =
-      fmt::format("{} {}.{:03} 200 {}\n", site, clock_.wall_ms() / 1000, clock_.wall_ms() % 1000, bytes);
-  lines_[site] = {bytes, line.size(), 1};
-  return line;
-}
-
-void World::put(LogFile& file, const std::string& bytes) {
-  if (file.scheme == Scheme::kCopyTruncateHole) {
-    files_.write_at(file.open, file.offset, bytes);
-    file.offset += bytes.size();
-  } else {
-    files_.append(file.open, bytes);
-  }
-}
-
-void World::begin_file(LogFile& file) {
-  file.open = files_.create(file.path);
-  file.offset = 0;
-  file.rest.clear();
-  if (!shape_.look_alikes) return;
-  auto& line = lines_["alike.example"];
-  line.bytes_sent = 1;
-  ++line.written;
-  // At once: a file of which only that line was sent cannot be told from others that begin with it.
-  put(file, kLookAlike + new_line());
-}
-
-void World::write(LogFile& file, std::uint64_t lines) {
-  if (file.copied) return;  // whatever is written between copy and truncation is lost by that scheme
-  if (!file.rest.empty()) put(file, std::exchange(file.rest, {}));
-  std::string bytes;
-  for (; lines > 0; --lines) bytes += new_line();
-  if (random_.chance(15)) {
-    const auto cut = 1 + random_.below(20);
-    file.rest = bytes.substr(bytes.size() - cut);
-    bytes.resize(bytes.size() - cut);
-  }
-  put(file, bytes);
-}
-
-void World::rotate(LogFile& file) {
-  if (!file.rest.empty()) put(file, std::exchange(file.rest, {}));
-  if (file.scheme != Scheme::kRewrite && !file.copied) {
-    // Older generations move up; the oldest goes.
-    if (file.rotated.size() >= 6) {
-      files_.unlink(file.rotated.back());
-      file.rotated.pop_back();
-    }
-    for (std::size_t i = file.rotated.size(); i > 0; --i) {
-      const bool gz = file.rotated[i - 1].ends_with(".gz");
-      const auto to = fmt::format("{}.{}{}", file.path, i + 1, gz ? ".gz" : "");
-      files_.rename(file.rotated[i - 1], to);
-      file.rotated[i - 1] = to;
-    }
-  }
-  const auto first = file.path + ".1";
-  switch (file.scheme) {
-    case Scheme::kRename:
-    case Scheme::kRenameLate:
-    case Scheme::kRenameGzip: {
-      files_.rename(file.path, first);
-      file.rotated.insert(file.rotated.begin(), first);
-      const auto old = file.open;
-      if (file.scheme == Scheme::kRenameLate) {
-        // As nginx does until it gets USR1.
-        for (auto late = random_.below(3); late > 0; --late) files_.append(old, new_line());
-      }
-      begin_file(file);
-      if (file.scheme == Scheme::kRenameGzip && file.rotated.size() > 1 &&
-          !file.rotated[1].ends_with(".gz")) {
-        const auto plain = file.rotated[1];
-        const auto whole = files_.find(plain);
-        const auto packed = files_.create(plain + ".gz");
-        files_.append(packed, testing::gzip(whole->bytes));
-        files_.unlink(plain);
-        file.rotated[1] = plain + ".gz";
-      }
-      break;
-    }
-    case Scheme::kCopyTruncate:
-    case Scheme::kCopyTruncateHole:
-      if (!file.copied) {
-        const auto copy = files_.create(first);
-        files_.append(copy, file.open->bytes);
-        file.rotated.insert(file.rotated.begin(), first);
-        file.copied = true;
-      } else {
-        files_.truncate(file.open);
-        file.copied = false;
-        if (random_.chance(50)) write(file, 1 + random_.below(6));
-      }
-      break;
-    case Scheme::kRewrite: {
-      // An editor: the same bytes and more, written anew or in the place of the old.
-      const auto bytes = file.open->bytes;
-      if (random_.chance(50)) {
-        files_.truncate(file.open);
-        files_.append(file.open, bytes);
-      } else {
-        file.open = files_.create(file.path);
-        files_.append(file.open, bytes);
-      }
-      break;
-    }
-    case Scheme::kCount:
-      break;
-  }
-}
-
 // ---- What happens
 
 void World::act(const Action& action) {
@@ -531,14 +395,14 @@ void World::act(const Action& action) {
       auto& file = some_file();
       const auto lines = 1 + random_.below(8);
       say(fmt::format("{} lines to {}", lines, file.path));
-      write(file, lines);
+      writers_.write(file, lines);
       break;
     }
     case Kind::kRotate: {
       auto& file = some_file();
       say(fmt::format("{} is rotated (scheme {}{})", file.path, static_cast<int>(file.scheme),
                       file.copied ? ", truncated" : ""));
-      rotate(file);
+      writers_.rotate(file);
       break;
     }
     case Kind::kAgentWork: {
@@ -717,7 +581,7 @@ void World::act(const Action& action) {
       break;
     case Kind::kForeign: {
       // Lines without byte ranges: only their offsets keep them from being counted twice.
-      auto line = new_line();
+      auto line = writers_.new_line();
       line.pop_back();
       foreign_.insert(line.substr(0, line.find(' ')));
       broker_.append(
@@ -755,9 +619,9 @@ void World::heal() {
   broker_.up = true;
   for (auto& agent : agents_) {
     for (auto& file : agent->files) {
-      if (file.copied) rotate(file);
-      write(file, 1);  // so that a loss at a file's end shows as a gap, too
-      if (!file.rest.empty()) put(file, std::exchange(file.rest, {}));
+      if (file.copied) writers_.rotate(file);
+      writers_.write(file, 1);  // so that a loss at a file's end shows as a gap, too
+      writers_.finish_line(file);
     }
     if (!agent->core) start(*agent);
   }
@@ -818,8 +682,9 @@ void World::check() {
     counted[text(row[0])] = {static_cast<std::uint64_t>(number(row[1])),
                              static_cast<std::uint64_t>(number(row[2]))};
   for (const auto& [site, sums] : counted) {
-    const auto line = lines_.find(site);
-    if (line == lines_.end()) throw Violation{fmt::format("{} was counted and never written", site)};
+    const auto line = writers_.lines().find(site);
+    if (line == writers_.lines().end())
+      throw Violation{fmt::format("{} was counted and never written", site)};
     if (sums.first > line->second.written)
       throw Violation{fmt::format("{} was written {} times and counted {} times", site, line->second.written,
                                   sums.first)};
@@ -844,7 +709,7 @@ void World::check() {
         auto line = bytes.substr(at, end - at);
         line.erase(0, std::min(line.find_first_not_of('\0'), line.size()));
         const auto site = line.substr(0, line.find(' '));
-        if (site == "alike.example") ++alike_reachable;
+        if (site == kAlikeSite) ++alike_reachable;
         if (end < bytes.size()) reachable.insert(site);
         at = end + 1;
       }
@@ -853,9 +718,9 @@ void World::check() {
   if (!shape_.retention) reachable.insert(foreign_.begin(), foreign_.end());
   std::uint64_t missing_bytes = 0, missing = 0;
   std::string example;
-  for (const auto& [site, line] : lines_) {
+  for (const auto& [site, line] : writers_.lines()) {
     totals_.lines += line.written;
-    if (site == "alike.example" || counted.contains(site)) continue;
+    if (site == kAlikeSite || counted.contains(site)) continue;
     if (!reachable.contains(site)) {
       ++totals_.excused_lines;
       continue;
@@ -868,13 +733,12 @@ void World::check() {
   auto gaps = database_->query("SELECT COALESCE(SUM(end_offset - begin_offset), 0) FROM source_gap", {});
   const auto gap_bytes = gaps ? static_cast<std::uint64_t>(number(gaps->front().front())) : 0;
   totals_.gap_bytes += gap_bytes;
-  if (missing == 0 &&
-      !(shape_.look_alikes && !lost_messages_ && counted["alike.example"].first < alike_reachable))
+  if (missing == 0 && !(shape_.look_alikes && !lost_messages_ && counted[kAlikeSite].first < alike_reachable))
     return;
   if (missing == 0) {
     throw Violation{
         fmt::format("the line that many files begin with is there {} times and was counted {} times",
-                    alike_reachable, counted["alike.example"].first)};
+                    alike_reachable, counted[kAlikeSite].first)};
   }
   if (!lost_messages_)
     throw Violation{fmt::format("{} lines can be read and were not counted, {} for one; {} bytes are in gaps",
@@ -891,42 +755,6 @@ void World::check() {
 
 }  // namespace
 
-Schedule make_schedule(std::uint64_t seed) {
-  // How often each happens; what heals comes as often as what harms.
-  static constexpr std::pair<Kind, std::uint64_t> kWeights[] = {
-      {Kind::kWrite, 18},          {Kind::kRotate, 5},
-      {Kind::kAgentWork, 24},      {Kind::kAgentTick, 12},
-      {Kind::kAdvance, 12},        {Kind::kDeliver, 18},
-      {Kind::kReplicate, 18},      {Kind::kAggregatorStep, 24},
-      {Kind::kAgentCrash, 1},      {Kind::kAgentStop, 1},
-      {Kind::kAggregatorCrash, 1}, {Kind::kAggregatorStop, 1},
-      {Kind::kSleep, 1},           {Kind::kWake, 2},
-      {Kind::kRebalance, 1},       {Kind::kLeaderLoss, 1},
-      {Kind::kBrokerAway, 1},      {Kind::kBrokerBack, 4},
-      {Kind::kStoreAway, 1},       {Kind::kStoreBack, 4},
-      {Kind::kFaults, 2},          {Kind::kNoFaults, 1},
-      {Kind::kRegistryHarm, 1},    {Kind::kRetention, 1},
-      {Kind::kPartitionAdded, 1},  {Kind::kClockJump, 1},
-      {Kind::kForeign, 6}};
-  std::uint64_t sum = 0;
-  for (const auto& [kind, weight] : kWeights) sum += weight;
-  Schedule schedule;
-  schedule.seed = seed;
-  Random random(seed);
-  const auto actions = 60 + random.below(240);
-  for (std::uint64_t i = 0; i < actions; ++i) {
-    auto pick = random.below(sum);
-    Kind kind = Kind::kWrite;
-    for (const auto& [candidate, weight] : kWeights) {
-      kind = candidate;
-      if (pick < weight) break;
-      pick -= weight;
-    }
-    schedule.actions.push_back({kind, random.next()});
-  }
-  return schedule;
-}
-
 std::optional<std::string> run_schedule(const Schedule& schedule, Totals& totals,
                                         std::vector<std::string>* trace) {
   ++totals.schedules;
@@ -939,31 +767,6 @@ std::optional<std::string> run_schedule(const Schedule& schedule, Totals& totals
     return violation.what;
   }
   return std::nullopt;
-}
-
-Schedule shrink(const Schedule& failing) {
-  Schedule best = failing;
-  int tries = 600;
-  for (auto size = best.actions.size() / 2; size > 0;) {
-    bool shorter = false;
-    for (std::size_t at = 0; at < best.actions.size() && tries > 0; --tries) {
-      auto candidate = best;
-      const auto begin = candidate.actions.begin() + static_cast<std::ptrdiff_t>(at);
-      candidate.actions.erase(begin,
-                              begin + static_cast<std::ptrdiff_t>(std::min(size, best.actions.size() - at)));
-      Totals unused;
-      if (run_schedule(candidate, unused, nullptr)) {
-        best = std::move(candidate);
-        shorter = true;
-      } else {
-        at += size;
-      }
-    }
-    if (tries == 0) break;
-    if (!shorter || size > 1)
-      size = size == 1 && !shorter ? 0 : std::max<std::size_t>(size / 2, shorter ? 1 : size / 2);
-  }
-  return best;
 }
 
 }  // namespace weir::sim
