@@ -240,8 +240,8 @@ def latencies(bench, start, appended=200):
             end += len(line)
             written.append((time.monotonic(), end, i))
             out.write(line)
-            time.sleep(0.05)
-    time.sleep(1.5)
+            time.sleep(0.05)  # 20 lines a second: the load that is asked for
+    await_fact(lambda: any(value >= (end if kind == "bytes" else appended) for _, kind, value in arrived), "the last line arrived", 60)
     program.stop()
     consumer.terminate()
     consumer.wait()
@@ -278,9 +278,23 @@ def quiet_files(bench, count):
     return folder, logs
 
 
+def calm(measured):
+    """Waits until what a start leaves to do is done: less than a hundredth of a core."""
+    last = [time.monotonic(), measured.cpu_s()]
+
+    def is_calm():
+        now, used = time.monotonic(), measured.cpu_s()
+        if now - last[0] < 0.5:
+            return False
+        quiet = used - last[1] < 0.01 * (now - last[0])
+        last[:] = now, used
+        return quiet
+    await_fact(is_calm, "it is calm", 60)
+
+
 def idle_ms(measured, seconds=12):
     began, before = time.monotonic(), measured.cpu_s()
-    time.sleep(seconds)
+    time.sleep(seconds)  # what is measured
     return (measured.cpu_s() - before) * 1000 / (time.monotonic() - began)
 
 
@@ -291,7 +305,7 @@ def idle(bench):
         folder, logs = quiet_files(bench, 100)
         it = weir_runs.Agent(folder, bench.brokers, bench.topic(), [logs / "*.log"])
         it.await_shipped(100)
-        time.sleep(2)
+        calm(it.measured)
         before, began = it.main_thread_s(), time.monotonic()
         ours.append(idle_ms(it.measured))
         main.append((it.main_thread_s() - before) * 1000 / (time.monotonic() - began))
@@ -300,7 +314,7 @@ def idle(bench):
             topic = bench.topic()
             peer = peers.Rsyslog(bench.folder, bench.brokers, topic, [logs / "*.log"])
             await_fact(lambda: peers.end_offset(bench.brokers, topic) >= 100, "rsyslog shipped 100 lines", 60)
-            time.sleep(2)
+            calm(peer.measured)
             theirs.append(idle_ms(peer.measured))
             peer.stop()
     table = Table()
@@ -326,8 +340,7 @@ def many(bench, count=10_000):
         known = bench.topic_bytes(topic)
         began = time.monotonic()
         it.start()
-        while bench.topic_bytes(topic) == known:
-            time.sleep(0.002)
+        await_fact(lambda: bench.topic_bytes(topic) != known, "the first batch is in the topic", 60, every_s=0.002)
         first.append(time.monotonic() - began)
         it.await_shipped(count)
         everything.append(it.shipped_s)

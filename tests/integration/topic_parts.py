@@ -256,17 +256,25 @@ listen = "127.0.0.1:{port}"
             self.test.assertEqual(program.stop(), 0, program.output())
 
 
-class Shared(WeirTest):
-    """Kafka and MariaDB live as long as the class."""
+class SharedKafka(WeirTest):
+    """It lives as long as the class."""
 
     brokers_count = 1
 
     @classmethod
     def setUpClass(cls):
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-test-"))
-        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
-        cls.kafka_folder = folder / "kafka"
+        cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="weir-test-"))
+        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
+        cls.kafka_folder = cls.shared / "kafka"
         cls.addClassCleanup(part, "kafka", "stop", cls.kafka_folder)
         cls.brokers = part("kafka", "start", cls.kafka_folder, cls.brokers_count)["brokers"]
-        cls.addClassCleanup(part, "mariadb", "stop", folder / "mariadb")
-        cls.database = part("mariadb", "start", folder / "mariadb")
+
+
+class Shared(SharedKafka):
+    """And a MariaDB."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.addClassCleanup(part, "mariadb", "stop", cls.shared / "mariadb")
+        cls.database = part("mariadb", "start", cls.shared / "mariadb")

@@ -23,14 +23,14 @@ LOG_FORMAT = ('$remote_addr - $remote_user [$time_local] "$request" $status $byt
               '"$http_user_agent" "$http_x_forwarded_for" $host $request_time')
 
 
-def await_fact(fact, what, seconds=90):
+def await_fact(fact, what, seconds=90, every_s=0.05):
     """Returns fact()'s first true value. `what` is said, with the last value, when none came."""
     deadline = time.monotonic() + seconds
     value = fact()
     while not value:
         if time.monotonic() > deadline:
             raise AssertionError(f"after {seconds} s: not {what}; last: {value!r}")
-        threading.Event().wait(0.05)
+        threading.Event().wait(every_s)
         value = fact()
     return value
 

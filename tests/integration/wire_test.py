@@ -8,11 +8,11 @@ import shutil
 import signal
 import struct
 import subprocess
-import tempfile
 import unittest
 
 from kafka_client import Producer
-from weir_parts import BIN, TOP, WeirTest, await_fact, part
+from topic_parts import SharedKafka
+from weir_parts import BIN, TOP, await_fact, part
 
 DATA = TOP / "tests/data"
 GOLDEN = sorted((DATA / "golden/v1").glob("*.batch"))
@@ -41,16 +41,12 @@ def text(raw):
     return raw.decode("utf-8", "each byte")
 
 
-class Wire(WeirTest):
+class Wire(SharedKafka):
     @classmethod
     def setUpClass(cls):
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-test-"))
-        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
-        cls.kafka_folder = folder / "kafka"
-        cls.addClassCleanup(part, "kafka", "stop", cls.kafka_folder)
-        cls.brokers = part("kafka", "start", cls.kafka_folder, 1)["brokers"]
+        super().setUpClass()
         # As packaging/examples/decode.py says it is made.
-        cls.module = folder / "module"
+        cls.module = cls.shared / "module"
         cls.module.mkdir()
         subprocess.run(["protoc", "--proto_path=proto", f"--python_out={cls.module}", "proto/weir.proto"], cwd=TOP, check=True, timeout=60)
 

@@ -32,6 +32,23 @@ inline BatchHeader header_of(SourceId source) {
   return header;
 }
 
+// Of two sites and two statuses, over ten minutes; some lines do not parse, some are filtered.
+template <class Random>
+std::vector<Line> random_file(Random& random, std::size_t lines) {
+  std::vector<Line> file(lines);
+  for (Line& line : file) {
+    const auto kind = random() % 10;
+    line.kind = kind == 0 ? Line::Kind::kUnparsed : kind == 1 ? Line::Kind::kFiltered : Line::Kind::kRecord;
+    line.time_ms += static_cast<std::int64_t>(random() % 600'000);
+    line.host = random() % 2 == 0 ? "shop.example" : "api.example";
+    line.status = random() % 3 == 0 ? 500 : 200;
+    line.bytes_sent = random() % 100'000;
+    line.request_time_ms = random() % 200'000;
+    line.line_bytes = 1 + static_cast<std::uint32_t>(random() % 300);
+  }
+  return file;
+}
+
 // Of an unparsed one.
 inline Unparsed reason_of(const Line& line) {
   return line.line_bytes % 2 == 0 ? Unparsed::kTooLong : Unparsed::kNoMatch;

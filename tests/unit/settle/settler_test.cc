@@ -15,6 +15,7 @@ using ::testing::HasSubstr;
 using testing::header_of;
 using testing::Line;
 using testing::message_at;
+using testing::random_file;
 
 constexpr std::int64_t kNow = 1'764'000'100'000;
 const PartitionKey kPartition{"access", 0};
@@ -74,21 +75,6 @@ std::uint64_t requests(const WindowDelta& windows, std::string_view site = {}) {
     if (site.empty() || key.site == site) total += sum.requests;
   }
   return total;
-}
-
-std::vector<Line> random_file(std::mt19937& random, std::size_t lines) {
-  std::vector<Line> file(lines);
-  for (Line& line : file) {
-    const auto kind = random() % 10;
-    line.kind = kind == 0 ? Line::Kind::kUnparsed : kind == 1 ? Line::Kind::kFiltered : Line::Kind::kRecord;
-    line.time_ms += static_cast<std::int64_t>(random() % 600'000);
-    line.host = random() % 2 == 0 ? "shop.example" : "api.example";
-    line.status = random() % 3 == 0 ? 500 : 200;
-    line.bytes_sent = random() % 100'000;
-    line.request_time_ms = random() % 200'000;
-    line.line_bytes = 1 + static_cast<std::uint32_t>(random() % 300);
-  }
-  return file;
 }
 
 WindowDelta fold_once(const std::vector<Line>& file, SourceId source) {

@@ -17,6 +17,7 @@ using testing::header_of;
 using ::testing::IsEmpty;
 using testing::Line;
 using testing::message_at;
+using testing::random_file;
 using testing::windows_of;
 
 constexpr std::int64_t kNow = 1'764'000'100'000;
@@ -60,18 +61,7 @@ std::uint64_t requests(const Commit& commit) {
 
 std::vector<Line> some_file(std::uint64_t seed, std::size_t lines) {
   std::mt19937_64 random(seed);
-  std::vector<Line> file(lines);
-  for (auto& line : file) {
-    const auto kind = random() % 10;
-    line.kind = kind == 0 ? Line::Kind::kUnparsed : kind == 1 ? Line::Kind::kFiltered : Line::Kind::kRecord;
-    line.time_ms += static_cast<std::int64_t>(random() % 600'000);
-    line.host = random() % 2 == 0 ? "shop.example" : "api.example";
-    line.status = random() % 3 == 0 ? 500 : 200;
-    line.bytes_sent = random() % 100'000;
-    line.request_time_ms = random() % 200'000;
-    line.line_bytes = 1 + static_cast<std::uint32_t>(random() % 300);
-  }
-  return file;
+  return random_file(random, lines);
 }
 
 TEST_F(WindowsTest, TheTablesAreThoseOfRecords) {
