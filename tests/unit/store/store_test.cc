@@ -492,6 +492,19 @@ TEST(MysqlStore, AWrongPasswordIsSaidWithUserAndHost) {
   EXPECT_EQ(refused.error().what.find("wrong"), std::string::npos) << "no password in a message";
 }
 
+TEST(MysqlStore, ASocketGoesBeforeTheAddress) {
+  auto config = mysql_config();
+  config.socket = text(connect_mysql(config).value()->query("SELECT @@socket", {}).value()[0][0]);
+  config.port = 1;
+  const auto store = open_mysql(config);
+  ASSERT_TRUE(store.has_value()) << store.error().what;
+  EXPECT_TRUE((*store)->migrate().has_value());
+  config.socket += ".not";
+  const auto refused = open_mysql(config);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().what, HasSubstr(config.socket));
+}
+
 TEST(MysqlStore, AServerThatIsAwayIsUnavailable) {
   auto config = mysql_config();
   config.port = 1;
