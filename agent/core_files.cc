@@ -94,7 +94,7 @@ void AgentCore::Impl::scan() {
     bool known;
   };
   std::vector<Seen> seen;
-  std::set<const Source*> there;
+  std::map<const Source*, std::string> there;
   for (auto& [path, input] : found) {
     const auto facts = files.look(path);
     if (!facts) {
@@ -105,16 +105,17 @@ void AgentCore::Impl::scan() {
     }
     const FileKey key{facts->device, facts->inode};
     if (const auto at = sources.find(key); at != sources.end()) {
-      auto& source = *at->second;
       // Of several names the shortest: the one that it had before a rotation by hard link.
-      const bool first = there.insert(&source).second;
-      if (path != source.path && (first || path.size() < source.path.size())) source.named(path);
+      const auto [name, first] = there.try_emplace(at->second.get(), path);
+      if (!first && path.size() < name->second.size()) name->second = path;
     }
     seen.push_back({path, log_family(path), input, registry->knows_file(*facts)});
   }
   for (auto& [key, source] : sources) {
-    const bool present = there.contains(source.get());
+    const auto name = there.find(source.get());
+    const bool present = name != there.end();
     if (!present && !all_known) continue;  // nobody can tell
+    if (present && name->second != source->path) renamed(source, name->second);
     if (source->present && !present && source->quiet_since_ms == 0) source->quiet_since_ms = now();
     if (present) source->quiet_since_ms = 0;
     source->present = present;
@@ -315,7 +316,6 @@ void AgentCore::Impl::open_source(const std::string& path, const InputConfig& in
   if (entry != nullptr) {
     source->had_cuts = ships == Ship::kRecords && entry->cuts_known;
     for (const auto cut : entry->cuts) source->sent.cut_at(cut);
-    source->base = entry->base;
     // Renamed since. A copy that took over is no rename: its original may be where it was.
     const bool same_file = entry->device == facts.device && entry->inode == facts.inode;
     if (same_file && entry->path != path) source->names.insert(source->names.begin(), entry->path);
@@ -323,6 +323,21 @@ void AgentCore::Impl::open_source(const std::string& path, const InputConfig& in
   }
   missing_since.erase(source->id);
   add(source);
+}
+
+// In another folder it is known by another first-line id: copies of it that are made there have that one.
+void AgentCore::Impl::renamed(const std::shared_ptr<Source>& source, const std::string& path) {
+  if (log_family(path) != log_family(source->path)) {
+    const auto first = first_line_of(config.id, {path, *source->content, source->facts});
+    if (!first) return;  // asked again at the next look
+    if (!first->base.empty() && first->base != source->base) {
+      unindex(source);
+      source->base = first->base;
+      by_base.emplace(source->base, source);
+      source->registry_dirty = true;
+    }
+  }
+  source->named(path);
 }
 
 // A descriptor that gives errors (a stale handle, say) is opened anew, if the file is the same.

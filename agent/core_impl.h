@@ -112,6 +112,7 @@ struct AgentCore::Impl {
                    const FileFacts& facts);
   [[nodiscard]] Result<Identity> who_is(const Sighting& sighting);
   [[nodiscard]] Result<std::uint64_t> end_to_start_at(Content& content, std::uint64_t size_bytes) const;
+  void renamed(const std::shared_ptr<Source>& source, const std::string& path);
   void reopen(const std::string& path, Source& source);
   void take_over(const std::shared_ptr<Source>& source, const std::string& path,
                  std::shared_ptr<Content> content, const FileFacts& facts);
@@ -119,6 +120,7 @@ struct AgentCore::Impl {
 
   void add(const std::shared_ptr<Source>& source);
   void remove(const std::shared_ptr<Source>& source);
+  void unindex(const std::shared_ptr<Source>& source);
   void leave(const std::shared_ptr<Source>& source);
   void drop_living(const SourceId& id);
   void mark(const std::shared_ptr<Source>& source);

@@ -30,14 +30,18 @@ void AgentCore::Impl::remove(const std::shared_ptr<Source>& source) {
   if (const auto at = sources.find({source->facts.device, source->facts.inode});
       at != sources.end() && at->second == source)
     sources.erase(at);
+  unindex(source);
+  std::erase_if(by_path, [&](const auto& entry) { return entry.second == source; });
+}
+
+void AgentCore::Impl::unindex(const std::shared_ptr<Source>& source) {
   const auto [begin, end] = by_base.equal_range(source->base);
   for (auto at = begin; at != end; ++at) {
     if (at->second == source) {
       by_base.erase(at);
-      break;
+      return;
     }
   }
-  std::erase_if(by_path, [&](const auto& entry) { return entry.second == source; });
 }
 
 void AgentCore::Impl::drop_living(const SourceId& id) {

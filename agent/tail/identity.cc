@@ -46,9 +46,6 @@ Result<Known> known_entry(const Sighting& sighting, const FirstLine& first, cons
   });
   Known known;
   for (const auto* entry : entries) {
-    // Of another log, by its inode alone, which is used again: a name of its own costs nothing, as
-    // nothing was sent under the other.
-    if (nothing_proves(*entry) && entry->base != first.base && entry->acknowledged_offset == 0) continue;
     if (nothing_proves(*entry) && !same_file(entry)) {
       if (known.unproven == nullptr && entry->base == first.base) known.unproven = entry;
       continue;

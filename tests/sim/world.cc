@@ -38,6 +38,7 @@ struct Shape {
   std::int32_t partitions;
   Acks acks;
   bool look_alikes;    // files begin with the same line
+  bool archives;       // some logs are rotated into another folder
   bool rotated_match;  // rotated files match the globs, too
   bool harm_registry, retention, full_hints;
   bool meanwhile;  // writers act between two calls of the agent
@@ -59,6 +60,7 @@ Shape shape_of(std::uint64_t seed) {
   shape.acks = acks == 0 ? Acks::kNone : acks == 1 ? Acks::kLeader : Acks::kAll;
   shape.harm_registry = random.chance(30);
   shape.look_alikes = !shape.harm_registry && random.chance(25);
+  shape.archives = !shape.harm_registry && random.chance(25);
   shape.rotated_match = random.chance(80);
   shape.retention = random.chance(10);
   shape.hints_percent = random.chance(30) ? 0 : random.chance(50) ? 60 : 100;
@@ -203,9 +205,12 @@ void World::add_agent(std::size_t number, std::uint64_t seed) {
   for (std::size_t f = 0; f < shape_.files; ++f) {
     LogFile file;
     file.path = fmt::format("/a{}/f{}.log", number, f);
-    file.scheme = static_cast<Scheme>(random.below(static_cast<std::uint64_t>(Scheme::kCount)));
+    file.scheme = static_cast<Scheme>(
+        random.below(static_cast<std::uint64_t>(shape_.archives ? Scheme::kCount : Scheme::kArchive)));
+    file.rotated_path =
+        file.scheme == Scheme::kArchive ? fmt::format("/a{}/old/f{}.log", number, f) : file.path;
     input.paths.push_back(file.path);
-    if (shape_.rotated_match) input.paths.push_back(file.path + ".*");
+    if (shape_.rotated_match) input.paths.push_back(file.rotated_path + ".*");
     agent.files.push_back(file);
   }
   config.inputs.push_back(input);
@@ -351,9 +356,10 @@ void World::set_faults(std::uint64_t level) {
   output_level_ = level;
   meanwhile_per_mille_ = shape_.meanwhile && level > 0 ? 12 : 0;
   files_.faults = {&random_, level * 5, level * 50, level * 2};
-  // Look-alikes cannot be told apart by a registry that was never written (docs/guarantees.md).
+  // A registry that was never written tells no look-alikes apart, and knows no file in another folder
+  // (docs/guarantees.md).
   // Nor can what was sent as records be told from what never was, by whoever sends windows then.
-  registry_fail_per_mille_ = shape_.look_alikes || shape_.switches ? 0 : level * 50;
+  registry_fail_per_mille_ = shape_.look_alikes || shape_.archives || shape_.switches ? 0 : level * 50;
   registry_crash_per_mille_ = level * 10;
   const bool down = store_faults_.down;
   store_faults_ = {down, level * 6, level * 6, level * 2, level * 2, level * 4};

@@ -70,16 +70,17 @@ void Writers::rotate(LogFile& file) {
     }
     for (std::size_t i = file.rotated.size(); i > 0; --i) {
       const bool gz = file.rotated[i - 1].ends_with(".gz");
-      const auto to = fmt::format("{}.{}{}", file.path, i + 1, gz ? ".gz" : "");
+      const auto to = fmt::format("{}.{}{}", file.rotated_path, i + 1, gz ? ".gz" : "");
       files_.rename(file.rotated[i - 1], to);
       file.rotated[i - 1] = to;
     }
   }
-  const auto first = file.path + ".1";
+  const auto first = file.rotated_path + ".1";
   switch (file.scheme) {
     case Scheme::kRename:
     case Scheme::kRenameLate:
-    case Scheme::kRenameGzip: {
+    case Scheme::kRenameGzip:
+    case Scheme::kArchive: {
       files_.rename(file.path, first);
       file.rotated.insert(file.rotated.begin(), first);
       const auto old = file.open;

@@ -13,7 +13,16 @@
 
 namespace weir::sim {
 
-enum class Scheme { kRename, kRenameLate, kCopyTruncate, kCopyTruncateHole, kRenameGzip, kRewrite, kCount };
+enum class Scheme {
+  kRename,
+  kRenameLate,
+  kCopyTruncate,
+  kCopyTruncateHole,
+  kRenameGzip,
+  kRewrite,
+  kArchive,  // as kRename, into another folder
+  kCount
+};
 
 struct LogFile {
   std::string path;
@@ -22,6 +31,7 @@ struct LogFile {
   std::uint64_t offset = 0;          // of a writer without O_APPEND
   std::string rest;                  // of a line that is half written
   std::vector<std::string> rotated;  // the newest first
+  std::string rotated_path;          // what rotated names begin with
   bool copied = false;               // copytruncate is between its two steps
 };
 

@@ -12,6 +12,7 @@
 #include "tests/sim/broker.h"
 #include "tests/sim/files.h"
 #include "tests/sim/registry.h"
+#include "tests/unit/gzip.h"
 
 namespace weir {
 namespace {
@@ -19,9 +20,11 @@ namespace {
 using sim::SimClock;
 using sim::SimFiles;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::UnorderedElementsAre;
 
 std::string line(int n) {
   return "192.0.2.1 - - [24/Nov/2026:10:00:00 +0000] \"GET /" + std::to_string(n) +
@@ -176,7 +179,7 @@ TEST_F(AgentCoreTest, ACopyDoesNotTakeTheNameOfALookAlikeOfWhichNothingWasSent) 
   files_.append(files_.create("/l/a.log.2"), log->bytes);
   run(11'000);
   const auto all = log->bytes.size();
-  EXPECT_THAT(output_->ranges(BatchKind::kRecords), ::testing::ElementsAre(ByteRange{0, all}));
+  EXPECT_THAT(output_->ranges(BatchKind::kRecords), ElementsAre(ByteRange{0, all}));
 }
 
 TEST_F(AgentCoreTest, AFileThatVanishedUnreadIsGivenUpAfterMissingAfter) {
@@ -222,7 +225,7 @@ TEST_F(AgentCoreTest, AHoleOfNulsBeforeTheOffsetProvesNothing) {
   run(1000, false);
   core_->finish();
   EXPECT_THAT(output_->ranges(BatchKind::kRecords),
-              ::testing::ElementsAre(ByteRange{0, hole.size()}, ByteRange{hole.size(), log->bytes.size()}));
+              ElementsAre(ByteRange{0, hole.size()}, ByteRange{hole.size(), log->bytes.size()}));
   const auto id = output_->sent.back().header.source;
   start();
   output_->partitions = 0;
@@ -236,6 +239,79 @@ TEST_F(AgentCoreTest, AHoleOfNulsBeforeTheOffsetProvesNothing) {
   ASSERT_THAT(output_->sent, Not(IsEmpty()));
   EXPECT_EQ(output_->ranges(BatchKind::kRecords).front().begin, 0U);
   EXPECT_NE(output_->sent.back().header.source, id);
+}
+
+TEST_F(AgentCoreTest, AnInodeThatIsUsedAgainByAnotherLogGivesItNoName) {
+  config_.inputs[0].paths.emplace_back("/l/b.log");
+  files_.append(files_.create("/l/a.log"), line(1));
+  start();
+  output_->partitions = 0;
+  run();
+  core_->finish();
+  files_.unlink("/l/a.log");
+  files_.append(files_.create("/l/b.log"), line(1) + line(2));  // its inode, another birth, the same line
+  start();
+  run();
+  ASSERT_THAT(output_->ranges(BatchKind::kRecords), ElementsAre(ByteRange{0, line(1).size() * 2}));
+  auto first = line(1);
+  first.pop_back();
+  EXPECT_EQ(output_->sent.front().header.source, make_source_id("web1", "/l/b.log", first));
+}
+
+TEST_F(AgentCoreTest, AFileThatMovedToAnotherFolderIsKnownThereByItsCopies) {
+  config_.inputs[0].paths.emplace_back("/old/a.log-*");
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1) + line(2));
+  start();
+  run();
+  files_.rename("/l/a.log", "/old/a.log-20261124");
+  run(11'000);
+  files_.append(files_.create("/old/a.log-20261124.gz"), testing::gzip(log->bytes));
+  run(11'000);
+  files_.unlink("/old/a.log-20261124");
+  run(11'000);
+  EXPECT_THAT(output_->ranges(BatchKind::kRecords), ElementsAre(ByteRange{0, log->bytes.size()}));
+  start();
+  run(11'000);
+  EXPECT_THAT(output_->ranges(BatchKind::kRecords), IsEmpty());
+  EXPECT_EQ(core_->status().lost_bytes, 0U);
+}
+
+TEST_F(AgentCoreTest, WhatLeftWithNothingReadDoesNotGoOnInACopyOfAnother) {
+  config_.inputs[0].paths.emplace_back("/l/a.log.*");
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1) + line(3));
+  const auto rotated = files_.create("/l/a.log.1");
+  files_.append(rotated, line(1) + line(2));
+  start();
+  output_->partitions = 0;
+  run();
+  files_.truncate(log);
+  files_.append(log, line(4));
+  files_.append(files_.create("/l/a.log.2.gz"), testing::gzip(rotated->bytes));
+  run(20'000);
+  output_->partitions = 1;
+  run();
+  EXPECT_THAT(output_->ranges(BatchKind::kRecords),
+              UnorderedElementsAre(ByteRange{0, rotated->bytes.size()}, ByteRange{0, line(4).size()}));
+}
+
+TEST_F(AgentCoreTest, AnErrorThatHasPassedGivesNothingUp) {
+  config_.tail.missing_after = std::chrono::seconds(30);
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1));
+  start();
+  run();
+  files_.bad_disk = {"/l/a.log"};
+  files_.append(log, line(2));
+  run();
+  EXPECT_THAT(core_->status().problems, Contains(HasSubstr("bad sector")));
+  files_.unlink("/l/a.log");
+  files_.bad_disk = {};
+  clock_.advance(60'000);
+  run();
+  EXPECT_THAT(output_->ranges(BatchKind::kRecords), Contains(ByteRange{line(1).size(), line(1).size() * 2}));
+  EXPECT_EQ(core_->status().lost_bytes, 0U);
 }
 
 TEST_F(AgentCoreTest, AFileThatIsDeletedAndCannotBeReadIsALossAfterMissingAfter) {
