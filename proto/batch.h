@@ -41,8 +41,8 @@ struct BatchHeader {
 struct DecodeLimits {
   std::uint64_t max_uncompressed_bytes = 32ULL << 20;
   std::uint32_t max_lines = 1U << 20;
-  std::uint32_t max_strings = 1U << 20;
-  std::uint32_t max_rows = 1U << 16;  // of kWindows; so many sites, too
+  std::uint32_t max_strings = 1U << 20;  // of all columns, with one that says "absent"
+  std::uint32_t max_rows = 1U << 16;     // of kWindows; so many sites, too
   // Bit i: the reader wants text column i. Others are left out of Columns, unread and unchecked.
   std::uint32_t text_columns = ~0U;
   bool extra_columns = true;
@@ -93,17 +93,25 @@ class BatchBuilder {
 // True when the bytes claim to be a weir batch (its magic), decodable or not.
 [[nodiscard]] bool looks_like_batch(std::string_view message);
 
-// Columns of a decoded batch. `strings[0]` is always "absent".
+// A column of texts of a decoded batch.
+struct TextColumn {
+  std::vector<std::string_view> strings;  // [0] is "absent"; views into the batch's memory
+  std::vector<std::uint32_t> index;       // of each record, into `strings`; empty: the column is absent
+  [[nodiscard]] std::string_view at(std::size_t record) const {
+    return index.empty() ? std::string_view{} : strings[index[record]];
+  }
+};
+
+// Columns of a decoded batch.
 struct Columns {
-  std::vector<std::string_view> strings;                        // views into the owner's buffer
-  std::vector<std::uint32_t> record_line;                       // line index of record i
-  std::vector<std::int64_t> time_ms;                            // per record
-  std::array<std::vector<std::uint32_t>, kTextCount> text;      // index into strings; empty: column absent
+  std::vector<std::uint32_t> record_line;  // line index of record i
+  std::vector<std::int64_t> time_ms;       // per record
+  std::array<TextColumn, kTextCount> text;
   std::array<std::vector<std::uint64_t>, kNumberCount> number;  // value + 1, 0 absent; empty: column absent
   std::vector<std::string> extra_names;
-  std::vector<std::vector<std::uint32_t>> extra;  // parallel to extra_names
-  std::vector<std::uint32_t> line_bytes;          // per line, in file order
-  std::vector<UnparsedLine> unparsed;             // ascending by line
+  std::vector<TextColumn> extra;          // parallel to extra_names
+  std::vector<std::uint32_t> line_bytes;  // per line, in file order
+  std::vector<UnparsedLine> unparsed;     // ascending by line
   std::uint32_t filtered = 0;
   [[nodiscard]] std::size_t records() const { return time_ms.size(); }
 };
@@ -121,7 +129,8 @@ class DecodedBatch {
   DecodedBatch(DecodedBatch&&) = default;
   DecodedBatch& operator=(DecodedBatch&&) = default;
   // What the views point into; stable under moves.
-  std::unique_ptr<std::string> buffer_, addresses_;
+  std::unique_ptr<std::string> buffer_;
+  std::vector<std::unique_ptr<std::string>> addresses_;
 };
 
 // Every byte of `message` is hostile. Errors: kCorrupt (what is wrong, at which

@@ -1,16 +1,13 @@
 #include <arpa/inet.h>
-// Inline: most strings are shorter than what a call costs.
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 #include <zstd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <protozero/pbf_writer.hpp>
-#include <protozero/varint.hpp>
 
 #include "proto/batch.h"
+#include "proto/planes.h"
+#include "proto/string_table.h"
 #include "proto/varint.h"
 #include "proto/wire.h"
 
@@ -18,97 +15,28 @@ namespace weir {
 namespace {
 
 constexpr std::uint32_t bit_of(Text field) { return 1U << static_cast<unsigned>(field); }
-constexpr std::uint32_t kAddresses =
-    bit_of(Text::kClientAddress) | bit_of(Text::kPeerAddress) | bit_of(Text::kRealIpHeader);
+constexpr std::uint32_t bit_of(Number field) { return 1U << static_cast<unsigned>(field); }
+// Columns whose strings may travel as 4 or 16 bytes.
+constexpr std::uint32_t kAddresses = bit_of(Text::kClientAddress) | bit_of(Text::kPeerAddress) |
+                                     bit_of(Text::kRealIpHeader) | bit_of(Text::kForwardedFor);
+// What the client's address is taken from, as it stands or by realip.
+constexpr std::uint32_t kClientIs =
+    bit_of(Text::kPeerAddress) | bit_of(Text::kForwardedFor) | bit_of(Text::kRealIpHeader);
 
-std::uint64_t word_at(const char* at) {
-  std::uint64_t word = 0;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
-
-// memcmp() == 0 without the call: most strings of a log have a few words. The last word first: user
-// agents and paths begin alike.
-bool same_bytes(const char* a, const char* b, std::size_t size) {
-  if (size < sizeof(std::uint64_t)) {
-    for (std::size_t i = 0; i < size; ++i) {
-      if (a[i] != b[i]) return false;
-    }
-    return true;
-  }
-  const auto last = size - sizeof(std::uint64_t);
-  if (word_at(a + last) != word_at(b + last)) return false;
-  for (std::size_t at = 0; at < last; at += sizeof(std::uint64_t)) {
-    if (word_at(a + at) != word_at(b + at)) return false;
-  }
-  return true;
-}
-
-// The distinct strings of a batch. Open addressing over one buffer of bytes, so
-// that interning a string that was seen allocates nothing.
-class StringTable {
- public:
-  struct Entry {
-    std::uint32_t begin, size, hash;
-    bool as_text;  // used by a column that is no address
-  };
-
-  void clear() {
-    std::fill(slots_.begin(), slots_.end(), Slot{});
-    entries_.clear();
-    bytes_.clear();
-  }
-
-  // Index from 1.
-  std::uint32_t intern(std::string_view text, bool as_text) {
-    if ((entries_.size() + 1) * 2 > slots_.size()) grow();
-    const auto hash = static_cast<std::uint32_t>(XXH3_64bits(text.data(), text.size()));
-    for (auto at = hash & mask();; at = (at + 1) & mask()) {
-      auto& slot = slots_[at];
-      if (slot.index == 0) {
-        entries_.push_back({static_cast<std::uint32_t>(bytes_.size()),
-                            static_cast<std::uint32_t>(text.size()), hash, as_text});
-        bytes_.append(text);
-        slot = {hash, static_cast<std::uint32_t>(entries_.size())};
-        return slot.index;
-      }
-      if (slot.hash == hash && is(slot.index, text)) {
-        entries_[slot.index - 1].as_text |= as_text;
-        return slot.index;
-      }
-    }
-  }
-  // Whether the string of that index is `text`.
-  [[nodiscard]] bool is(std::uint32_t index, std::string_view text) const {
-    const auto& entry = entries_[index - 1];
-    return entry.size == text.size() && same_bytes(bytes_.data() + entry.begin, text.data(), text.size());
-  }
-
-  [[nodiscard]] std::string_view text(const Entry& entry) const {
-    return std::string_view(bytes_).substr(entry.begin, entry.size);
-  }
-  [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
-  [[nodiscard]] std::size_t bytes() const { return bytes_.size(); }
-
- private:
-  // The hash beside the index: a slot of another string is passed without a look at that string.
-  struct Slot {
-    std::uint32_t hash = 0, index = 0;
-  };
-  [[nodiscard]] std::uint32_t mask() const { return static_cast<std::uint32_t>(slots_.size() - 1); }
-  void grow() {
-    slots_.assign(std::max<std::size_t>(1024, slots_.size() * 2), Slot{});
-    for (std::uint32_t i = 0; i < entries_.size(); ++i) {
-      auto at = entries_[i].hash & mask();
-      while (slots_[at].index != 0) at = (at + 1) & mask();
-      slots_[at] = {entries_[i].hash, i + 1};
-    }
-  }
-
-  std::vector<Slot> slots_;
-  std::vector<Entry> entries_;
-  std::string bytes_;
+// Of these one is seldom far from the other.
+struct Near {
+  Number column, to;
 };
+constexpr std::array kNear = {Near{Number::kBodyBytesSent, Number::kBytesSent},
+                              Near{Number::kUpstreamTimeMs, Number::kRequestTimeMs},
+                              Near{Number::kUpstreamHeaderTimeMs, Number::kUpstreamTimeMs},
+                              Near{Number::kUpstreamStatus, Number::kStatus}};
+// Below it differences do not overflow.
+constexpr std::uint64_t kMaxNear = 1ULL << 62;
+
+// Codes of Huffman are zstd's best means against columns, and it makes new ones per block: a block ends
+// with each column of at least this size, where what they cost is little beside what they save.
+constexpr std::size_t kMinBlockBytes = 2048;
 
 // A column of cells, one per record, 0 where a record has none. Its memory stays from batch to batch;
 // until its first cell of a batch comes it costs nothing.
@@ -127,10 +55,12 @@ struct Column {
   }
 };
 
-struct TextColumn : Column<std::uint32_t> {
-  std::uint32_t last = 0;  // logs repeat: the value of the record before is tried first
+struct TextCells : Column<std::uint32_t> {
+  StringTable strings;
+  std::uint32_t last = 0;  // logs repeat: the string of the record before is tried first
   void clear() {
     Column::clear();
+    strings.clear();
     last = 0;
   }
 };
@@ -198,122 +128,267 @@ struct BatchBuilder::Impl {
 
   int zstd_level;
   std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> zstd;
-  StringTable strings;
-  std::array<TextColumn, kTextCount> text;
+  std::array<TextCells, kTextCount> text;
   std::array<Column<std::uint64_t>, kNumberCount> number;
   std::uint32_t text_used = 0, number_used = 0;  // bit i: that column has a cell
+  std::uint32_t client_is = 0;  // columns that have the client's address in each record: it needs no cells
   std::vector<std::string> extra_names;
-  std::vector<TextColumn> extra;
+  std::vector<TextCells> extra;
+  std::size_t strings = 0, string_bytes = 0;  // of all columns
   std::vector<std::uint32_t> line_bytes;
   std::vector<std::uint32_t> record_gap;
-  std::vector<std::int64_t> time_delta_ms;
+  std::vector<std::uint64_t> time_delta_ms;  // zigzag
   std::vector<UnparsedLine> unparsed;
-  std::int64_t last_time_ms = 0;
+  std::int64_t first_time_ms = 0, last_time_ms = 0;
   std::uint32_t lines_without_record = 0;  // since the last record
   bool any_gap = false;
   std::uint32_t filtered = 0;
   std::uint64_t content_bytes = 0;
-  std::string plain, compressed, packed;  // reused
-  std::vector<std::uint32_t> remap;
+  std::string plain, compressed;           // reused, as those below
+  std::vector<std::size_t> block_ends;     // in `plain`
+  std::vector<std::uint64_t> differences;  // of a number column
+  std::vector<std::uint32_t> codes;        // of a text column's strings
+  std::string addresses;                   // its strings with some of them in binary
 
-  std::uint32_t index_of(TextColumn& column, std::string_view value, bool as_text) {
-    if (value.data() == nullptr) return 0;
-    if (column.last == 0 || !strings.is(column.last, value)) column.last = strings.intern(value, as_text);
-    return column.last;
-  }
+  [[nodiscard]] std::size_t records() const { return time_delta_ms.size(); }
 
   void line(std::uint32_t bytes) {
     line_bytes.push_back(bytes);
     content_bytes += bytes;
   }
 
-  // Varints of all cells, as protocol buffers pack them. The view is good until the next call.
-  template <class Range, class Value>
-  protozero::data_view pack(const Range& cells, std::size_t count, Value value) {
-    if (packed.size() < count * kMaxVarintBytes) packed.resize(count * kMaxVarintBytes);
-    char* to = packed.data();
-    for (std::size_t i = 0; i < count; ++i) to = write_varint(to, value(cells[i]));
-    return {packed.data(), static_cast<std::size_t>(to - packed.data())};
+  void put(TextCells& column, std::size_t row, std::string_view value, std::uint32_t hash) {
+    const auto before = column.strings.size();
+    column.last = column.strings.intern(value, hash);
+    if (column.last <= before) return column.put(row, column.last - 1 + wire::kSeenCell);
+    ++strings;
+    string_bytes += value.size();
+    column.put(row, wire::kNewCell);
   }
-  protozero::data_view pack(const std::vector<std::uint32_t>& cells) {
-    return pack(cells, cells.size(), [](std::uint32_t cell) { return cell; });
-  }
-  protozero::data_view pack_indices(const TextColumn& column) {
-    return pack(column.cells, time_delta_ms.size(), [this](std::uint32_t cell) { return remap[cell]; });
+  // False: the string is not the one of the record before.
+  static bool put_as_before(TextCells& column, std::size_t row, std::string_view value) {
+    if (column.last == 0 || !column.strings.is(column.last, value)) return false;
+    column.put(row, column.last - 1 + wire::kSeenCell);
+    return true;
   }
 
-  void encode_strings(protozero::pbf_writer& out);
+  void compare_client(const Record& record);
+  void add_texts(const Record& record);
+
+  // Fields of the message in `plain`.
+  void key(std::uint32_t field, protozero::pbf_wire_type type) {
+    append_varint(plain, field << 3U | static_cast<std::uint32_t>(type));
+  }
+  void varint_field(std::uint32_t field, std::uint64_t value) {
+    key(field, protozero::pbf_wire_type::varint);
+    append_varint(plain, value);
+  }
+  void bytes_field(std::uint32_t field, std::string_view bytes) {
+    key(field, protozero::pbf_wire_type::length_delimited);
+    append_varint(plain, bytes.size());
+    plain.append(bytes);
+    end_block();
+  }
+  template <class T>
+  void planes_field(std::uint32_t field, std::span<const T> numbers) {
+    const auto planes = numbers.empty() ? 0 : planes_of(numbers);
+    key(field, protozero::pbf_wire_type::length_delimited);
+    append_varint(plain, numbers.size() * planes);
+    const auto begin = plain.size();
+    plain.resize(begin + numbers.size() * planes);
+    write_planes(plain.data() + begin, numbers, planes);
+    end_block();
+  }
+  // A message of what `write` writes.
+  template <class Write>
+  void message_field(std::uint32_t field, Write write);
+  void end_block() {
+    if (plain.size() - (block_ends.empty() ? 0 : block_ends.back()) >= kMinBlockBytes)
+      block_ends.push_back(plain.size());
+  }
+
+  void encode_text(const TextCells& column, bool may_be_addresses);
+  void encode_number(std::size_t field);
   void encode_columns();
+  [[nodiscard]] Result<std::string_view> compress();
 };
 
-// The wire has text strings first, then addresses in binary: an address that only
-// address columns use, and that its 4 or 16 bytes print back exactly, moves there.
-void BatchBuilder::Impl::encode_strings(protozero::pbf_writer& out) {
-  const auto& entries = strings.entries();
-  remap.assign(entries.size() + 1, 0);
-  std::vector<std::uint32_t> lengths;
-  std::string ipv4;
-  std::string ipv6;
-  std::string text_bytes;
-  lengths.reserve(entries.size());
-  text_bytes.reserve(strings.bytes());
-  std::vector<std::uint8_t> family(entries.size(), 0);
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const auto value = strings.text(entries[i]);
-    std::array<char, 16> address{};
-    if (!entries[i].as_text && ipv4_of(value, address.data())) {
-      family[i] = 4;
-      ipv4.append(address.data(), 4);
-    } else if (!entries[i].as_text && ipv6_of(value, address.data())) {
-      family[i] = 6;
-      ipv6.append(address.data(), 16);
-    } else {
-      lengths.push_back(static_cast<std::uint32_t>(value.size()));
-      text_bytes.append(value);
+// The client's address is as a rule the peer's or a header's: then it is not sent twice.
+void BatchBuilder::Impl::compare_client(const Record& record) {
+  if (client_is == 0) return;
+  const auto client = record.get(Text::kClientAddress);
+  const auto before = client_is;
+  for (auto left = before; left != 0; left &= left - 1) {
+    const auto other = record.get(static_cast<Text>(std::countr_zero(left)));
+    const bool same = client.data() == other.data()
+                          ? client.size() == other.size()
+                          : client.data() != nullptr && other.data() != nullptr && client == other;
+    if (!same) client_is &= ~(left & -left);
+  }
+  if (client_is != 0) return;
+  // From here on it has cells of its own; until here it had those of another.
+  auto& own = text[static_cast<std::size_t>(Text::kClientAddress)];
+  own = text[static_cast<std::size_t>(std::countr_zero(before))];
+  strings += own.strings.size();
+  string_bytes += own.strings.bytes().size();
+}
+
+void BatchBuilder::Impl::add_texts(const Record& record) {
+  const auto row = records();
+  compare_client(record);
+  // Columns that this or an earlier record of the batch has, and no others.
+  text_used |= record.text_present;
+  struct Waiting {
+    std::uint32_t field, hash;
+  };
+  std::array<Waiting, kTextCount> waiting;
+  std::size_t count = 0;
+  auto left = client_is != 0 ? text_used & ~bit_of(Text::kClientAddress) : text_used;
+  for (; left != 0; left &= left - 1) {
+    const auto field = static_cast<std::uint32_t>(std::countr_zero(left));
+    auto& column = text[field];
+    const auto value = record.get(static_cast<Text>(field));
+    if (value.data() == nullptr) {
+      column.put(row, wire::kAbsentCell);
+    } else if (!put_as_before(column, row, value)) {
+      const auto hash = StringTable::hash_of(value);
+      column.strings.prefetch(hash);
+      waiting[count++] = {field, hash};
     }
   }
-  std::uint32_t next_text = 1;
-  auto next_v4 = static_cast<std::uint32_t>(lengths.size() + 1);
-  auto next_v6 = static_cast<std::uint32_t>(next_v4 + ipv4.size() / 4);
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    remap[i + 1] = family[i] == 0 ? next_text++ : family[i] == 4 ? next_v4++ : next_v6++;
+  for (std::size_t i = 0; i < count; ++i)
+    put(text[waiting[i].field], row, record.text[waiting[i].field], waiting[i].hash);
+  for (std::size_t i = 0; i < extra.size(); ++i) {
+    auto& column = extra[i];
+    const auto value = i < record.extra.size() ? record.extra[i] : std::string_view{};
+    if (value.data() == nullptr) {
+      if (column.used) column.put(row, wire::kAbsentCell);
+    } else if (!put_as_before(column, row, value)) {
+      put(column, row, value, StringTable::hash_of(value));
+    }
   }
-  if (!lengths.empty()) out.add_bytes(wire::kStringBytesField, pack(lengths));
-  out.add_bytes(wire::kStringsField, text_bytes);
-  if (!ipv4.empty()) out.add_bytes(wire::kIpv4Field, ipv4);
-  if (!ipv6.empty()) out.add_bytes(wire::kIpv6Field, ipv6);
+}
+
+template <class Write>
+void BatchBuilder::Impl::message_field(std::uint32_t field, Write write) {
+  key(field, protozero::pbf_wire_type::length_delimited);
+  // Its length is known behind it; a varint may have more bytes than it needs, and this one has always four.
+  constexpr std::size_t kLengthBytes = 4;
+  const auto begin = plain.size() + kLengthBytes;
+  plain.resize(begin);
+  write();
+  const auto length = plain.size() - begin;
+  for (std::size_t i = 0; i < kLengthBytes; ++i) {
+    const auto more = i + 1 < kLengthBytes ? 0x80U : 0U;
+    plain[begin - kLengthBytes + i] = static_cast<char>((length >> (7 * i) & 0x7FU) | more);
+  }
+}
+
+void BatchBuilder::Impl::encode_text(const TextCells& column, bool may_be_addresses) {
+  const auto& table = column.strings;
+  codes.clear();
+  addresses.clear();
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const auto value = table.at(i);
+    std::array<char, 16> address{};
+    if (may_be_addresses && ipv4_of(value, address.data())) {
+      codes.push_back(wire::kIpv4Code);
+      addresses.append(address.data(), 4);
+    } else if (may_be_addresses && ipv6_of(value, address.data())) {
+      codes.push_back(wire::kIpv6Code);
+      addresses.append(address.data(), 16);
+    } else {
+      codes.push_back(static_cast<std::uint32_t>(value.size()) + wire::kTextCode);
+      if (may_be_addresses) addresses.append(value);
+    }
+  }
+  varint_field(wire::kTextStringsField, table.size());
+  planes_field(wire::kTextStringCodeField, std::span<const std::uint32_t>(codes));
+  bytes_field(wire::kTextStringBytesField, may_be_addresses ? addresses : table.bytes());
+  planes_field(wire::kTextCellField, std::span(column.cells).first(records()));
+}
+
+void BatchBuilder::Impl::encode_number(std::size_t field) {
+  const auto cells = std::span<const std::uint64_t>(number[field].cells).first(records());
+  varint_field(wire::kNumberFieldField, field);
+  const auto* near = std::find_if(kNear.begin(), kNear.end(), [&](const Near& pair) {
+    return static_cast<std::size_t>(pair.column) == field && (number_used & bit_of(pair.to)) != 0;
+  });
+  const auto small = [](std::span<const std::uint64_t> all) {
+    return std::all_of(all.begin(), all.end(), [](auto cell) { return cell < kMaxNear; });
+  };
+  if (near == kNear.end()) return planes_field(wire::kNumberCellField, cells);
+  const auto to =
+      std::span<const std::uint64_t>(number[static_cast<std::size_t>(near->to)].cells).first(records());
+  if (!small(cells) || !small(to)) return planes_field(wire::kNumberCellField, cells);
+  differences.resize(records());
+  for (std::size_t i = 0; i < records(); ++i) {
+    const auto from = to[i] == 0 ? 1 : to[i];  // of cells, which are values and one
+    differences[i] = cells[i] == 0 ? 0 : zigzag(cells[i] - from) + 1;
+  }
+  planes_field(wire::kNumberCellField, std::span<const std::uint64_t>(differences));
+  varint_field(wire::kNumberNearField, static_cast<std::uint64_t>(near->to));
 }
 
 void BatchBuilder::Impl::encode_columns() {
   plain.clear();
-  protozero::pbf_writer out(plain);
-  encode_strings(out);
-  const auto records = time_delta_ms.size();
-  if (!line_bytes.empty()) out.add_bytes(wire::kLineBytesField, pack(line_bytes));
-  if (any_gap) out.add_bytes(wire::kRecordGapField, pack(record_gap));
-  if (records > 0) {
-    out.add_bytes(wire::kTimeDeltaField, pack(time_delta_ms, records, protozero::encode_zigzag64));
+  block_ends.clear();
+  varint_field(wire::kRecordsField, records());
+  planes_field(wire::kLineBytesField, std::span<const std::uint32_t>(line_bytes));
+  if (any_gap) planes_field(wire::kRecordGapField, std::span<const std::uint32_t>(record_gap));
+  varint_field(wire::kFirstTimeField, zigzag(static_cast<std::uint64_t>(first_time_ms)));
+  planes_field(wire::kTimeDeltaField, std::span<const std::uint64_t>(time_delta_ms));
+  for (auto left = text_used; left != 0; left &= left - 1) {
+    const auto field = static_cast<std::uint32_t>(std::countr_zero(left));
+    message_field(wire::kTextField, [&] {
+      varint_field(wire::kTextFieldField, field);
+      if (client_is != 0 && field == static_cast<std::uint32_t>(Text::kClientAddress)) {
+        varint_field(wire::kTextSameAsField, static_cast<std::uint32_t>(std::countr_zero(client_is)));
+      } else {
+        encode_text(text[field], (kAddresses >> field & 1U) != 0);
+      }
+    });
   }
-  for (std::size_t field = 0; field < kTextCount; ++field) {
-    if (!text[field].used) continue;
-    protozero::pbf_writer column(out, wire::kTextField);
-    column.add_uint32(1, static_cast<std::uint32_t>(field));
-    column.add_bytes(2, pack_indices(text[field]));
-  }
-  for (std::size_t field = 0; field < kNumberCount; ++field) {
-    if (!number[field].used) continue;
-    protozero::pbf_writer column(out, wire::kNumberField);
-    column.add_uint32(1, static_cast<std::uint32_t>(field));
-    column.add_bytes(2, pack(number[field].cells, records, [](std::uint64_t cell) { return cell; }));
+  for (auto left = number_used; left != 0; left &= left - 1) {
+    const auto field = static_cast<std::size_t>(std::countr_zero(left));
+    message_field(wire::kNumberField, [&] { encode_number(field); });
   }
   for (std::size_t i = 0; i < extra.size(); ++i) {
     if (!extra[i].used) continue;
-    protozero::pbf_writer column(out, wire::kExtraField);
-    column.add_string(1, extra_names[i]);
-    column.add_bytes(2, pack_indices(extra[i]));
+    message_field(wire::kExtraField, [&] {
+      bytes_field(wire::kTextNameField, extra_names[i]);
+      encode_text(extra[i], false);
+    });
   }
+  protozero::pbf_writer out(plain);
   for (const auto& bad : unparsed) write_unparsed(out, wire::kUnparsedField, bad);
   if (filtered > 0) out.add_uint32(wire::kFilteredField, filtered);
+}
+
+// One frame of `plain`, with a block's end at each of block_ends.
+Result<std::string_view> BatchBuilder::Impl::compress() {
+  const auto failed = [](std::size_t code) {
+    return fail(Code::kFull, std::string("zstd: ") + ZSTD_getErrorName(code));
+  };
+  auto* context = zstd.get();
+  ZSTD_CCtx_reset(context, ZSTD_reset_session_only);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, zstd_level);
+  ZSTD_CCtx_setPledgedSrcSize(context, plain.size());
+  // Each block has a head of three bytes.
+  compressed.resize(ZSTD_compressBound(plain.size()) + 16 * block_ends.size());
+  ZSTD_outBuffer out{compressed.data(), compressed.size(), 0};
+  ZSTD_inBuffer in{plain.data(), 0, 0};
+  for (const auto end : block_ends) {
+    in.size = end;
+    const auto left = ZSTD_compressStream2(context, &out, &in, ZSTD_e_flush);
+    if (ZSTD_isError(left) != 0U) return failed(left);
+    if (left != 0) return fail(Code::kFull, "zstd: its bound is too small");
+  }
+  in.size = plain.size();
+  const auto left = ZSTD_compressStream2(context, &out, &in, ZSTD_e_end);
+  if (ZSTD_isError(left) != 0U) return failed(left);
+  if (left != 0) return fail(Code::kFull, "zstd: its bound is too small");
+  return std::string_view(compressed).substr(0, out.pos);
 }
 
 BatchBuilder::BatchBuilder(int zstd_level) : impl_(std::make_unique<Impl>(zstd_level)) {}
@@ -323,18 +398,19 @@ BatchBuilder& BatchBuilder::operator=(BatchBuilder&&) noexcept = default;
 
 void BatchBuilder::begin(std::vector<std::string> extra_names) {
   auto& b = *impl_;
-  b.strings.clear();
   for (auto& column : b.text) column.clear();
   for (auto& column : b.number) column.clear();
   b.text_used = b.number_used = 0;
+  b.client_is = kClientIs;
   b.extra_names = std::move(extra_names);
   b.extra.resize(b.extra_names.size());
   for (auto& column : b.extra) column.clear();
+  b.strings = b.string_bytes = 0;
   b.line_bytes.clear();
   b.record_gap.clear();
   b.time_delta_ms.clear();
   b.unparsed.clear();
-  b.last_time_ms = 0;
+  b.first_time_ms = b.last_time_ms = 0;
   b.lines_without_record = 0;
   b.any_gap = false;
   b.filtered = 0;
@@ -343,15 +419,8 @@ void BatchBuilder::begin(std::vector<std::string> extra_names) {
 
 void BatchBuilder::add(const Record& record, std::uint32_t line_bytes) {
   auto& b = *impl_;
-  const auto row = b.time_delta_ms.size();
-  // Columns that this or an earlier record of the batch has, and no others.
-  b.text_used |= record.text_present;
-  for (auto left = b.text_used; left != 0; left &= left - 1) {
-    const auto field = static_cast<std::size_t>(std::countr_zero(left));
-    auto& column = b.text[field];
-    const auto value = record.get(static_cast<Text>(field));
-    column.put(row, b.index_of(column, value, (kAddresses >> field & 1U) == 0));
-  }
+  const auto row = b.records();
+  b.add_texts(record);
   b.number_used |= record.number_present;
   for (auto left = b.number_used; left != 0; left &= left - 1) {
     const auto field = static_cast<std::size_t>(std::countr_zero(left));
@@ -359,17 +428,12 @@ void BatchBuilder::add(const Record& record, std::uint32_t line_bytes) {
     // The largest value would wrap to "absent".
     b.number[field].put(row, present ? std::min<std::uint64_t>(record.number[field], ~0ULL - 1) + 1 : 0);
   }
-  for (std::size_t i = 0; i < b.extra.size(); ++i) {
-    auto& column = b.extra[i];
-    const auto index =
-        b.index_of(column, i < record.extra.size() ? record.extra[i] : std::string_view{}, true);
-    if (index != 0 || column.used) column.put(row, index);
-  }
   b.record_gap.push_back(b.lines_without_record);
   b.any_gap |= b.lines_without_record != 0;
   b.lines_without_record = 0;
   const auto time_ms = std::clamp(record.time_ms, -wire::kMaxTimeMs, wire::kMaxTimeMs);
-  b.time_delta_ms.push_back(time_ms - b.last_time_ms);
+  if (row == 0) b.first_time_ms = b.last_time_ms = time_ms;
+  b.time_delta_ms.push_back(zigzag(static_cast<std::uint64_t>(time_ms - b.last_time_ms)));
   b.last_time_ms = time_ms;
   b.line(line_bytes);
 }
@@ -394,27 +458,24 @@ void BatchBuilder::add_filtered(std::uint32_t line_bytes) {
 std::uint32_t BatchBuilder::lines() const { return static_cast<std::uint32_t>(impl_->line_bytes.size()); }
 std::uint64_t BatchBuilder::content_bytes() const { return impl_->content_bytes; }
 std::size_t BatchBuilder::encoded_estimate_bytes() const {
-  // Each cell is a varint of an index below 2^21, or a number that rarely needs more than 5 bytes.
-  return impl_->strings.bytes() + impl_->line_bytes.size() * (4 + 3 * kTextCount + 5 * kNumberCount);
+  // Each cell of a text is a code below 2^21, a number one that rarely needs more than 5 bytes.
+  return impl_->string_bytes + impl_->line_bytes.size() * (4 + 3 * kTextCount + 5 * kNumberCount);
 }
 
 bool BatchBuilder::full() const {
   const auto& b = *impl_;
   constexpr DecodeLimits kLimits;
   const std::uint64_t lines = b.line_bytes.size();
-  const std::uint64_t strings = b.strings.entries().size();
-  const auto used = [](const auto& columns) {
-    return static_cast<std::uint64_t>(
-        std::count_if(columns.begin(), columns.end(), [](const auto& column) { return column.used; }));
-  };
-  const auto texts = static_cast<std::uint64_t>(std::popcount(b.text_used)) + used(b.extra);
+  const std::uint64_t strings = b.strings;
+  const auto texts = static_cast<std::uint64_t>(std::popcount(b.text_used)) + b.extra.size();
   const auto numbers = static_cast<std::uint64_t>(std::popcount(b.number_used));
-  // An index below 2^21 is a varint of 3 bytes, a number one of at most 10.
-  const std::uint64_t encoded = b.strings.bytes() + strings * 5 + lines * (20 + 3 * texts + 10 * numbers) +
+  // A cell of a text is below 2^21, a number below 2^64; a time's difference takes up to 7 bytes.
+  const std::uint64_t encoded = b.string_bytes + strings * 4 + lines * (16 + 3 * texts + 8 * numbers) +
                                 b.unparsed.size() * 20 + kUnparsedSamples * kUnparsedSampleBytes;
   const std::uint64_t expanded = lines * (4 + 20 + 4 * texts + 8 * numbers) +
-                                 strings * (sizeof(std::string_view) + INET6_ADDRSTRLEN) +
+                                 strings * (sizeof(std::string_view) + 4 + INET6_ADDRSTRLEN) +
                                  b.unparsed.size() * sizeof(UnparsedLine);
+  // With one more line whatever it has: a string in each column.
   return lines >= kLimits.max_lines || strings + kTextCount + b.extra.size() >= kLimits.max_strings ||
          encoded >= kLimits.max_uncompressed_bytes - kMaxLineBytes - (1 << 20) ||
          expanded >= kLimits.max_uncompressed_bytes * 3;
@@ -426,17 +487,15 @@ Result<std::string> BatchBuilder::finish(const BatchHeader& header) {
     return fail(Code::kInvalid, "batch: its range is not as long as its lines");
   }
   b.encode_columns();
-  b.compressed.resize(ZSTD_compressBound(b.plain.size()));
-  const auto size = ZSTD_compressCCtx(b.zstd.get(), b.compressed.data(), b.compressed.size(), b.plain.data(),
-                                      b.plain.size(), b.zstd_level);
-  if (ZSTD_isError(size) != 0U) return fail(Code::kFull, std::string("zstd: ") + ZSTD_getErrorName(size));
+  const auto columns = b.compress();
+  if (!columns) return std::unexpected(columns.error());
   std::string message;
-  message.reserve(size + 512);
+  message.reserve(columns->size() + 512);
   protozero::pbf_writer out(message);
   write_header(out, header);
   out.add_uint32(wire::kLinesField, lines());
   out.add_uint64(wire::kColumnsBytesField, b.plain.size());
-  out.add_bytes(wire::kColumnsField, b.compressed.data(), size);
+  out.add_bytes(wire::kColumnsField, columns->data(), columns->size());
   return message;
 }
 

@@ -2,12 +2,12 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <numeric>
 #include <protozero/pbf_reader.hpp>
-#include <protozero/varint.hpp>
-#include <type_traits>
 
 #include "proto/batch.h"
 #include "proto/hostile.h"
+#include "proto/planes.h"
 #include "proto/wire.h"
 
 namespace weir {
@@ -25,47 +25,100 @@ std::string header_text(protozero::pbf_reader& in) {
   return {view.data(), view.size()};
 }
 
-std::string_view packed(protozero::pbf_reader& in) { return view(bytes_of(in)); }
-
-// Exactly `expected` varints. protozero's iterators check each byte they go; nearly all of ours are
-// one or two bytes long.
+// `count` numbers in planes, at most `max_planes`.
 template <class T>
-std::vector<T> unpack(std::string_view bytes, std::size_t expected, Budget& budget, const char* what) {
-  check(bytes.size() >= expected, what);  // of one byte at least each: before memory is taken for them
-  budget.take(expected * sizeof(T));
-  std::vector<T> out(expected);
-  const char* at = bytes.data();
-  const char* const end = at + bytes.size();
-  for (auto& value : out) {
-    check(at < end, what);
-    auto cell = static_cast<std::uint64_t>(static_cast<unsigned char>(*at++));
-    if (cell >= 0x80) {
-      --at;
-      cell = protozero::decode_varint(&at, end);
-    }
-    if constexpr (std::is_signed_v<T>) {
-      value = protozero::decode_zigzag64(cell);
-    } else {
-      value = static_cast<T>(cell);
-    }
-  }
-  check(at == end, what);
+std::vector<T> unpack(std::string_view bytes, std::size_t count, std::size_t max_planes, Budget& budget,
+                      const char* what) {
+  // Before memory is taken for them.
+  check(count == 0 ? bytes.empty() : bytes.size() % count == 0 && !bytes.empty(), what);
+  const auto planes = count == 0 ? 0 : bytes.size() / count;
+  check(planes <= max_planes, what);
+  budget.take(count * sizeof(T));
+  std::vector<T> out(count);
+  read_planes(bytes.data(), planes, std::span<T>(out));
   return out;
 }
 
-// How many varints there are.
-std::size_t count_of(std::string_view bytes) {
-  return static_cast<std::size_t>(
-      std::count_if(bytes.begin(), bytes.end(), [](char byte) { return (byte & 0x80) == 0; }));
-}
+constexpr std::size_t kMaxIndexPlanes = 4;
+constexpr std::size_t kMaxNumberPlanes = 8;
+
+struct TextSection {
+  std::uint32_t field = 0, same_as = 0, strings = 0;
+  std::string_view name, cell, string_code, string_bytes;
+  std::uint32_t seen = 0;  // bit of each of those that are there
+  [[nodiscard]] bool has(std::uint32_t tag) const { return (seen >> tag & 1U) != 0; }
+};
+
+struct NumberSection {
+  std::uint32_t field = 0, near = 0;
+  std::string_view cell;
+  std::uint32_t seen = 0;
+};
 
 struct Sections {
-  std::string_view string_bytes, line_bytes, record_gap, time_delta;
-  std::string_view strings, ipv4, ipv6;
-  std::vector<protozero::data_view> text, number, extra, unparsed;
-  bool has_gap = false;
-  std::uint32_t seen = 0;  // bit of each of those that are there once
+  std::string_view line_bytes, record_gap, time_delta;
+  std::vector<TextSection> text, extra;
+  std::vector<NumberSection> number;
+  std::vector<protozero::data_view> unparsed;
+  std::uint32_t records = 0;
+  std::int64_t first_time_ms = 0;
+  std::uint32_t seen = 0;
 };
+
+TextSection text_section(protozero::pbf_reader in) {
+  TextSection out;
+  while (in.next()) {
+    if (in.tag() <= wire::kTextStringBytesField) once(out.seen, in.tag());
+    switch (in.tag()) {
+      case wire::kTextFieldField:
+        out.field = u32(in);
+        break;
+      case wire::kTextNameField:
+        out.name = view(bytes_of(in));
+        check(out.name.size() <= kMaxHeaderText, "a text of its header is longer than 64 KiB");
+        break;
+      case wire::kTextSameAsField:
+        out.same_as = u32(in);
+        break;
+      case wire::kTextCellField:
+        out.cell = view(bytes_of(in));
+        break;
+      case wire::kTextStringsField:
+        out.strings = u32(in);
+        break;
+      case wire::kTextStringCodeField:
+        out.string_code = view(bytes_of(in));
+        break;
+      case wire::kTextStringBytesField:
+        out.string_bytes = view(bytes_of(in));
+        break;
+      default:
+        in.skip();
+    }
+  }
+  return out;
+}
+
+NumberSection number_section(protozero::pbf_reader in) {
+  NumberSection out;
+  while (in.next()) {
+    if (in.tag() <= wire::kNumberNearField) once(out.seen, in.tag());
+    switch (in.tag()) {
+      case wire::kNumberFieldField:
+        out.field = u32(in);
+        break;
+      case wire::kNumberCellField:
+        out.cell = view(bytes_of(in));
+        break;
+      case wire::kNumberNearField:
+        out.near = u32(in);
+        break;
+      default:
+        in.skip();
+    }
+  }
+  return out;
+}
 
 class ColumnsReader {
  public:
@@ -79,12 +132,15 @@ class ColumnsReader {
   void read() {
     find_sections();
     read_lines();
-    read_strings();
     read_records();
-    for (const auto& part : sections_.text) read_text(protozero::pbf_reader(part));
-    for (const auto& part : sections_.number) read_number(protozero::pbf_reader(part));
+    read_texts();
+    for (const auto& section : sections_.number) read_number(section);
     if (!limits_.extra_columns) return;
-    for (const auto& part : sections_.extra) read_extra(protozero::pbf_reader(part));
+    for (const auto& section : sections_.extra) {
+      check(!section.has(wire::kTextSameAsField), "an extra column without cells");
+      out_.extra.push_back(text_column(section));
+      out_.extra_names.emplace_back(section.name);
+    }
   }
 
  private:
@@ -93,39 +149,32 @@ class ColumnsReader {
     while (in.next()) {
       if (in.tag() <= wire::kTimeDeltaField) once(sections_.seen, in.tag());
       switch (in.tag()) {
-        case wire::kStringBytesField:
-          sections_.string_bytes = packed(in);
-          break;
-        case wire::kStringsField:
-          sections_.strings = view(bytes_of(in));
-          break;
-        case wire::kIpv4Field:
-          sections_.ipv4 = view(bytes_of(in));
-          break;
-        case wire::kIpv6Field:
-          sections_.ipv6 = view(bytes_of(in));
+        case wire::kRecordsField:
+          sections_.records = u32(in);
           break;
         case wire::kLineBytesField:
-          sections_.line_bytes = packed(in);
+          sections_.line_bytes = view(bytes_of(in));
           break;
         case wire::kRecordGapField:
-          sections_.record_gap = packed(in);
-          sections_.has_gap = true;
+          sections_.record_gap = view(bytes_of(in));
+          break;
+        case wire::kFirstTimeField:
+          sections_.first_time_ms = s64(in);
           break;
         case wire::kTimeDeltaField:
-          sections_.time_delta = packed(in);
+          sections_.time_delta = view(bytes_of(in));
           break;
         case wire::kTextField:
           check(sections_.text.size() < 1024, "too many columns");
-          sections_.text.push_back(bytes_of(in));
+          sections_.text.push_back(text_section(protozero::pbf_reader(bytes_of(in))));
           break;
         case wire::kNumberField:
           check(sections_.number.size() < 1024, "too many columns");
-          sections_.number.push_back(bytes_of(in));
+          sections_.number.push_back(number_section(protozero::pbf_reader(bytes_of(in))));
           break;
         case wire::kExtraField:
           check(sections_.extra.size() < kMaxExtraColumns, "too many extra columns");
-          sections_.extra.push_back(bytes_of(in));
+          sections_.extra.push_back(text_section(protozero::pbf_reader(bytes_of(in))));
           break;
         case wire::kUnparsedField:
           check(sections_.unparsed.size() < lines_, "more unparsed lines than lines");
@@ -142,69 +191,38 @@ class ColumnsReader {
   }
 
   void read_lines() {
-    out_.line_bytes = unpack<std::uint32_t>(sections_.line_bytes, lines_, budget_,
+    out_.line_bytes = unpack<std::uint32_t>(sections_.line_bytes, lines_, kMaxIndexPlanes, budget_,
                                             "line_bytes does not have one entry per line");
     std::uint64_t sum = 0;
+    bool empty = false;
     for (const auto bytes : out_.line_bytes) {
-      check(bytes > 0, "a line of zero bytes");
+      empty |= bytes == 0;
       sum += bytes;
     }
+    check(!empty, "a line of zero bytes");
     check(sum == batch_.header.range.size(), "its lines are not as long as its range");
   }
 
-  void read_strings() {
-    auto& strings = out_.strings;
-    check(sections_.ipv4.size() % 4 == 0 && sections_.ipv6.size() % 16 == 0, "an address is cut off");
-    const auto addresses = sections_.ipv4.size() / 4 + sections_.ipv6.size() / 16;
-    strings.emplace_back();
-    auto rest = sections_.strings;
-    const auto texts = count_of(sections_.string_bytes);
-    check(texts + addresses < limits_.max_strings, "too many strings");
-    budget_.take(texts * sizeof(std::string_view));
-    strings.reserve(1 + texts + addresses);
-    for (const auto size :
-         unpack<std::uint32_t>(sections_.string_bytes, texts, budget_, "a string is cut off")) {
-      check(size <= rest.size(), "a string is cut off");
-      strings.push_back(rest.substr(0, size));
-      rest.remove_prefix(size);
-    }
-    check(rest.empty(), "bytes behind its last string");
-    budget_.take(addresses * (sizeof(std::string_view) + INET6_ADDRSTRLEN));
-    // Not resized after the views were taken: reserve what the addresses can need.
-    auto text = std::make_unique<std::string>();
-    text->reserve(sections_.ipv4.size() / 4 * INET_ADDRSTRLEN +
-                  sections_.ipv6.size() / 16 * INET6_ADDRSTRLEN);
-    const auto print = [&](int family, std::string_view packed, std::size_t width) {
-      for (std::size_t at = 0; at < packed.size(); at += width) {
-        std::array<char, INET6_ADDRSTRLEN> buffer{};
-        inet_ntop(family, packed.data() + at, buffer.data(), buffer.size());
-        const auto begin = text->size();
-        text->append(buffer.data());
-        strings.push_back(std::string_view(*text).substr(begin));
-      }
-    };
-    print(AF_INET, sections_.ipv4, 4);
-    print(AF_INET6, sections_.ipv6, 16);
-    batch_.addresses_ = std::move(text);
-  }
-
   void read_records() {
-    const auto records = count_of(sections_.time_delta);
-    check(records + sections_.unparsed.size() + out_.filtered == lines_,
+    const std::size_t records = sections_.records;
+    check(std::uint64_t{records} + sections_.unparsed.size() + out_.filtered == lines_,
           "records, unparsed and filtered lines do not add up");
-    out_.time_ms = unpack<std::int64_t>(sections_.time_delta, records, budget_, "time_delta_ms is cut off");
-    std::int64_t time_ms = 0;
-    for (auto& value : out_.time_ms) {
-      check(!__builtin_add_overflow(time_ms, value, &time_ms) && time_ms >= -wire::kMaxTimeMs &&
-                time_ms <= wire::kMaxTimeMs,
+    const auto deltas = unpack<std::uint64_t>(sections_.time_delta, records, kMaxNumberPlanes, budget_,
+                                              "time_delta_ms does not have one entry per record");
+    budget_.take(records * sizeof(std::int64_t));
+    out_.time_ms.resize(records);
+    auto time_ms = sections_.first_time_ms;
+    for (std::size_t i = 0; i < records; ++i) {
+      check(!__builtin_add_overflow(time_ms, static_cast<std::int64_t>(unzigzag(deltas[i])), &time_ms) &&
+                time_ms >= -wire::kMaxTimeMs && time_ms <= wire::kMaxTimeMs,
             "a time out of range");
-      value = time_ms;
+      out_.time_ms[i] = time_ms;
     }
     budget_.take(records * sizeof(std::uint32_t));
     out_.record_line.resize(records);
     std::uint64_t line = 0;
-    if (sections_.has_gap) {
-      const auto gaps = unpack<std::uint32_t>(sections_.record_gap, records, budget_,
+    if ((sections_.seen >> wire::kRecordGapField & 1U) != 0) {
+      const auto gaps = unpack<std::uint32_t>(sections_.record_gap, records, kMaxIndexPlanes, budget_,
                                               "record_gap does not have one entry per record");
       for (std::size_t i = 0; i < records; ++i) {
         line += gaps[i];
@@ -212,7 +230,7 @@ class ColumnsReader {
         out_.record_line[i] = static_cast<std::uint32_t>(line++);
       }
     } else {
-      for (std::size_t i = 0; i < records; ++i) out_.record_line[i] = static_cast<std::uint32_t>(line++);
+      std::iota(out_.record_line.begin(), out_.record_line.end(), 0U);
     }
     read_unparsed();
   }
@@ -230,72 +248,102 @@ class ColumnsReader {
     }
   }
 
-  std::vector<std::uint32_t> indices(std::string_view cells) {
-    auto index =
-        unpack<std::uint32_t>(cells, out_.records(), budget_, "a column does not have one entry per record");
-    if (!index.empty()) {
-      check(*std::max_element(index.begin(), index.end()) < out_.strings.size(),
-            "an index beyond the string table");
+  void read_texts() {
+    std::array<const TextSection*, kTextCount> known{};
+    for (const auto& section : sections_.text) {
+      if (section.field >= kTextCount) continue;  // a newer writer's column
+      check(known[section.field] == nullptr, "a column twice");
+      known[section.field] = &section;
     }
-    return index;
+    for (std::size_t field = 0; field < kTextCount; ++field) {
+      const auto* section = known[field];
+      if (section == nullptr || (limits_.text_columns >> field & 1U) == 0) continue;
+      if (section->has(wire::kTextSameAsField)) {
+        check(!section->has(wire::kTextCellField) && !section->has(wire::kTextStringsField),
+              "a column of its own cells that is the same as another");
+        check(section->same_as < kTextCount && known[section->same_as] != nullptr &&
+                  !known[section->same_as]->has(wire::kTextSameAsField),
+              "a column that is the same as none");
+        section = known[section->same_as];
+      }
+      out_.text[field] = text_column(*section);
+    }
   }
 
-  void read_text(protozero::pbf_reader in) {
-    std::uint32_t field = 0;
-    std::uint32_t seen = 0;
-    std::string_view cells;
-    while (in.next()) {
-      if (in.tag() <= 2) once(seen, in.tag());
-      if (in.tag() == 1) {
-        field = u32(in);
-      } else if (in.tag() == 2) {
-        cells = packed(in);
-      } else {
-        in.skip();
-      }
+  TextColumn text_column(const TextSection& section) {
+    TextColumn out;
+    read_strings(section, out.strings);
+    out.index = unpack<std::uint32_t>(section.cell, out_.records(), kMaxIndexPlanes, budget_,
+                                      "a column does not have one entry per record");
+    std::uint32_t used = 0;
+    bool early = false;
+    for (auto& cell : out.index) {
+      used += static_cast<std::uint32_t>(cell == wire::kNewCell);
+      cell = cell == wire::kNewCell ? used : cell - static_cast<std::uint32_t>(cell >= wire::kSeenCell);
+      early |= cell > used;
     }
-    if (field >= kTextCount) return;  // a newer writer's column
-    if ((limits_.text_columns >> field & 1U) == 0) return;
-    check(out_.text[field].empty(), "a column twice");
-    out_.text[field] = indices(cells);
+    check(!early && used < out.strings.size(), "a string before its first use");
+    check(used + 1 == out.strings.size(), "a string that no record has");
+    return out;
   }
 
-  void read_number(protozero::pbf_reader in) {
-    std::uint32_t field = 0;
-    std::uint32_t seen = 0;
-    std::string_view cells;
-    while (in.next()) {
-      if (in.tag() <= 2) once(seen, in.tag());
-      if (in.tag() == 1) {
-        field = u32(in);
-      } else if (in.tag() == 2) {
-        cells = packed(in);
-      } else {
-        in.skip();
-      }
+  void read_strings(const TextSection& section, std::vector<std::string_view>& strings) {
+    strings_ += section.strings;
+    check(section.strings < limits_.max_strings && strings_ < limits_.max_strings, "too many strings");
+    const auto codes = unpack<std::uint32_t>(section.string_code, section.strings, kMaxIndexPlanes, budget_,
+                                             "string_code does not have one entry per string");
+    const auto count_of = [&](std::uint32_t code) {
+      return static_cast<std::size_t>(std::count(codes.begin(), codes.end(), code));
+    };
+    // Not resized after views were taken: it has what the addresses can need.
+    const auto room =
+        count_of(wire::kIpv4Code) * INET_ADDRSTRLEN + count_of(wire::kIpv6Code) * INET6_ADDRSTRLEN;
+    budget_.take(codes.size() * sizeof(std::string_view) + room);
+    std::string* printed = nullptr;
+    if (room > 0) {
+      printed = batch_.addresses_.emplace_back(std::make_unique<std::string>()).get();
+      printed->reserve(room);
     }
-    if (field >= kNumberCount) return;
-    check(out_.number[field].empty(), "a column twice");
-    out_.number[field] =
-        unpack<std::uint64_t>(cells, out_.records(), budget_, "a column does not have one entry per record");
+    strings.reserve(1 + codes.size());
+    strings.emplace_back();
+    auto rest = section.string_bytes;
+    for (const auto code : codes) {
+      const auto size = code == wire::kIpv4Code ? 4 : code == wire::kIpv6Code ? 16 : code - wire::kTextCode;
+      check(size <= rest.size(), "a string is cut off");
+      const auto bytes = rest.substr(0, size);
+      rest.remove_prefix(size);
+      if (code >= wire::kTextCode) {
+        strings.push_back(bytes);
+        continue;
+      }
+      std::array<char, INET6_ADDRSTRLEN> buffer{};
+      inet_ntop(code == wire::kIpv4Code ? AF_INET : AF_INET6, bytes.data(), buffer.data(), buffer.size());
+      const auto begin = printed->size();
+      printed->append(buffer.data());
+      strings.push_back(std::string_view(*printed).substr(begin));
+    }
+    check(rest.empty(), "bytes behind its last string");
   }
 
-  void read_extra(protozero::pbf_reader in) {
-    std::string name;
-    std::uint32_t seen = 0;
-    std::string_view cells;
-    while (in.next()) {
-      if (in.tag() <= 2) once(seen, in.tag());
-      if (in.tag() == 1) {
-        name = header_text(in);
-      } else if (in.tag() == 2) {
-        cells = packed(in);
-      } else {
-        in.skip();
-      }
+  void read_number(const NumberSection& section) {
+    if (section.field >= kNumberCount) return;
+    auto& column = out_.number[section.field];
+    check(column.empty(), "a column twice");
+    column = unpack<std::uint64_t>(section.cell, out_.records(), kMaxNumberPlanes, budget_,
+                                   "a column does not have one entry per record");
+    if ((section.seen >> wire::kNumberNearField & 1U) == 0) return;
+    check(section.near < kNumberCount && section.near != section.field &&
+              out_.number[section.near].size() == column.size(),
+          "a column near one that does not stand before it");
+    const auto& to = out_.number[section.near];
+    bool wrapped = false;
+    for (std::size_t i = 0; i < column.size(); ++i) {
+      if (column[i] == 0) continue;
+      const auto from = to[i] == 0 ? 1 : to[i];  // of cells, which are values and one
+      column[i] = from + unzigzag(column[i] - 1);
+      wrapped |= column[i] == 0;
     }
-    out_.extra.push_back(indices(cells));
-    out_.extra_names.push_back(std::move(name));
+    check(!wrapped, "a number out of range");
   }
 
   DecodedBatch& batch_;
@@ -304,6 +352,7 @@ class ColumnsReader {
   const DecodeLimits& limits_;
   Budget budget_;
   Sections sections_;
+  std::uint64_t strings_ = 0;  // of the columns that were read
 };
 
 std::pair<std::string, std::string> read_field(protozero::pbf_reader in) {
@@ -513,8 +562,7 @@ void DecodedBatch::record(std::size_t i, Record& out, std::vector<std::string_vi
   out.clear();
   out.time_ms = columns.time_ms[i];
   for (std::size_t field = 0; field < kTextCount; ++field) {
-    if (!columns.text[field].empty())
-      out.set(static_cast<Text>(field), columns.strings[columns.text[field][i]]);
+    if (!columns.text[field].index.empty()) out.set(static_cast<Text>(field), columns.text[field].at(i));
   }
   for (std::size_t field = 0; field < kNumberCount; ++field) {
     if (!columns.number[field].empty() && columns.number[field][i] > 0) {
@@ -522,7 +570,7 @@ void DecodedBatch::record(std::size_t i, Record& out, std::vector<std::string_vi
     }
   }
   extra_scratch.clear();
-  for (const auto& column : columns.extra) extra_scratch.push_back(columns.strings[column[i]]);
+  for (const auto& column : columns.extra) extra_scratch.push_back(column.at(i));
   out.extra = extra_scratch;
 }
 

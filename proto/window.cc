@@ -348,14 +348,13 @@ void fold(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end
   std::uint32_t site = 0;
   for (auto at = first; at != last; ++at) {
     const auto i = static_cast<std::size_t>(at - lines.begin());
-    const auto host = hosts.empty() ? 0 : hosts[i];
-    const auto server = servers.empty() ? 0 : servers[i];
+    const auto host = hosts.index.empty() ? 0 : hosts.index[i];
+    const auto server = servers.index.empty() ? 0 : servers.index[i];
     const auto pair = static_cast<std::uint64_t>(host) << 32 | server;
     if (pair != last_pair) {
       last_pair = pair;
       const auto [found, is_new] = site_of_pair.try_emplace(pair, 0U);
-      if (is_new)
-        found->second = folder.site(given_of(columns.strings[host], columns.strings[server], site_field));
+      if (is_new) found->second = folder.site(given_of(hosts.at(i), servers.at(i), site_field));
       site = found->second;
     }
     folder.add(requests.at(i), site);

@@ -7,7 +7,7 @@
 namespace weir::wire {
 
 inline constexpr std::uint32_t kMagic = 0x52494557;  // "WEIR", little endian
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 // Unix milliseconds beyond the year 280000 are nobody's log; keeps all arithmetic on times safe.
 inline constexpr std::int64_t kMaxTimeMs = 1LL << 53;
 
@@ -37,12 +37,10 @@ enum BatchField : std::uint32_t {
 };
 
 enum ColumnsField : std::uint32_t {
-  kStringBytesField = 1,
-  kStringsField,
-  kIpv4Field,
-  kIpv6Field,
+  kRecordsField = 1,
   kLineBytesField,
   kRecordGapField,
+  kFirstTimeField,
   kTimeDeltaField,
   kTextField,
   kNumberField,
@@ -50,6 +48,27 @@ enum ColumnsField : std::uint32_t {
   kUnparsedField,
   kFilteredField,
 };
+
+enum TextColumnField : std::uint32_t {
+  kTextFieldField = 1,
+  kTextNameField,
+  kTextSameAsField,
+  kTextCellField,
+  kTextStringsField,
+  kTextStringCodeField,
+  kTextStringBytesField,
+};
+
+enum NumberColumnField : std::uint32_t {
+  kNumberFieldField = 1,
+  kNumberCellField,
+  kNumberNearField,
+};
+
+// Codes of strings; a text of n bytes has n + kTextCode.
+inline constexpr std::uint32_t kIpv4Code = 0, kIpv6Code = 1, kTextCode = 2;
+// Codes of cells of texts; a string k that came before has k + kSeenCell.
+inline constexpr std::uint32_t kAbsentCell = 0, kNewCell = 1, kSeenCell = 2;
 
 enum WindowsField : std::uint32_t {
   kWindowLengthField = 1,

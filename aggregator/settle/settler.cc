@@ -447,17 +447,14 @@ void Settler::Impl::apply_foreign(Generation& generation, const SourceMessage& m
   const Record& record = reading.record;
   Columns& columns = foreign_batch.columns;
   foreign_batch.header.host = clean_text(reading.host, kMaxNameBytes);
-  columns.strings.assign(1, std::string_view());
   columns.record_line.assign(1, 0);
   columns.time_ms.assign(1, record.time_ms);
   columns.line_bytes.assign(1, 1);
   // Only what fold() groups by.
   for (const Text field : {Text::kHost, Text::kServerName}) {
     auto& column = columns.text[static_cast<std::size_t>(field)];
-    column.clear();
-    if (record.get(field).data() == nullptr) continue;
-    column.push_back(static_cast<std::uint32_t>(columns.strings.size()));
-    columns.strings.push_back(record.get(field));
+    column.strings = {std::string_view(), record.get(field)};
+    column.index.assign(1, record.has(field) ? 1 : 0);
   }
   for (std::size_t i = 0; i < kNumberCount; ++i) {
     auto& column = columns.number[i];

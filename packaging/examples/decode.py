@@ -80,10 +80,36 @@ def unparsed(bad):
     return {**({"message": text(bad.text)} if bad.text else {}), "error.message": reason}
 
 
+def planes(packed, count):
+    """`count` numbers: the lowest byte of each, then the next byte of each, and so on."""
+    check(len(packed) % count == 0 and packed if count else not packed, "a column does not have one entry per record")
+    return [sum(byte << 8 * i for i, byte in enumerate(packed[at::count])) for at in range(count)]
+
+
+def signed(zigzag):
+    return zigzag >> 1 ^ -(zigzag & 1)
+
+
+def put(records, name, column):
+    """A column of texts into its records."""
+    strings, at, used = [], 0, 0
+    for code in planes(column.string_code, column.strings):
+        size = {0: 4, 1: 16}.get(code, code - 2)
+        part = column.string_bytes[at:at + size]
+        strings.append(text(part) if code > 1 else socket.inet_ntop(socket.AF_INET6 if code else socket.AF_INET, part))
+        at += size
+    for record, cell in zip(records, planes(column.cell, len(records))):
+        if cell == 1:  # the first of the strings that no record before has
+            record[name] = strings[used]
+            used += 1
+        elif cell > 1:
+            record[name] = strings[cell - 2]
+
+
 def lines(message):
     """The objects of a batch, in the order of the log; filtered lines have none."""
     batch = weir_pb2.Batch.FromString(message)
-    check(batch.version == 1, f"version {batch.version} is not known")
+    check(batch.version == 2, f"version {batch.version} is not known")
     check(batch.kind in (weir_pb2.RECORDS, weir_pb2.HEARTBEAT, weir_pb2.LOSS, weir_pb2.WINDOWS), f"kind {batch.kind} is not known")
     if batch.kind == weir_pb2.WINDOWS:
         return list(windows(batch))
@@ -92,31 +118,27 @@ def lines(message):
     check(batch.lines <= 1 << 20 and batch.columns_bytes <= 32 << 20, "larger than the limits")
     check(zstandard.frame_content_size(batch.columns) == batch.columns_bytes, "the zstd frame has another size")
     columns = weir_pb2.Columns.FromString(zstandard.ZstdDecompressor().decompress(batch.columns))
-    check(len(columns.line_bytes) == batch.lines and sum(columns.line_bytes) == batch.end - batch.begin, "its lines are not its range")
+    check(sum(planes(columns.line_bytes, batch.lines)) == batch.end - batch.begin, "its lines are not its range")
 
-    strings, at = [None], 0
-    for size in columns.string_bytes:
-        strings.append(text(columns.strings[at:at + size]))
-        at += size
-    for family, packed, width in ((socket.AF_INET, columns.ipv4, 4), (socket.AF_INET6, columns.ipv6, 16)):
-        strings += [socket.inet_ntop(family, packed[i:i + width]) for i in range(0, len(packed), width)]
-
-    records = [time(ms) for ms in itertools.accumulate(columns.time_delta_ms)]
-    named = [(TEXT[c.field], c.index) for c in columns.text if c.field in TEXT]
-    named += [("nginx.variable." + text(c.name), c.index) for c in columns.extra]
-    for name, index in named:
-        check(len(index) == len(records), "a column does not have one entry per record")
-        for record, i in zip(records, index):
-            if i > 0:
-                record[name] = strings[i]
+    deltas = map(signed, planes(columns.time_delta_ms, columns.records))
+    records = [time(ms) for ms in itertools.islice(itertools.accumulate(deltas, initial=columns.first_time_ms), 1, None)]
+    texts = {column.field: column for column in columns.text}
+    for column in (c for c in columns.text if c.field in TEXT):
+        put(records, TEXT[column.field], texts[column.same_as] if column.HasField("same_as") else column)
+    for column in columns.extra:
+        put(records, "nginx.variable." + text(column.name), column)
+    numbers = {}
     for column in (c for c in columns.number if c.field in NUMBER):
-        check(len(column.value) == len(records), "a column does not have one entry per record")
-        for record, value in zip(records, column.value):
-            if value > 0:
-                record[NUMBER[column.field]] = (value - 1) / 1000 if column.field in MILLISECONDS else value - 1
+        cells = planes(column.cell, columns.records)
+        if column.HasField("near"):  # cells are values + 1; where the other is absent, it counts as 0
+            cells = [cell and (max(other, 1) + signed(cell - 1)) % 2**64 for cell, other in zip(cells, numbers[column.near])]
+        numbers[column.field] = cells
+        for record, cell in zip(records, cells):
+            if cell > 0:
+                record[NUMBER[column.field]] = (cell - 1) / 1000 if column.field in MILLISECONDS else cell - 1
 
     by_line, line = {}, -1
-    for record, gap in zip(records, columns.record_gap or itertools.repeat(0)):
+    for record, gap in zip(records, planes(columns.record_gap, columns.records) if columns.record_gap else itertools.repeat(0)):
         line += gap + 1
         by_line[line] = record
     for bad in columns.unparsed:
@@ -137,7 +159,7 @@ def main():
         try:
             for line in lines(message):
                 print(json.dumps(line))
-        except (ValueError, IndexError, OverflowError, zstandard.ZstdError, google.protobuf.message.DecodeError) as error:
+        except (ValueError, IndexError, KeyError, OverflowError, zstandard.ZstdError, google.protobuf.message.DecodeError) as error:
             bad += 1
             print(f"message {number}: {error}", file=sys.stderr)
 

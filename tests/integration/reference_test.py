@@ -61,7 +61,7 @@ class Reference(WeirTest):
         options = set(re.findall(r"(?m)^  (?:-\w,)?(--\w+)", self.run_once("weir-agent", "cat", "--help").stdout)) - {"--help", "--version"}
         self.assertGreater(len(options), 8)
         self.assertEqual(set(re.findall(r"`(--\w+)", page.split("\n\n| option")[1].split("\n\n")[0])), options)
-        messages = [path for path in sorted((TOP / "tests/data/golden/v1").glob("*.batch")) if "refused" not in path.name]
+        messages = [path for path in sorted((TOP / "tests/data/golden/v2").glob("*.batch")) if "refused" not in path.name]
         for option, section in (("--headers", "## `--headers`"), ("--provenance", "## `--provenance`")):
             told = set(re.findall(r"`([\w.]+)`", page.split(section)[1].split("\n## ")[0]))
             for line in self.run_once("weir-agent", "cat", option, *messages).stdout.splitlines():

@@ -15,7 +15,7 @@ from topic_parts import SharedKafka
 from weir_parts import BIN, TOP, await_fact, part
 
 DATA = TOP / "tests/data"
-GOLDEN = sorted((DATA / "golden/v1").glob("*.batch"))
+GOLDEN = sorted((DATA / "golden/v2").glob("*.batch"))
 REGEX = r'(?P<time>\S+) (?P<remote_addr>\S+) "(?P<request>[^"]*)" (?P<status>\d+) (?P<shop>\S+)'
 BALANCED = ('--trusted-proxy', '10.0.0.0/8', '--client-from', 'http_x_forwarded_for')
 # Whatever strangers send to a server, in formats that tests/data/format has not.

@@ -50,8 +50,14 @@ class BatchMaker {
     for (auto& odds : number_odds_) odds = choose_(5);
     const auto lines = choose_(max_lines + 1);
     std::uint64_t bytes = 0;
+    // The client's address is another column's in all lines, or until one.
+    constexpr auto client = static_cast<std::size_t>(Text::kClientAddress);
+    const auto client_is = static_cast<std::size_t>(
+        std::array{Text::kPeerAddress, Text::kForwardedFor, Text::kRealIpHeader}[choose_(3)]);
+    const auto alike = one_in(2) ? choose_(lines + 1) : one_in(2) ? lines : 0;
     for (std::uint64_t i = 0; i < lines; ++i) {
       made.lines.push_back(line(made.extra_names.size()));
+      if (i < alike) made.lines.back().text[client] = made.lines.back().text[client_is];
       bytes += made.lines.back().line_bytes;
     }
     header(made.header, bytes);

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kFolder = std::string(WEIR_TEST_DATA) + "/golden/v1/";
+const std::string kFolder = std::string(WEIR_TEST_DATA) + "/golden/v2/";
 
 std::string bytes_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

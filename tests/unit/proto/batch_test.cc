@@ -71,6 +71,51 @@ TEST(Batch, comes_back_as_it_was_written) {
   EXPECT_EQ(out.get(Text::kClientAddress), "010.0.0.1") << "an address that does not print back stays text";
 }
 
+TEST(Batch, a_client_that_is_the_peer_or_a_header_is_not_sent_twice) {
+  constexpr std::uint32_t kLines = 2000;
+  const auto batch_of = [](std::string_view client, Text other, std::string_view value,
+                           bool differs_at_last) {
+    BatchBuilder builder;
+    builder.begin({});
+    std::uint64_t bytes = 0;
+    for (std::uint32_t i = 0; i < kLines; ++i) {
+      const auto own = std::string(client) + std::to_string(i % 251);
+      auto record = request(i, own, "h", 200, 1, 1);
+      const auto same = std::string(value) + std::to_string(i % 251);
+      record.set(other, same);
+      if (differs_at_last && i == kLines - 1) record.set(Text::kClientAddress, "::1");
+      builder.add(record, 10);
+      bytes += 10;
+    }
+    return builder.finish(header_for(0, bytes)).value();
+  };
+  const auto twice = batch_of("10.0.1.", Text::kPeerAddress, "10.0.0.", false);
+  for (const auto other : {Text::kPeerAddress, Text::kForwardedFor, Text::kRealIpHeader}) {
+    const auto once = batch_of("10.0.0.", other, "10.0.0.", false);
+    EXPECT_LT(once.size() + 250, twice.size()) << ecs_name(other);
+    for (const auto& message : {once, batch_of("10.0.0.", other, "10.0.0.", true)}) {
+      const auto batch = decode_batch(message).value();
+      Record out;
+      std::vector<std::string_view> scratch;
+      for (std::uint32_t i = 0; i < kLines; ++i) {
+        batch.record(i, out, scratch);
+        EXPECT_EQ(out.get(other), "10.0.0." + std::to_string(i % 251));
+        if (i + 1 < kLines || message == once)
+          EXPECT_EQ(out.get(Text::kClientAddress), out.get(other)) << i;
+        else
+          EXPECT_EQ(out.get(Text::kClientAddress), "::1");
+      }
+      // Whoever wants the client alone has it, too.
+      DecodeLimits limits;
+      limits.text_columns = 1U << static_cast<unsigned>(Text::kClientAddress);
+      const auto client = decode_batch(message, limits).value();
+      client.record(7, out, scratch);
+      EXPECT_EQ(out.get(Text::kClientAddress), "10.0.0.7");
+      EXPECT_FALSE(out.has(other));
+    }
+  }
+}
+
 TEST(Batch, a_reader_has_the_columns_that_it_wants) {
   BatchBuilder builder;
   builder.begin({"geo"});

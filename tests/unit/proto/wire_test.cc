@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "proto/batch.h"
+#include "proto/planes.h"
 
 namespace weir {
 namespace {
@@ -26,29 +27,64 @@ std::string compressed(std::string_view plain) {
   return out;
 }
 
-std::string text_column(std::uint32_t field, const std::vector<std::uint32_t>& index) {
-  std::string out;
-  pbf_writer column(out);
-  column.add_uint32(1, field);
-  column.add_packed_uint32(2, index.begin(), index.end());
+std::string planes(const std::vector<std::uint64_t>& numbers) {
+  const std::span<const std::uint64_t> all(numbers);
+  const auto count = numbers.empty() ? 0 : planes_of(all);
+  std::string out(numbers.size() * count, '\0');
+  write_planes(out.data(), all, count);
   return out;
 }
 
-std::string number_column(std::uint32_t field, const std::vector<std::uint64_t>& value) {
+struct Strings {
+  std::vector<std::uint64_t> code;
+  std::string bytes;
+};
+const Strings kNone;
+
+std::string text_column(std::uint32_t field, const std::vector<std::uint64_t>& cell,
+                        const Strings& strings = kNone, std::string_view name = {}) {
   std::string out;
   pbf_writer column(out);
-  column.add_uint32(1, field);
-  column.add_packed_uint64(2, value.begin(), value.end());
+  if (name.empty()) column.add_uint32(wire::kTextFieldField, field);
+  if (!name.empty()) column.add_bytes(wire::kTextNameField, name.data(), name.size());
+  column.add_bytes(wire::kTextCellField, planes(cell));
+  column.add_uint32(wire::kTextStringsField, static_cast<std::uint32_t>(strings.code.size()));
+  column.add_bytes(wire::kTextStringCodeField, planes(strings.code));
+  column.add_bytes(wire::kTextStringBytesField, strings.bytes);
   return out;
 }
 
-std::string extra_column(std::string_view name, const std::vector<std::uint32_t>& index) {
+std::string same_column(std::uint32_t field, std::uint32_t as) {
   std::string out;
   pbf_writer column(out);
-  column.add_bytes(1, name.data(), name.size());
-  column.add_packed_uint32(2, index.begin(), index.end());
+  column.add_uint32(wire::kTextFieldField, field);
+  column.add_uint32(wire::kTextSameAsField, as);
   return out;
 }
+
+std::string number_column(std::uint32_t field, const std::vector<std::uint64_t>& cell) {
+  std::string out;
+  pbf_writer column(out);
+  column.add_uint32(wire::kNumberFieldField, field);
+  column.add_bytes(wire::kNumberCellField, planes(cell));
+  return out;
+}
+
+std::string near_column(std::uint32_t field, const std::vector<std::uint64_t>& cell, std::uint32_t near) {
+  auto out = number_column(field, cell);
+  pbf_writer(out).add_uint32(wire::kNumberNearField, near);
+  return out;
+}
+
+std::string extra_column(std::string_view name, const std::vector<std::uint64_t>& cell,
+                         const Strings& strings = kNone) {
+  return text_column(0, cell, strings, name);
+}
+
+// An IPv4 and an IPv6 address.
+const Strings kAddresses = {{0, 1}, "\x0a\x01\x02\x03" + std::string(15, '\0') + "\1"};
+const Strings kSlash = {{3}, "/"};
+const Strings kGet = {{5}, "GET"};
 
 std::string unparsed_line(std::uint32_t line, std::int32_t reason, std::string_view text) {
   std::string out;
@@ -61,7 +97,7 @@ std::string unparsed_line(std::uint32_t line, std::int32_t reason, std::string_v
 
 // A batch by hand: two records, an unparsed line between them and a filtered one behind.
 struct Raw {
-  std::uint32_t version = 1;
+  std::uint32_t version = 2;
   std::int32_t kind = 0;
   std::string source = std::string(16, 's');
   std::uint64_t begin = 100, end = 140, origin = 0;
@@ -70,16 +106,14 @@ struct Raw {
   std::int64_t sent_ms = 1, watermark_ms = 1;
   std::uint32_t lines = 4;
 
-  std::vector<std::uint32_t> string_bytes = {1, 3};
-  std::string strings = "/GET";
-  std::string ipv4 = "\x0a\x01\x02\x03";
-  std::string ipv6 = std::string(15, '\0') + "\1";
-  std::vector<std::uint32_t> line_bytes = {10, 10, 10, 10};
-  std::vector<std::uint32_t> record_gap = {0, 1};
-  std::vector<std::int64_t> time_delta_ms = {1000, -1};
-  std::vector<std::string> text = {text_column(0, {3, 4}), text_column(4, {1, 0})};
+  std::uint32_t records = 2;
+  std::vector<std::uint64_t> line_bytes = {10, 10, 10, 10};
+  std::vector<std::uint64_t> record_gap = {0, 1};
+  std::int64_t first_time_ms = 1000;
+  std::vector<std::uint64_t> time_delta_ms = {0, 1};  // zigzag
+  std::vector<std::string> text = {text_column(0, {1, 1}, kAddresses), text_column(4, {1, 0}, kSlash)};
   std::vector<std::string> number = {number_column(0, {201, 0})};
-  std::vector<std::string> extra = {extra_column("geo", {0, 2})};
+  std::vector<std::string> extra = {extra_column("geo", {0, 1}, kGet)};
   std::vector<std::string> unparsed = {unparsed_line(1, 0, "rubbish")};
   std::uint32_t filtered = 1;
 
@@ -91,14 +125,11 @@ struct Raw {
   [[nodiscard]] std::string columns() const {
     std::string out;
     pbf_writer to(out);
-    to.add_packed_uint32(wire::kStringBytesField, string_bytes.begin(), string_bytes.end());
-    to.add_bytes(wire::kStringsField, strings);
-    to.add_bytes(wire::kIpv4Field, ipv4);
-    to.add_bytes(wire::kIpv6Field, ipv6);
-    to.add_packed_uint32(wire::kLineBytesField, line_bytes.begin(), line_bytes.end());
-    if (!record_gap.empty())
-      to.add_packed_uint32(wire::kRecordGapField, record_gap.begin(), record_gap.end());
-    to.add_packed_sint64(wire::kTimeDeltaField, time_delta_ms.begin(), time_delta_ms.end());
+    to.add_uint32(wire::kRecordsField, records);
+    to.add_bytes(wire::kLineBytesField, planes(line_bytes));
+    if (!record_gap.empty()) to.add_bytes(wire::kRecordGapField, planes(record_gap));
+    to.add_sint64(wire::kFirstTimeField, first_time_ms);
+    to.add_bytes(wire::kTimeDeltaField, planes(time_delta_ms));
     for (const auto& part : text) to.add_message(wire::kTextField, part);
     for (const auto& part : number) to.add_message(wire::kNumberField, part);
     for (const auto& part : extra) to.add_message(wire::kExtraField, part);
@@ -165,7 +196,7 @@ struct Case {
 const std::string kLongText((64 << 10) + 1, 'x');
 
 const std::vector<Case> kRefused = {
-    {"version", [](Raw& raw) { raw.version = 2; }, "version 2"},
+    {"version", [](Raw& raw) { raw.version = 1; }, "version 1"},
     {"no version", [](Raw& raw) { raw.version = 0; }, "version 0"},
     {"kind", [](Raw& raw) { raw.kind = 1000; }, "a kind that this reader does not know"},
     {"negative kind", [](Raw& raw) { raw.kind = -1; }, "a kind that this reader does not know"},
@@ -233,22 +264,65 @@ const std::vector<Case> kRefused = {
      [](Raw& raw) { raw.spoil_frame = [](std::string& frame) { frame[0] = '\x27'; }; }, "no zstd frame"},
     {"a line of no bytes", [](Raw& raw) { raw.line_bytes = {0, 20, 10, 10}; }, "a line of zero bytes"},
     {"lines longer than the range", [](Raw& raw) { raw.line_bytes[3] = 11; }, "not as long as its range"},
-    {"a cut string", [](Raw& raw) { raw.string_bytes[1] = 4; }, "a string is cut off"},
-    {"bytes behind the strings", [](Raw& raw) { raw.strings += 'x'; }, "bytes behind its last string"},
-    {"a cut IPv4 address", [](Raw& raw) { raw.ipv4.pop_back(); }, "an address is cut off"},
-    {"a cut IPv6 address", [](Raw& raw) { raw.ipv6.pop_back(); }, "an address is cut off"},
-    {"many strings", [](Raw& raw) { raw.string_bytes.resize(1U << 20, 0); }, "too many strings"},
-    {"many addresses", [](Raw& raw) { raw.ipv4.assign(4ULL << 20, 'a'); }, "too many strings"},
+    {"a cut string", [](Raw& raw) { raw.text[1] = text_column(4, {1, 0}, {{4}, "/"}); },
+     "a string is cut off"},
+    {"bytes behind the strings", [](Raw& raw) { raw.text[1] = text_column(4, {1, 0}, {{3}, "/x"}); },
+     "bytes behind its last string"},
+    {"a cut IPv4 address", [](Raw& raw) { raw.text[1] = text_column(4, {1, 0}, {{0}, "123"}); },
+     "a string is cut off"},
+    {"a cut IPv6 address",
+     [](Raw& raw) { raw.text[1] = text_column(4, {1, 0}, {{1}, std::string(15, 'x')}); },
+     "a string is cut off"},
+    {"no code of a string",
+     [](Raw& raw) {
+       std::string column;
+       pbf_writer to(column);
+       to.add_uint32(wire::kTextFieldField, 4);
+       to.add_bytes(wire::kTextCellField, planes({1, 0}));
+       to.add_uint32(wire::kTextStringsField, 1);
+       to.add_bytes(wire::kTextStringBytesField, "/");
+       raw.text[1] = column;
+     },
+     "string_code does not have one entry per string"},
+    {"a string that no record has", [](Raw& raw) { raw.text[1] = text_column(4, {1, 0}, {{3, 3}, "/x"}); },
+     "a string that no record has"},
+    {"more first uses than strings", [](Raw& raw) { raw.text[1] = text_column(4, {1, 1}, kSlash); },
+     "a string before its first use"},
+    {"a string before its first use", [](Raw& raw) { raw.text[1] = text_column(4, {2, 1}, kSlash); },
+     "a string before its first use"},
+    {"many strings",
+     [](Raw& raw) {
+       raw.text[1] = text_column(4, {1, 0}, {std::vector<std::uint64_t>((1U << 20) - 2, 2), ""});
+     },
+     "too many strings"},
+    {"the same as a column that is not there", [](Raw& raw) { raw.text[1] = same_column(4, 7); },
+     "a column that is the same as none"},
+    {"the same as itself", [](Raw& raw) { raw.text[1] = same_column(4, 4); },
+     "a column that is the same as none"},
+    {"the same as an unknown column", [](Raw& raw) { raw.text[1] = same_column(4, 4000); },
+     "a column that is the same as none"},
+    {"the same as another, with cells",
+     [](Raw& raw) { pbf_writer(raw.text[1]).add_uint32(wire::kTextSameAsField, 0); }, "of its own cells"},
+    {"an extra column that is the same as another",
+     [](Raw& raw) { pbf_writer(raw.extra[0]).add_uint32(wire::kTextSameAsField, 0); },
+     "an extra column without cells"},
+    {"near a column that is not there", [](Raw& raw) { raw.number[0] = near_column(0, {1, 1}, 3); },
+     "near one that does not stand before it"},
+    {"near itself", [](Raw& raw) { raw.number[0] = near_column(0, {1, 1}, 0); },
+     "near one that does not stand before it"},
+    {"near an unknown column", [](Raw& raw) { raw.number[0] = near_column(0, {1, 1}, 4000); },
+     "near one that does not stand before it"},
+    {"a number that wraps",
+     [](Raw& raw) { raw.number.push_back(near_column(1, {0, 2}, 0)); },  // 0 - 1, and that is no value
+     "a number out of range"},
     {"a section twice",
-     [](Raw& raw) { raw.more_columns = [](pbf_writer& to) { to.add_bytes(wire::kStringsField, "/GET"); }; },
+     [](Raw& raw) { raw.more_columns = [](pbf_writer& to) { to.add_bytes(wire::kLineBytesField, "1"); }; },
      "a section twice"},
     {"a column in two pieces",
-     [](Raw& raw) {
-       const std::vector<std::uint32_t> index = {0};
-       auto part = text_column(2, {0});
-       pbf_writer(part).add_packed_uint32(2, index.begin(), index.end());
-       raw.text.push_back(part);
-     },
+     [](Raw& raw) { pbf_writer(raw.text[0]).add_bytes(wire::kTextCellField, planes({0, 0})); },
+     "a section twice"},
+    {"a number column in two pieces",
+     [](Raw& raw) { pbf_writer(raw.number[0]).add_bytes(wire::kNumberCellField, planes({0, 0})); },
      "a section twice"},
     {"a wrong wire type",
      [](Raw& raw) { raw.more_columns = [](pbf_writer& to) { to.add_bytes(wire::kFilteredField, "1"); }; },
@@ -268,12 +342,19 @@ const std::vector<Case> kRefused = {
     {"a short number column", [](Raw& raw) { raw.number[0] = number_column(0, {1}); },
      "one entry per record"},
     {"a short extra column", [](Raw& raw) { raw.extra[0] = extra_column("x", {1}); }, "one entry per record"},
-    {"an index beyond the table", [](Raw& raw) { raw.text[0] = text_column(0, {0, 5}); },
-     "an index beyond the string table"},
-    {"an extra index beyond the table", [](Raw& raw) { raw.extra[0] = extra_column("x", {0, 5}); },
-     "an index beyond the string table"},
+    {"more planes than a cell may have", [](Raw& raw) { raw.text[0] = text_column(0, {1ULL << 32, 0}); },
+     "one entry per record"},
+    {"part of a plane", [](Raw& raw) { raw.number[0] = number_column(0, {1, 1, 1}); },
+     "one entry per record"},
     {"a short record_gap", [](Raw& raw) { raw.record_gap.pop_back(); }, "record_gap"},
     {"a record beyond the lines", [](Raw& raw) { raw.record_gap[1] = 3; }, "a record beyond its lines"},
+    {"more records", [](Raw& raw) { raw.records = 3; }, "do not add up"},
+    {"fewer times",
+     [](Raw& raw) {
+       raw.time_delta_ms.pop_back();
+       raw.time_delta_ms.pop_back();
+     },
+     "time_delta_ms"},
     {"fewer records than lines", [](Raw& raw) { raw.filtered = 0; }, "do not add up"},
     {"more unparsed lines than lines", [](Raw& raw) { raw.unparsed.resize(5, raw.unparsed[0]); },
      "more unparsed lines than lines"},
@@ -289,9 +370,17 @@ const std::vector<Case> kRefused = {
      "unparsed lines out of order"},
     {"a long sample", [](Raw& raw) { raw.unparsed[0] = unparsed_line(1, 0, std::string(513, 'x')); },
      "an unparsed sample is too long"},
-    {"a time out of range", [](Raw& raw) { raw.time_delta_ms = {1LL << 53, 1}; }, "a time out of range"},
+    {"a time out of range",
+     [](Raw& raw) {
+       raw.first_time_ms = 1LL << 53;
+       raw.time_delta_ms = {0, 2};
+     },
+     "a time out of range"},
     {"a time that overflows",
-     [](Raw& raw) { raw.time_delta_ms = {-1, std::numeric_limits<std::int64_t>::min()}; },
+     [](Raw& raw) {
+       raw.first_time_ms = std::numeric_limits<std::int64_t>::min();
+       raw.time_delta_ms = {1, 0};
+     },
      "a time out of range"},
 };
 
@@ -323,7 +412,17 @@ const std::vector<Case> kTaken = {
     {"columns of unknown fields",
      [](Raw& raw) {
        raw.text.push_back(text_column(22, {9, 9, 9}));
-       raw.number.push_back(number_column(4000, {}));
+       raw.text.push_back(same_column(23, 22));
+       raw.number.push_back(near_column(4000, {}, 3999));
+     },
+     ""},
+    {"the same as another", [](Raw& raw) { raw.text.insert(raw.text.begin(), same_column(1, 0)); }, ""},
+    {"more planes than it needs",
+     [](Raw& raw) {
+       std::string column;
+       pbf_writer to(column);
+       to.add_bytes(wire::kNumberCellField, std::string(16, '\0'));  // and no field, which is 0
+       raw.number[0] = column;
      },
      ""},
     {"the longest texts and most fields",
@@ -340,10 +439,12 @@ const std::vector<Case> kTaken = {
        raw.extra.resize(256, extra_column("x", {0, 0}));
      },
      ""},
-    {"the most strings",
-     [](Raw& raw) { raw.string_bytes.resize((1U << 20) - 3, 0); },  // with "absent" and two addresses
+    {"the last of times",
+     [](Raw& raw) {
+       raw.first_time_ms = 1LL << 53;
+       raw.time_delta_ms = {0, 1};
+     },
      ""},
-    {"the last of times", [](Raw& raw) { raw.time_delta_ms = {1LL << 53, 0}; }, ""},
     {"a heartbeat without a source",
      [](Raw& raw) {
        raw.kind = 1;
@@ -374,18 +475,49 @@ TEST(Wire, ALossCauseOfANewerAgentIsOneThatNobodyKnows) {
   }
 }
 
+TEST(Wire, AsManyStringsAsThereMayBeAreRead) {
+  constexpr std::uint32_t kRecords = (1U << 20) - 1;
+  Raw raw;
+  raw.begin = 0;
+  raw.end = raw.lines = raw.records = kRecords;
+  raw.line_bytes.assign(kRecords, 1);
+  raw.time_delta_ms.assign(kRecords, 0);
+  raw.record_gap = {};
+  raw.number = raw.unparsed = raw.extra = {};
+  raw.filtered = 0;
+  raw.text = {text_column(4, std::vector<std::uint64_t>(kRecords, 1),
+                          {std::vector<std::uint64_t>(kRecords, 3), std::string(kRecords, '/')})};
+  const auto batch = decode_batch(raw.message());
+  ASSERT_TRUE(batch.has_value()) << batch.error().what;
+  EXPECT_EQ(batch->columns.text[4].strings.size(), kRecords + 1);
+  raw.text.push_back(text_column(5, std::vector<std::uint64_t>(kRecords, 1), {{2}, ""}));
+  const auto more = decode_batch(raw.message());
+  ASSERT_FALSE(more.has_value());
+  EXPECT_THAT(more.error().what, HasSubstr("too many strings"));
+}
+
+TEST(Wire, AColumnNearAnotherIsItsDifference) {
+  Raw raw;
+  raw.number = {number_column(4, {101, 0}),
+                near_column(5, {zigzag(static_cast<std::uint64_t>(-10)) + 1, zigzag(7) + 1}, 4)};
+  const auto batch = decode_batch(raw.message());
+  ASSERT_TRUE(batch.has_value()) << batch.error().what;
+  EXPECT_EQ(batch->columns.number[5], (std::vector<std::uint64_t>{91, 8})) << "90 of 100, 7 of none; and one";
+}
+
 TEST(Wire, ASmallMessageDoesNotExpandToGigabytes) {
   // A million lines, each a record: 256 columns of zeros compress to almost nothing.
   constexpr std::uint32_t kLines = 1U << 20;
   Raw raw;
   raw.begin = 0;
   raw.end = raw.lines = kLines;
+  raw.records = kLines;
   raw.line_bytes.assign(kLines, 1);
   raw.time_delta_ms.assign(kLines, 0);
   raw.record_gap = {};
   raw.text = raw.number = raw.unparsed = {};
   raw.filtered = 0;
-  raw.extra.assign(28, extra_column("x", std::vector<std::uint32_t>(kLines, 0)));
+  raw.extra.assign(28, extra_column("x", std::vector<std::uint64_t>(kLines, 0)));
   const auto message = raw.message();
   EXPECT_LT(message.size(), 100'000U);
   const auto batch = decode_batch(message);
