@@ -26,16 +26,16 @@ int probe(const AgentConfig& config) {
   if (config.kafka.ship == Ship::kWindows) return kExitOk;  // what is too large is sent in smaller ranges
   const auto room = found->topics.front().max_message_bytes;
   const auto largest = found->largest_batch_bytes;
-  // A batch is bounded by its content; only text that does not compress comes near to it.
-  if (room != 0 && room < config.ship.batch_max_bytes) {
+  if (room != 0 && room < config.kafka.max_message_bytes) {
     print_error(
         kProgram,
-        Error{Code::kInvalid,
-              fmt::format("topic {}: the largest batch does not fit: max.message.bytes is {}, a batch holds "
-                          "ship.batch_max_bytes {} of log, and text that does not compress is refused",
-                          config.kafka.topic, room, config.ship.batch_max_bytes),
-              fmt::format("raise max.message.bytes of the topic to {}, or lower ship.batch_max_bytes",
-                          largest)});
+        Error{
+            Code::kInvalid,
+            fmt::format("topic {}: the largest batch does not fit: max.message.bytes is {}, "
+                        "output.kafka.max_message_bytes {}",
+                        config.kafka.topic, room, config.kafka.max_message_bytes),
+            fmt::format("raise max.message.bytes of the topic to {}, or lower output.kafka.max_message_bytes",
+                        largest)});
     return kExitKafka;
   }
   if (room == 0) {

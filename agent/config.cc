@@ -93,6 +93,8 @@ void read_outputs(ConfigTable& root, AgentConfig& config) {
       kafka.mistake("topic", fmt::format("\"{}\" {}", config.kafka.topic, kTopicRule));
     config.kafka.acks = read_choice(kafka, "acks", {"all", "0", "1"}, "all");
     config.kafka.codec = read_choice(kafka, "codec", {"batch", "json", "raw"}, "batch");
+    config.kafka.max_message_bytes =
+        read_size(kafka, "max_message_bytes", config.kafka.max_message_bytes, 64 << 10, 1'000'000'000);
     read_ship(kafka, config.kafka);
   }
   if (auto standard = output.table("stdout"); standard.present()) {
@@ -120,6 +122,7 @@ void read_limits(ConfigTable& root, AgentConfig& config) {
   s.shutdown_timeout = read_duration(ship, "shutdown_timeout", s.shutdown_timeout, 0ms, 1h);
   s.heartbeat_interval = read_duration(ship, "heartbeat_interval", s.heartbeat_interval, 100ms, 1h);
   s.zstd_level = static_cast<int>(ship.integer("zstd_level", s.zstd_level, 1, 19));
+  if (!ship.has("batch_max_bytes")) s.batch_max_bytes = std::min(s.batch_max_bytes, s.max_in_flight);
   if (s.max_in_flight < s.batch_max_bytes)
     ship.mistake("max_in_flight", "must not be less than batch_max_bytes");
   s.windows_interval = read_duration(ship, "windows_interval", s.windows_interval, 10ms, 1h);

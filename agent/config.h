@@ -36,14 +36,16 @@ struct KafkaOutputConfig : KafkaConnection {
   std::string windows_topic;    // with Ship::kBoth: where the windows go
   std::string acks = "all";     // "0", "1", "all"
   std::string codec = "batch";  // "batch", "json", "raw"
+  // No batch makes a larger message, whether it compresses or not, but for lines of many KiB.
+  std::uint64_t max_message_bytes = 1'000'000;
   friend bool operator==(const KafkaOutputConfig&, const KafkaOutputConfig&) = default;
 };
 
 struct ShipConfig {
   // A batch that is not full leaves after this. Less: fresher pages, more messages.
   std::chrono::milliseconds flush_interval{1000};
-  // Content bytes per batch. More: better compression, more memory per source.
-  std::uint64_t batch_max_bytes = 1 << 20;
+  // Content bytes per batch. More: better compression, more memory.
+  std::uint64_t batch_max_bytes = 4 << 20;
   // Content bytes read and not yet acknowledged; reading stops here.
   std::uint64_t max_in_flight = 16 << 20;
   std::chrono::milliseconds shutdown_timeout{10000};

@@ -127,6 +127,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   Contents contents;
   contents.records = !uncut || ships == Ship::kBoth;
   contents.windows = uncut;
+  contents.max_message_bytes = config.kafka.max_message_bytes;
   contents.fold.window_s = config.ship.window.count();
   if (const auto site = source->input->fields.find("site"); site != source->input->fields.end())
     contents.site_field = site->second;

@@ -69,7 +69,8 @@ class BatchBuilder {
 
   [[nodiscard]] std::uint32_t lines() const;
   [[nodiscard]] std::uint64_t content_bytes() const;         // sum of line_bytes
-  [[nodiscard]] std::size_t encoded_estimate_bytes() const;  // upper bound before compression
+  // What the message would have of columns at most, even if nothing of them compressed.
+  [[nodiscard]] std::uint64_t columns_bytes() const;
   // One more line, of at most kMaxLineBytes, might make a batch that readers refuse by their
   // DecodeLimits: finish this one first. Lines of a megabyte together fill one only when nearly all are
   // blank.

@@ -44,7 +44,11 @@ template <class Cell>
 struct Column {
   std::vector<Cell> cells;
   bool used = false;  // of this batch
-  void clear() { used = false; }
+  Cell bits = 0;      // that any cell has
+  void clear() {
+    used = false;
+    bits = 0;
+  }
   void put(std::size_t record, Cell value) {
     if (record >= cells.size()) cells.resize(std::max<std::size_t>(1024, record * 2));
     if (!used) {
@@ -52,6 +56,7 @@ struct Column {
       std::fill_n(cells.begin(), record, Cell{0});
     }
     cells[record] = value;
+    bits |= value;
   }
 };
 
@@ -134,7 +139,9 @@ struct BatchBuilder::Impl {
   std::uint32_t client_is = 0;  // columns that have the client's address in each record: it needs no cells
   std::vector<std::string> extra_names;
   std::vector<TextCells> extra;
-  std::size_t strings = 0, string_bytes = 0;  // of all columns
+  std::size_t strings = 0, string_bytes = 0, longest_string = 0;  // of all columns
+  std::uint64_t time_bits = 0;
+  std::uint32_t line_bits = 0;
   std::vector<std::uint32_t> line_bytes;
   std::vector<std::uint32_t> record_gap;
   std::vector<std::uint64_t> time_delta_ms;  // zigzag
@@ -154,6 +161,7 @@ struct BatchBuilder::Impl {
 
   void line(std::uint32_t bytes) {
     line_bytes.push_back(bytes);
+    line_bits |= bytes;
     content_bytes += bytes;
   }
 
@@ -163,6 +171,7 @@ struct BatchBuilder::Impl {
     if (column.last <= before) return column.put(row, column.last - 1 + wire::kSeenCell);
     ++strings;
     string_bytes += value.size();
+    longest_string = std::max(longest_string, value.size());
     column.put(row, wire::kNewCell);
   }
   // False: the string is not the one of the record before.
@@ -405,7 +414,8 @@ void BatchBuilder::begin(std::vector<std::string> extra_names) {
   b.extra_names = std::move(extra_names);
   b.extra.resize(b.extra_names.size());
   for (auto& column : b.extra) column.clear();
-  b.strings = b.string_bytes = 0;
+  b.strings = b.string_bytes = b.longest_string = 0;
+  b.time_bits = b.line_bits = 0;
   b.line_bytes.clear();
   b.record_gap.clear();
   b.time_delta_ms.clear();
@@ -434,6 +444,7 @@ void BatchBuilder::add(const Record& record, std::uint32_t line_bytes) {
   const auto time_ms = std::clamp(record.time_ms, -wire::kMaxTimeMs, wire::kMaxTimeMs);
   if (row == 0) b.first_time_ms = b.last_time_ms = time_ms;
   b.time_delta_ms.push_back(zigzag(static_cast<std::uint64_t>(time_ms - b.last_time_ms)));
+  b.time_bits |= b.time_delta_ms.back();
   b.last_time_ms = time_ms;
   b.line(line_bytes);
 }
@@ -457,9 +468,37 @@ void BatchBuilder::add_filtered(std::uint32_t line_bytes) {
 
 std::uint32_t BatchBuilder::lines() const { return static_cast<std::uint32_t>(impl_->line_bytes.size()); }
 std::uint64_t BatchBuilder::content_bytes() const { return impl_->content_bytes; }
-std::size_t BatchBuilder::encoded_estimate_bytes() const {
-  // Each cell of a text is a code below 2^21, a number one that rarely needs more than 5 bytes.
-  return impl_->string_bytes + impl_->line_bytes.size() * (4 + 3 * kTextCount + 5 * kNumberCount);
+std::uint64_t BatchBuilder::columns_bytes() const {
+  const auto& b = *impl_;
+  constexpr std::uint64_t kHeadBytes = 32;  // of a column
+  const auto planes = [](std::uint64_t bits) { return bits == 0 ? 1 : (std::bit_width(bits) + 7U) / 8U; };
+  std::uint64_t of_line = planes(b.line_bits);
+  std::uint64_t of_record = planes(b.time_bits) + (b.any_gap ? 4U : 0U);
+  std::uint64_t heads = kHeadBytes;
+  const auto text = [&](const TextCells& column) {
+    of_record += planes(column.bits);
+    heads += kHeadBytes;
+  };
+  for (auto left = b.text_used; left != 0; left &= left - 1)
+    text(b.text[static_cast<std::size_t>(std::countr_zero(left))]);
+  for (std::size_t i = 0; i < b.extra.size(); ++i) {
+    if (!b.extra[i].used) continue;
+    text(b.extra[i]);
+    heads += b.extra_names[i].size();
+  }
+  for (auto left = b.number_used; left != 0; left &= left - 1) {
+    auto bits = b.number[static_cast<std::size_t>(std::countr_zero(left))].bits;
+    // A difference to a column that has more.
+    for (const auto& near : kNear) {
+      if (static_cast<int>(near.column) == std::countr_zero(left))
+        bits = std::min(bits | b.number[static_cast<std::size_t>(near.to)].bits, ~std::uint64_t{0} >> 2) << 2;
+    }
+    of_record += planes(bits);
+    heads += kHeadBytes;
+  }
+  return heads + b.string_bytes + b.strings * planes(b.longest_string + wire::kTextCode) +
+         b.line_bytes.size() * of_line + b.records() * of_record + b.unparsed.size() * 20 +
+         kUnparsedSamples * (kUnparsedSampleBytes + 8);
 }
 
 bool BatchBuilder::full() const {

@@ -81,7 +81,7 @@ Result<Producer> make_producer(const AgentConfig& config) {
 std::uint64_t largest_message_bytes(const AgentConfig& config) {
   std::uint64_t longest_line = 0;
   for (const auto& input : config.inputs) longest_line = std::max(longest_line, input.max_line);
-  const auto records = config.ship.batch_max_bytes + longest_line + kBatchSlackBytes;
+  const auto records = config.kafka.max_message_bytes + longest_line + kBatchSlackBytes;
   const auto windows = config.kafka.ship == Ship::kRecords ? 0 : kLargestWindowsBytes;
   return std::min<std::uint64_t>(std::max(records, windows), 1'000'000'000);
 }

@@ -18,6 +18,10 @@ constexpr std::size_t kProofBytes = 256;
 constexpr std::size_t kHeadScanBytes = 64 << 10;
 // A longer line is counted as several: line_bytes of the wire has 32 bits.
 constexpr std::uint64_t kMaxCutBytes = 1 << 30;
+// How much of a log is added before the size of the message is looked at again.
+constexpr std::uint64_t kLookAtSizeBytes = 8 << 10;
+// Of a message beside its columns: ids, names and fields.
+constexpr std::uint64_t kHeaderBytes = 16 << 10;
 
 // 0: the base name; n: "access.log.n", also compressed; nothing: rotated, no telling how far.
 std::optional<std::uint64_t> rotation_of(const std::string& path) {
@@ -69,6 +73,9 @@ bool older_generation(const std::string& a, const std::string& b) {
 void LineBatch::begin(const LineParser& parser, const Contents& contents) {
   records_ = codec_ == Codec::kBatch && contents.records;
   windows_ = codec_ == Codec::kBatch && contents.windows;
+  max_message_bytes_ = contents.max_message_bytes;
+  look_again_at_ = kLookAtSizeBytes;
+  large_ = false;
   extra_names_ = &parser.extra_names();
   if (records_) builder_.begin(parser.extra_names());
   if (windows_) folder_.begin(contents.fold, contents.site_field);
@@ -76,6 +83,13 @@ void LineBatch::begin(const LineParser& parser, const Contents& contents) {
   content_bytes_ = 0;
   counts_ = {};
   last_time_ms_ = kNoTime;
+}
+
+// Not with each line: it costs more than some.
+void LineBatch::look_at_size() {
+  if (!records_ || content_bytes_ < look_again_at_) return;
+  look_again_at_ = content_bytes_ + kLookAtSizeBytes;
+  large_ = builder_.columns_bytes() + kHeaderBytes + 2 * kLookAtSizeBytes >= max_message_bytes_;
 }
 
 void LineBatch::filtered(std::uint32_t line_bytes) {
@@ -112,6 +126,7 @@ void LineBatch::add_line(std::string_view line, std::uint32_t line_bytes, LinePa
   } else if (codec_ == Codec::kBatch) {
     if (records_) builder_.add(record_, line_bytes);
     if (windows_) folder_.add(record_);
+    look_at_size();
   } else {
     append_json(text_, record_, *extra_names_);
   }
@@ -125,6 +140,7 @@ void LineBatch::add_cut(std::string_view head, std::uint32_t line_bytes) {
   ++counts_.truncated;
   if (codec_ == Codec::kBatch) {
     unparsed(head, Unparsed::kTooLong, line_bytes);
+    look_at_size();
     return;
   }
   if (codec_ == Codec::kRaw) {

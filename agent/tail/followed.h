@@ -20,6 +20,8 @@ enum class Codec { kBatch, kJson, kRaw };
 // What a batch of Codec::kBatch is made of.
 struct Contents {
   bool records = true, windows = false;
+  // The message of the records is not larger, even if nothing of it compressed, but for the last line.
+  std::uint64_t max_message_bytes = ~0ULL;
   FoldConfig fold;
   std::string_view site_field;  // field "site" of the input
 };
@@ -44,7 +46,8 @@ class LineBatch {
 
   [[nodiscard]] std::uint64_t content_bytes() const { return content_bytes_; }
   [[nodiscard]] bool full() const {
-    return codec_ == Codec::kBatch && ((records_ && builder_.full()) || (windows_ && folder_.full()));
+    return codec_ == Codec::kBatch &&
+           ((records_ && (large_ || builder_.full())) || (windows_ && folder_.full()));
   }
   // Closed early because its lines touch too many windows or sites.
   [[nodiscard]] bool crowded() const { return windows_ && folder_.crowded(); }
@@ -57,10 +60,13 @@ class LineBatch {
  private:
   void filtered(std::uint32_t line_bytes);
   void unparsed(std::string_view line, Unparsed reason, std::uint32_t line_bytes);
+  void look_at_size();
 
   Codec codec_;
   int zstd_level_;
   bool records_ = true, windows_ = false;
+  std::uint64_t max_message_bytes_ = ~0ULL, look_again_at_ = 0;  // the latter of content_bytes_
+  bool large_ = false;
   BatchBuilder builder_;
   LineFolder folder_;
   std::string text_;  // json, raw

@@ -29,6 +29,7 @@ void come_back(std::uint64_t seed, int batches, std::size_t max_lines) {
     const auto batch = decode_batch(*message);
     ASSERT_TRUE(batch.has_value()) << "batch " << i << ": " << batch.error().what;
     ASSERT_EQ(difference(made, *batch), "") << "batch " << i;
+    ASSERT_LE(batch->buffer_->size(), builder.columns_bytes()) << "batch " << i;
     const auto again = encode(made, builder);
     ASSERT_TRUE(again.has_value());
     ASSERT_EQ(*again, *message) << "batch " << i << ": the same lines are the same bytes";
