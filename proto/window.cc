@@ -296,28 +296,37 @@ namespace {
 // Records of a decoded batch as requests.
 class Requests {
  public:
-  explicit Requests(const Columns& columns) : columns_(columns) {}
+  explicit Requests(const Columns& columns)
+      : time_ms_(columns.time_ms),
+        status_(cells(columns, Number::kStatus)),
+        bytes_sent_(cells(columns, Number::kBytesSent)),
+        body_bytes_sent_(cells(columns, Number::kBodyBytesSent)),
+        request_bytes_(cells(columns, Number::kRequestBytes)),
+        request_time_ms_(cells(columns, Number::kRequestTimeMs)),
+        upstream_time_ms_(cells(columns, Number::kUpstreamTimeMs)) {}
   [[nodiscard]] Request at(std::size_t record) const {
     Request request;
-    request.time_ms = columns_.time_ms[record];
-    request.status = number(record, Number::kStatus);
-    request.bytes = has(record, Number::kBytesSent) ? number(record, Number::kBytesSent)
-                                                    : number(record, Number::kBodyBytesSent);
-    request.request_bytes = number(record, Number::kRequestBytes);
-    request.upstream_time_ms = number(record, Number::kUpstreamTimeMs);
-    if (has(record, Number::kRequestTimeMs)) request.request_time_ms = number(record, Number::kRequestTimeMs);
+    request.time_ms = time_ms_[record];
+    request.status = number(status_, record);
+    request.bytes = has(bytes_sent_, record) ? number(bytes_sent_, record) : number(body_bytes_sent_, record);
+    request.request_bytes = number(request_bytes_, record);
+    request.upstream_time_ms = number(upstream_time_ms_, record);
+    if (has(request_time_ms_, record)) request.request_time_ms = number(request_time_ms_, record);
     return request;
   }
 
  private:
-  [[nodiscard]] bool has(std::size_t record, Number field) const {
-    const auto& column = columns_.number[static_cast<std::size_t>(field)];
-    return !column.empty() && column[record] > 0;
+  using Cells = const std::uint64_t*;  // value + 1, 0 absent; nullptr: the column is absent
+  static Cells cells(const Columns& columns, Number field) {
+    const auto& column = columns.number[static_cast<std::size_t>(field)];
+    return column.empty() ? nullptr : column.data();
   }
-  [[nodiscard]] std::uint64_t number(std::size_t record, Number field) const {
-    return has(record, field) ? columns_.number[static_cast<std::size_t>(field)][record] - 1 : 0;
+  static bool has(Cells cells, std::size_t record) { return cells != nullptr && cells[record] > 0; }
+  static std::uint64_t number(Cells cells, std::size_t record) {
+    return has(cells, record) ? cells[record] - 1 : 0;
   }
-  const Columns& columns_;
+  const std::vector<std::int64_t>& time_ms_;
+  Cells status_, bytes_sent_, body_bytes_sent_, request_bytes_, request_time_ms_, upstream_time_ms_;
 };
 
 // As the wire has them.
@@ -342,20 +351,22 @@ void fold(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end
   const Requests requests(columns);
   Folder folder;
   folder.begin(config);
-  // Touches the text once per distinct (host, server name).
-  std::unordered_map<std::uint64_t, std::uint32_t> site_of_pair;
-  auto last_pair = ~std::uint64_t{0};
-  std::uint32_t site = 0;
+  // Touches the text once per distinct host; where that is not logged, per server name.
+  constexpr auto kUnread = ~std::uint32_t{0};
+  const bool one_site = !site_field.empty() || (hosts.index.empty() && servers.index.empty());
+  std::vector<std::uint32_t> site_of_host(hosts.strings.size(), kUnread);
+  std::vector<std::uint32_t> site_of_server(servers.strings.size(), kUnread);
   for (auto at = first; at != last; ++at) {
     const auto i = static_cast<std::size_t>(at - lines.begin());
-    const auto host = hosts.index.empty() ? 0 : hosts.index[i];
-    const auto server = servers.index.empty() ? 0 : servers.index[i];
-    const auto pair = static_cast<std::uint64_t>(host) << 32 | server;
-    if (pair != last_pair) {
-      last_pair = pair;
-      const auto [found, is_new] = site_of_pair.try_emplace(pair, 0U);
-      if (is_new) found->second = folder.site(given_of(hosts.at(i), servers.at(i), site_field));
-      site = found->second;
+    std::uint32_t site = 0;
+    if (one_site) {
+      site = folder.site(site_field);
+    } else {
+      const auto host = hosts.at(i);
+      auto& known = host.empty() && !servers.index.empty() ? site_of_server[servers.index[i]]
+                                                           : site_of_host[hosts.index[i]];
+      if (known == kUnread) known = folder.site(given_of(host, servers.at(i), {}));
+      site = known;
     }
     folder.add(requests.at(i), site);
   }
