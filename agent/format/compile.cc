@@ -66,10 +66,7 @@ Error error_at(std::string_view what, std::string_view text, std::size_t at, std
 }
 
 LineCheck check_line(std::string_view line, Unparsed& reason) {
-  while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  if (line.empty() || (line.size() < 8 && line.find_first_not_of(" \t") == std::string_view::npos)) {
-    return {line, LineParser::Outcome::kSkip, {}};
-  }
+  if (blank(line)) return {line, LineParser::Outcome::kSkip, {}};
   const auto rare = rare_bytes(line.data(), line.data() + line.size());
   if (rare.nul) {
     reason = Unparsed::kBinary;

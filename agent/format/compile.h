@@ -28,6 +28,11 @@ struct LineCheck {
   LineParser::Outcome outcome = LineParser::Outcome::kRecord;
   RareBytes rare;
 };
+// Takes '\r's off the line's end. True: a line without data.
+[[nodiscard]] inline bool blank(std::string_view& line) {
+  while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  return line.size() < 8 && line.find_first_not_of(" \t") == std::string_view::npos;
+}
 [[nodiscard]] LineCheck check_line(std::string_view line, Unparsed& reason);
 
 }  // namespace weir

@@ -2,10 +2,12 @@
 // line is cut by searching for the literal that follows each variable.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "agent/format/compile.h"
 #include "agent/format/find_byte.h"
+#include "agent/format/line_index.h"
 #include "agent/format/values.h"
 
 namespace weir {
@@ -22,29 +24,91 @@ enum class Ending : std::uint8_t {
 };
 
 struct Step {
+  // The literal is found by one of its bytes, and compared then: as one word, all of it or its beginning.
+  std::uint64_t word = 0, word_mask = 0;
+  std::size_t literal_bytes = 0;
+  std::uint32_t wanted_at = 0;             // which of its bytes
+  std::uint32_t slot = LineIndex::kSlots;  // of the index; kSlots: it has no such byte
   RecordBuilder::Field field;
-  std::string literal;  // what follows the variable; empty: the line's end
   Ending ending = Ending::kSearch;
   bool last = false;
+  std::string literal;  // what follows the variable; empty: the line's end
 };
 
 constexpr std::size_t kNotFound = std::string_view::npos;
 
-std::size_t find_literal(std::string_view text, std::string_view literal, std::size_t from) {
-  const char* const end = text.data() + text.size();
-  for (const char* at = text.data() + from;; ++at) {
-    at = find_byte(at, end, literal[0]);
-    if (static_cast<std::size_t>(end - at) < literal.size()) return kNotFound;
-    std::size_t same = 1;
-    while (same < literal.size() && at[same] == literal[same]) ++same;
-    if (same == literal.size()) return static_cast<std::size_t>(at - text.data());
+std::uint64_t load_word(const char* at) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+// Quotes are rarer in values than spaces. The index has two bytes: nearly all formats need no third.
+std::array<char, LineIndex::kSlots> choose_wanted(std::vector<Step>& steps) {
+  std::array<char, LineIndex::kSlots> slots{};
+  std::uint32_t used = 0;
+  for (Step& step : steps) {
+    step.literal_bytes = step.literal.size();
+    if (step.literal.empty()) continue;
+    const auto quote = step.literal.find('"');
+    if (quote < LineIndex::kAhead) step.wanted_at = static_cast<std::uint32_t>(quote);
+    const char wanted = step.literal[step.wanted_at];
+    std::uint32_t slot = 0;
+    while (slot < used && slots[slot] != wanted) ++slot;
+    if (slot == used && used < slots.size()) slots[used++] = wanted;
+    step.slot = slot;
+    const auto size = std::min(step.literal.size(), sizeof step.word);
+    std::memcpy(&step.word, step.literal.data(), size);
+    std::memset(&step.word_mask, 0xFF, size);
+  }
+  return slots;
+}
+
+struct BySearch {
+  std::string_view line;
+  [[nodiscard]] std::size_t next(const Step& step, std::size_t from) const {
+    if (from >= line.size()) return kNotFound;
+    const char* const end = line.data() + line.size();
+    const char* const at = find_byte(line.data() + from, end, step.literal[step.wanted_at]);
+    return at == end ? kNotFound : static_cast<std::size_t>(at - line.data());
+  }
+};
+struct ByIndex {
+  const LineIndex& index;
+  std::string_view line;
+  [[nodiscard]] std::size_t next(const Step& step, std::size_t from) const {
+    return step.slot < LineIndex::kSlots ? index.next(step.slot, from) : BySearch{line}.next(step, from);
+  }
+};
+
+// The place of the step's literal in an indexed line; kNotFound: not at the first place where its wanted byte
+// is, or nowhere. Inline, for what nearly every value of nearly every line takes.
+inline std::size_t first_place(const Step& step, const LineIndex& index, std::string_view line,
+                               std::size_t from) {
+  const std::size_t found = index.next(step.slot, from + step.wanted_at);
+  if (found == kNotFound) return kNotFound;
+  const std::size_t at = found - step.wanted_at;
+  // The eight bytes at `at`, with NULs for those behind the line's end: a literal has none.
+  const std::size_t read_at = std::min(at, line.size() - sizeof step.word);
+  const auto word = load_word(line.data() + read_at) >> 8 * (at - read_at);
+  if (((word ^ step.word) & step.word_mask) != 0) return kNotFound;
+  if (step.literal_bytes > sizeof step.word && !line.substr(at).starts_with(step.literal)) return kNotFound;
+  return at;
+}
+
+template <class Find>
+std::size_t find_literal(const Step& step, const Find& find, std::size_t from) {
+  for (std::size_t at = from + step.wanted_at;; ++at) {
+    at = find.next(step, at);
+    if (at == kNotFound) return kNotFound;
+    if (find.line.substr(at - step.wanted_at).starts_with(step.literal)) return at - step.wanted_at;
   }
 }
 
 // A quote after an odd number of backslashes belongs to the value.
-bool escaped(std::string_view text, std::size_t at) {
+bool escaped(std::string_view line, std::size_t value_at, std::size_t at) {
   std::size_t slashes = 0;
-  while (slashes < at && text[at - 1 - slashes] == '\\') ++slashes;
+  while (slashes < at - value_at && line[at - 1 - slashes] == '\\') ++slashes;
   return slashes % 2 == 1;
 }
 
@@ -53,22 +117,26 @@ bool inside_list(std::string_view text, std::size_t at) {
   return text.substr(at).starts_with(" : ");
 }
 
-std::size_t value_end(const Step& step, std::string_view rest) {
+// Where the value that begins at `from` ends.
+template <class Find>
+[[gnu::noinline]] std::size_t value_end(const Step& step, const Find& find, std::size_t from) {
   switch (step.ending) {
     case Ending::kRest:
-      return rest.size();
+      return find.line.size();
     case Ending::kSuffix:
-      return rest.ends_with(step.literal) ? rest.size() - step.literal.size() : kNotFound;
+      return find.line.substr(from).ends_with(step.literal) ? find.line.size() - step.literal.size()
+                                                            : kNotFound;
     case Ending::kSearch:
-      return find_literal(rest, step.literal, 0);
+      return find_literal(step, find, from);
     case Ending::kQuote: {
-      std::size_t at = find_literal(rest, step.literal, 0);
-      while (at != kNotFound && escaped(rest, at)) at = find_literal(rest, step.literal, at + 1);
+      std::size_t at = find_literal(step, find, from);
+      while (at != kNotFound && escaped(find.line, from, at)) at = find_literal(step, find, at + 1);
       return at;
     }
     case Ending::kList: {
-      std::size_t at = find_literal(rest, step.literal, 0);
-      while (at != kNotFound && inside_list(rest, at)) at = find_literal(rest, step.literal, at + 1);
+      std::size_t at = find_literal(step, find, from);
+      while (at != kNotFound && inside_list(find.line.substr(from), at - from))
+        at = find_literal(step, find, at + 1);
       return at;
     }
   }
@@ -78,31 +146,29 @@ std::size_t value_end(const Step& step, std::string_view rest) {
 class NginxParser final : public LineParser {
  public:
   NginxParser(RecordBuilder builder, std::string prefix, std::vector<Step> steps, Escape escape)
-      : builder_(std::move(builder)), prefix_(std::move(prefix)), steps_(std::move(steps)), escape_(escape) {}
+      : builder_(std::move(builder)),
+        prefix_(std::move(prefix)),
+        steps_(std::move(steps)),
+        escape_(escape),
+        index_(choose_wanted(steps_)) {}
 
   [[nodiscard]] Outcome parse(std::string_view line, Record& out, Unparsed& reason) override {
-    const LineCheck check = check_line(line, reason);
-    if (check.outcome != Outcome::kRecord) return check.outcome;
+    if (blank(line)) return Outcome::kSkip;
+    const bool indexed = LineIndex::fits(line.size());
+    const RareBytes rare = indexed ? index_.read(line) : rare_bytes(line.data(), line.data() + line.size());
+    if (rare.nul) {
+      reason = Unparsed::kBinary;
+      return Outcome::kUnparsed;
+    }
     reason = Unparsed::kNoMatch;
-    std::string_view rest = check.line;
-    if (!prefix_.empty()) {
-      if (!rest.starts_with(prefix_)) return Outcome::kUnparsed;
-      rest.remove_prefix(prefix_.size());
-    }
-    const bool escapes = escape_ != Escape::kNone && check.rare.backslash;
-    if (escapes) scratch_.begin(rest.size());
+    if (!line.starts_with(prefix_)) return Outcome::kUnparsed;
+    const bool escapes = escape_ != Escape::kNone && rare.backslash;
+    if (escapes) scratch_.begin(line.size());
     builder_.begin(out);
-    for (const Step& step : steps_) {
-      const std::size_t end = value_end(step, rest);
-      if (end == kNotFound) return Outcome::kUnparsed;
-      std::string_view value = rest.substr(0, end);
-      if (escapes && std::memchr(value.data(), '\\', value.size()) != nullptr) {
-        value = escape_ == Escape::kJson ? unescape_json(value, scratch_) : unescape_nginx(value, scratch_);
-      }
-      if (!builder_.put(step.field, value)) return Outcome::kUnparsed;
-      rest.remove_prefix(end + step.literal.size());
-    }
-    if (!rest.empty()) return Outcome::kUnparsed;
+    const auto plain = rare.backslash ? Ending::kSearch : Ending::kQuote;
+    if (!(indexed ? put_values(ByIndex{index_, line}, escapes, plain)
+                  : put_values(BySearch{line}, escapes, plain)))
+      return Outcome::kUnparsed;
     if (!builder_.finish()) {
       reason = Unparsed::kBadTime;
       return Outcome::kUnparsed;
@@ -115,10 +181,35 @@ class NginxParser final : public LineParser {
   }
 
  private:
+  // False: the line does not fit.
+  template <class Find>
+  bool put_values(const Find& find, bool escapes, Ending plain) {
+    std::size_t at = prefix_.size();
+    for (const Step& step : steps_) {
+      std::size_t end = kNotFound;
+      if constexpr (std::is_same_v<Find, ByIndex>) {
+        if (step.ending <= plain && step.slot < LineIndex::kSlots)
+          end = first_place(step, find.index, find.line, at);
+      }
+      if (end == kNotFound) {
+        end = value_end(step, find, at);
+        if (end == kNotFound) return false;
+      }
+      std::string_view value = find.line.substr(at, end - at);
+      if (escapes && std::memchr(value.data(), '\\', value.size()) != nullptr) {
+        value = escape_ == Escape::kJson ? unescape_json(value, scratch_) : unescape_nginx(value, scratch_);
+      }
+      if (!builder_.put(step.field, value)) return false;
+      at = end + step.literal_bytes;
+    }
+    return at == find.line.size();
+  }
+
   RecordBuilder builder_;
   std::string prefix_;
   std::vector<Step> steps_;
   Escape escape_;
+  LineIndex index_;
   Scratch scratch_;
 };
 

@@ -80,18 +80,8 @@ RecordBuilder::Field RecordBuilder::field(std::string_view name, const std::opti
   return out;
 }
 
-void RecordBuilder::begin(Record& out) {
-  out_ = &out;
-  out.clear();
-  time_rank_ = 0;
-  remote_ = realip_remote_ = request_uri_ = date_ = time_of_day_ = {};
-  fallbacks_set_ = 0;
-  std::fill(client_values_.begin(), client_values_.end(), std::string_view{});
-  std::fill(extras_.begin(), extras_.end(), std::string_view{});
-}
-
 std::optional<std::int64_t> RecordBuilder::time_of(Meaning meaning, std::string_view value) {
-  if (value == std::string_view(cached_.text.data(), cached_.size)) return cached_.ms;
+  if (cached_.is(value)) return cached_.ms;
   std::optional<std::int64_t> ms;
   switch (meaning) {
     case Meaning::kTimeLocal:
@@ -118,34 +108,24 @@ std::optional<std::int64_t> RecordBuilder::time_of(Meaning meaning, std::string_
   return ms;
 }
 
-void RecordBuilder::put_time(int rank, std::optional<std::int64_t> ms) {
-  constexpr auto kMax = static_cast<std::int64_t>(kMaxLogNumber);
-  if (!ms || rank <= time_rank_ || *ms > kMax || *ms < -kMax) return;
-  time_rank_ = rank;
-  out_->time_ms = *ms;
-}
-
-bool RecordBuilder::put_number(Number column, std::optional<std::uint64_t> value) {
-  if (!value || *value > kMaxLogNumber) return false;
-  if (!out_->has(column)) out_->set(column, *value);
-  return true;
-}
-
-bool RecordBuilder::put_meaning(const Field& field, std::string_view value) {
-  if (field.client_slot >= 0) client_values_[static_cast<std::size_t>(field.client_slot)] = value;
-  if (field.extra >= 0) {
-    extras_[static_cast<std::size_t>(field.extra)] = value;
-    return true;
+void RecordBuilder::put_request(std::string_view value) {
+  RequestLine line;
+  if (!split_request(value, line)) {
+    put_text(Text::kRequest, value);
+    return;
   }
-  const Variable& variable = field.variable;
-  const auto set_text = [this](Text column, std::string_view text) {
-    if (!text.empty() && !out_->has(column)) out_->set(column, text);
+  const auto put_part = [this](Text column, std::string_view part) {
+    if (!part.empty()) put_text(column, part);
   };
+  put_part(Text::kMethod, line.method);
+  put_part(Text::kPath, line.path);
+  put_part(Text::kQuery, line.query);
+  put_part(Text::kProtocol, line.protocol);
+}
+
+bool RecordBuilder::put_other(const Variable& variable, std::string_view value) {
   switch (variable.meaning) {
     case Meaning::kIgnore:
-      return true;
-    case Meaning::kText:
-      set_text(variable.text, value);
       return true;
     case Meaning::kTextFallback: {
       const auto column = static_cast<std::size_t>(variable.text);
@@ -153,14 +133,6 @@ bool RecordBuilder::put_meaning(const Field& field, std::string_view value) {
       fallbacks_set_ |= 1U << column;
       return true;
     }
-    case Meaning::kNumber:
-      return put_number(variable.number, parse_log_number(value));
-    case Meaning::kStatus: {
-      const auto status = parse_log_number(value);
-      return status && *status <= 999 && put_number(variable.number, status);
-    }
-    case Meaning::kSeconds:
-      return put_number(variable.number, parse_seconds_as_ms(value));
     case Meaning::kSecondsOrMilliseconds:
       return put_number(variable.number, value.find('.') == std::string_view::npos
                                              ? parse_log_number(value)
@@ -185,7 +157,7 @@ bool RecordBuilder::put_meaning(const Field& field, std::string_view value) {
       if (outcome == ListOutcome::kInvalid) return false;
       if (outcome == ListOutcome::kValue && !put_number(variable.number, sum)) return false;
       if (variable.meaning == Meaning::kUpstreamTimes && names_several(value))
-        set_text(Text::kUpstreamTimes, value);
+        put_text(Text::kUpstreamTimes, value);
       return true;
     }
     case Meaning::kUpstreamStatuses: {
@@ -193,7 +165,7 @@ bool RecordBuilder::put_meaning(const Field& field, std::string_view value) {
       const ListOutcome outcome = last_status(value, status);
       if (outcome == ListOutcome::kInvalid) return false;
       if (outcome == ListOutcome::kValue) out_->set(Number::kUpstreamStatus, status);
-      if (names_several(value)) set_text(Text::kUpstreamStatuses, value);
+      if (names_several(value)) put_text(Text::kUpstreamStatuses, value);
       return true;
     }
     case Meaning::kPipe:
@@ -209,39 +181,33 @@ bool RecordBuilder::put_meaning(const Field& field, std::string_view value) {
       put_time(rank_of(variable.meaning), time_of(variable.meaning, value));
       return true;
     case Meaning::kDate:
-      date_ = value;
+      see(kDate, date_, value);
       return true;
     case Meaning::kTimeOfDay:
-      time_of_day_ = value;
+      see(kTimeOfDay, time_of_day_, value);
       return true;
-    case Meaning::kRequest: {
-      RequestLine line;
-      if (!split_request(value, line)) {
-        set_text(Text::kRequest, value);
-        return true;
-      }
-      set_text(Text::kMethod, line.method);
-      set_text(Text::kPath, line.path);
-      set_text(Text::kQuery, line.query);
-      set_text(Text::kProtocol, line.protocol);
+    case Meaning::kRequest:
+      put_request(value);
       return true;
-    }
     case Meaning::kRequestUri:
-      request_uri_ = value;
-      return true;
-    case Meaning::kRemoteAddress:
-      if (remote_.empty()) remote_ = value;
+      see(kRequestUri, request_uri_, value);
       return true;
     case Meaning::kRealipRemoteAddress:
-      realip_remote_ = value;
+      see(kRealipRemote, realip_remote_, value);
       return true;
+    case Meaning::kText:
+    case Meaning::kNumber:
+    case Meaning::kStatus:
+    case Meaning::kSeconds:
+    case Meaning::kRemoteAddress:
+      return true;  // put() has them
   }
   return true;
 }
 
 bool RecordBuilder::finish() {
   Record& out = *out_;
-  if (!request_uri_.empty() && !out.has(Text::kPath)) {
+  if (seen(kRequestUri) && !out.has(Text::kPath)) {
     std::string_view path;
     std::string_view query;
     split_uri(request_uri_, path, query);
@@ -255,10 +221,10 @@ bool RecordBuilder::finish() {
     }
   }
 
-  const std::string_view peer = realip_remote_.empty() ? remote_ : realip_remote_;
-  if (!peer.empty()) {
+  if (seen(kRemote) || seen(kRealipRemote)) {
+    const std::string_view peer = seen(kRealipRemote) ? realip_remote_ : remote_;
     // nginx may have found the client already; what it found may be one more trusted hop.
-    std::string_view client = remote_.empty() ? peer : remote_;
+    std::string_view client = seen(kRemote) ? remote_ : peer;
     if (!trusted_.empty() && trusted_.trusts(client)) {
       for (const std::string_view header : client_values_) {
         if (header.empty()) continue;
@@ -271,9 +237,9 @@ bool RecordBuilder::finish() {
   }
   out.extra = extras_;
 
-  if (!date_.empty() && time_rank_ == 0 && date_.size() == 10) {
+  if (time_rank_ == 0 && seen(kDate) && date_.size() == 10) {
     std::array<char, 32> joined{};
-    if (time_of_day_.size() >= 8 && time_of_day_.size() <= 16) {
+    if (seen(kTimeOfDay) && time_of_day_.size() >= 8 && time_of_day_.size() <= 16) {
       std::memcpy(joined.data(), date_.data(), 10);
       joined[10] = 'T';
       std::memcpy(joined.data() + 11, time_of_day_.data(), time_of_day_.size());

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <array>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "agent/format/parser.h"
 #include "agent/format/realip.h"
+#include "agent/format/values.h"
 #include "agent/format/variable.h"
 
 namespace weir {
@@ -19,6 +21,7 @@ class RecordBuilder {
     Variable variable;
     int extra = -1;        // index in extra_names, or -1
     int client_slot = -1;  // index in client_from, or -1
+    [[nodiscard]] bool only_variable() const { return (extra & client_slot) < 0; }  // both are -1
   };
 
   [[nodiscard]] static Result<RecordBuilder> make(const ClientConfig& client);
@@ -29,16 +32,53 @@ class RecordBuilder {
   [[nodiscard]] bool client_headers_missing() const { return !trusted_.empty() && !client_seen_; }
   [[nodiscard]] const std::vector<std::string>& extra_names() const { return extra_names_; }
 
-  void begin(Record& out);
+  void begin(Record& out) {
+    out_ = &out;
+    out.clear();
+    time_rank_ = 0;
+    seen_ = fallbacks_set_ = 0;
+    for (std::string_view& value : client_values_) value = {};
+    for (std::string_view& value : extras_) value = {};
+  }
   // "-" and "" are absent. False: a value that its meaning forbids; the line does not fit.
-  [[nodiscard]] bool put(const Field& field, std::string_view value) {
+  [[nodiscard, gnu::always_inline]] bool put(const Field& field, std::string_view value) {
     if (value.empty() || (value.size() == 1 && value[0] == '-')) return true;
-    // Most fields are texts as they stand.
-    if (field.variable.meaning == Meaning::kText && field.client_slot < 0 && field.extra < 0) {
-      if (!out_->has(field.variable.text)) out_->set(field.variable.text, value);
-      return true;
+    if (!field.only_variable()) {
+      if (field.client_slot >= 0) client_values_[static_cast<std::size_t>(field.client_slot)] = value;
+      if (field.extra >= 0) {
+        extras_[static_cast<std::size_t>(field.extra)] = value;
+        return true;
+      }
     }
-    return put_meaning(field, value);
+    const Variable& variable = field.variable;
+    switch (variable.meaning) {  // what each line has; the rest is put_other's
+      case Meaning::kText:
+        put_text(variable.text, value);
+        return true;
+      case Meaning::kNumber:
+        return put_number(variable.number, parse_log_number(value));
+      case Meaning::kStatus: {
+        const auto status = parse_log_number(value);
+        return status && *status <= 999 && put_number(variable.number, status);
+      }
+      case Meaning::kSeconds:
+        return put_number(variable.number, parse_seconds_as_ms(value));
+      case Meaning::kSecondsList:
+      case Meaning::kUpstreamTimes:
+        // Nearly always one upstream.
+        if (const auto only = parse_seconds_as_ms(value); put_number(variable.number, only)) return true;
+        return put_other(variable, value);
+      case Meaning::kRemoteAddress:
+        if (!seen(kRemote)) see(kRemote, remote_, value);
+        return true;
+      case Meaning::kTimeLocal:
+      case Meaning::kTimeIso8601:
+        if (!cached_.is(value)) return put_other(variable, value);
+        put_time(3, cached_.ms);
+        return true;
+      default:
+        return put_other(variable, value);
+    }
   }
   // Applies what depends on several values. False: no time.
   [[nodiscard]] bool finish();
@@ -46,17 +86,51 @@ class RecordBuilder {
   static constexpr std::size_t kMaxExtras = 256;
 
  private:
-  [[nodiscard]] bool put_meaning(const Field& field, std::string_view value);
-  void put_time(int rank, std::optional<std::int64_t> ms);
-  [[nodiscard]] std::optional<std::int64_t> time_of(Meaning meaning, std::string_view value);
-  [[nodiscard]] bool put_number(Number column, std::optional<std::uint64_t> value);
+  // What finish() reads: bits of seen_.
+  enum Seen : unsigned { kRemote = 1, kRealipRemote = 2, kRequestUri = 4, kDate = 8, kTimeOfDay = 16 };
+  [[nodiscard]] bool seen(Seen which) const { return (seen_ & which) != 0; }
+  void see(Seen which, std::string_view& place, std::string_view value) {
+    seen_ |= which;
+    place = value;
+  }
 
   // Requests of one second share their time's text: it is read once.
   struct CachedTime {
     std::array<char, 32> text{};
     std::size_t size = 0;
     std::int64_t ms = 0;
+    // No call for each line: the times that are kept have 19 bytes and more, so four words cover them.
+    [[nodiscard]] bool is(std::string_view value) const {
+      if (value.size() != size || size < 16) return false;
+      const auto differ = [&](std::size_t at) {
+        std::uint64_t a = 0;
+        std::uint64_t b = 0;
+        std::memcpy(&a, text.data() + at, sizeof a);
+        std::memcpy(&b, value.data() + at, sizeof b);
+        return a ^ b;
+      };
+      return (differ(0) | differ(8) | differ(size - 16) | differ(size - 8)) == 0;
+    }
   };
+
+  // All but what put() does itself.
+  [[nodiscard]] bool put_other(const Variable& variable, std::string_view value);
+  void put_request(std::string_view value);
+  void put_text(Text column, std::string_view value) {
+    if (!out_->has(column)) out_->set(column, value);
+  }
+  void put_time(int rank, std::optional<std::int64_t> ms) {
+    constexpr auto kMax = static_cast<std::int64_t>(kMaxLogNumber);
+    if (!ms || rank <= time_rank_ || *ms > kMax || *ms < -kMax) return;
+    time_rank_ = rank;
+    out_->time_ms = *ms;
+  }
+  [[nodiscard]] bool put_number(Number column, std::optional<std::uint64_t> value) {
+    if (!value || *value > kMaxLogNumber) return false;
+    if (!out_->has(column)) out_->set(column, *value);
+    return true;
+  }
+  [[nodiscard]] std::optional<std::int64_t> time_of(Meaning meaning, std::string_view value);
 
   TrustedProxies trusted_;
   std::vector<std::string> client_from_;
@@ -68,8 +142,9 @@ class RecordBuilder {
 
   Record* out_ = nullptr;
   int time_rank_ = 0;
-  std::string_view remote_, realip_remote_, request_uri_, date_, time_of_day_;
-  std::array<std::string_view, kTextCount> fallbacks_{};
+  unsigned seen_ = 0;
+  std::string_view remote_, realip_remote_, request_uri_, date_, time_of_day_;  // where seen_ says so
+  std::array<std::string_view, kTextCount> fallbacks_{};                        // where fallbacks_set_ does
   std::uint32_t fallbacks_set_ = 0;
 };
 

@@ -195,7 +195,7 @@ std::optional<std::int64_t> parse_time_any(std::string_view text) {
   return parse_time_epoch(text);
 }
 
-std::optional<std::uint64_t> parse_log_number(std::string_view text) {
+std::optional<std::uint64_t> parse_any_number(std::string_view text) {
   if (text.empty() || text.size() > 16) return std::nullopt;
   std::uint64_t value = 0;
   for (const char c : text) {
@@ -206,7 +206,7 @@ std::optional<std::uint64_t> parse_log_number(std::string_view text) {
   return value;
 }
 
-std::optional<std::uint64_t> parse_seconds_as_ms(std::string_view text) {
+std::optional<std::uint64_t> parse_any_seconds(std::string_view text) {
   std::uint64_t value = 0;
   std::size_t i = 0;
   for (; i < text.size() && i < 13 && digit(text[i]); ++i) {
@@ -282,7 +282,31 @@ void split_uri(std::string_view uri, std::string_view& path, std::string_view& q
   if (mark + 1 < uri.size()) query = uri.substr(mark + 1);
 }
 
+namespace {
+
+// "GET /path?query HTTP/1.1", as nearly all requests are. False: not so, and nothing is said about it.
+bool split_usual_request(std::string_view text, RequestLine& out) {
+  constexpr std::size_t kProtocol = 8;  // "HTTP/1.1"
+  if (text.size() < 14) return false;
+  const std::size_t space = text.starts_with("GET ") ? 3 : 4;
+  if (space == 4 && !text.starts_with("POST ") && !text.starts_with("HEAD ")) return false;
+  const std::size_t last = text.size() - kProtocol - 1;
+  out.protocol = text.substr(last + 1);
+  if (text[last] != ' ' || !out.protocol.starts_with("HTTP/") || text[last + 6] == ' ' ||
+      text[last + 7] == ' ' || text[last + 8] == ' ') {
+    return false;
+  }
+  const std::string_view uri = text.substr(space + 1, last - space - 1);
+  if (uri.empty() || uri.front() == ' ' || uri.back() == ' ') return false;
+  out.method = text.substr(0, space);
+  split_uri(uri, out.path, out.query);
+  return true;
+}
+
+}  // namespace
+
 bool split_request(std::string_view text, RequestLine& out) {
+  if (split_usual_request(text, out)) return true;
   const auto space =
       static_cast<std::size_t>(find_byte(text.data(), text.data() + text.size(), ' ') - text.data());
   if (space == text.size()) return false;

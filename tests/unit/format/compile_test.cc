@@ -55,6 +55,28 @@ TEST(NginxFormat, CombinedLine) {
   EXPECT_FALSE(record.has(Number::kRequestTimeMs));
 }
 
+// Short and very long lines are searched, others read by their index: its words begin anywhere in a value.
+TEST(NginxFormat, ValuesOfEachLengthAreFound) {
+  const auto parser = nginx(R"($remote_user [$time_local] "$http_user_agent" $status "$http_referer")");
+  constexpr std::pair<const char*, const char*> kEnds[] = {{"", ""}, {R"(\")", R"(")"}, {R"(\\)", R"(\)"}};
+  Record record;
+  Unparsed reason{};
+  for (std::size_t size = 1; size < 5000; size += size < 300 || (size > 3950 && size < 4150) ? 1 : 100) {
+    for (const auto& [logged, meant] : kEnds) {
+      const std::string agent(size, 'a');
+      const std::string user(size % 70 + 1, 'u');
+      const std::string line = user + ' ' + std::string(kTime) + " \"" + agent + logged + "\" 200 \"x\"";
+      ASSERT_EQ(parser->parse(line, record, reason), Outcome::kRecord) << line;
+      ASSERT_EQ(record.get(Text::kRemoteUser), user);
+      ASSERT_EQ(record.get(Text::kUserAgent), agent + meant);
+      ASSERT_EQ(record.get(Number::kStatus), 200U);
+      ASSERT_EQ(record.get(Text::kReferrer), "x");
+      ASSERT_EQ(parser->parse(line.substr(0, line.size() - 1), record, reason), Outcome::kUnparsed);
+      ASSERT_EQ(parser->parse(line + ' ', record, reason), Outcome::kUnparsed);
+    }
+  }
+}
+
 struct RequestCase {
   std::string_view logged, method, path, query, protocol, request;
 };

@@ -1,0 +1,74 @@
+// Where two bytes are in a line, as bits: of the bytes that a format's literals are found by, all places are
+// known after one pass over the line, and the end of each value is a shift and a count of zeros. As
+// simdjson's first stage does for JSON (Langdale, Lemire: Parsing Gigabytes of JSON per Second).
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "agent/format/find_byte.h"
+
+namespace weir {
+
+class LineIndex {
+ public:
+  static constexpr std::size_t kBlock = 64;  // bytes of line in a word of bits
+  // Lines of other sizes are for find_byte: shorter ones cannot be read by whole blocks without touching
+  // what lies around them, longer ones would need more memory than the few of them are worth.
+  static constexpr std::size_t kMinBytes = kBlock, kMaxBytes = 4096;
+  static constexpr std::size_t kSlots = 2;
+  // A literal is looked for by one of its first kAhead bytes.
+  static constexpr std::size_t kAhead = 8;
+  // Bit i of word j: byte 64 j + i of the line is the wanted one. Behind each line's words are two of zeros,
+  // so that next() needs no look at the line's size first.
+  using Words = std::array<std::uint64_t, kMaxBytes / kBlock + 2>;
+  // Fills the words of `line`, but for the two of zeros; kMinBytes <= size <= kMaxBytes. Reads nothing else.
+  using Reader = RareBytes (*)(const char* line, std::size_t size, const std::array<char, kSlots>& wanted,
+                               std::array<Words, kSlots>& bits);
+
+  // What this processor is fastest with. `wanted`: slot by slot.
+  explicit LineIndex(const std::array<char, kSlots>& wanted);
+
+  [[nodiscard]] static bool fits(std::size_t line_bytes) {
+    return line_bytes >= kMinBytes && line_bytes <= kMaxBytes;
+  }
+  // `line` must fit. Keeps no view of it.
+  RareBytes read(std::string_view line) {
+    words_ = (line.size() + kBlock - 1) / kBlock;
+    for (Words& words : bits_) words[words_] = words[words_ + 1] = 0;
+    return reader_(line.data(), line.size(), wanted_, bits_);
+  }
+  // The first wanted[slot] at `from` or behind; npos: none. `from` < the line's size + kAhead.
+  [[nodiscard]] std::size_t next(std::size_t slot, std::size_t from) const {
+    const Words& words = bits_[slot];
+    std::size_t at = from / kBlock;
+    const auto shift = from % kBlock;
+    // The 64 bytes at `from`, whatever words they are in: no branch that depends on where a line's values
+    // happen to begin.
+    auto window = words[at] >> shift | words[at + 1] << 1U << (kBlock - 1 - shift);
+    while (window == 0) {
+      if (++at >= words_) return std::string_view::npos;
+      from = at * kBlock;
+      window = words[at];
+    }
+    return from + static_cast<std::size_t>(std::countr_zero(window));
+  }
+
+ private:
+  Reader reader_;
+  std::array<char, kSlots> wanted_;
+  std::size_t words_ = 0;  // of the line
+  std::array<Words, kSlots> bits_{};
+};
+
+// All that this processor can run, the slowest and plainest first; for the test that compares them.
+struct NamedReader {
+  const char* name;
+  LineIndex::Reader reader;  // nullptr: not on this processor
+};
+[[nodiscard]] std::array<NamedReader, 4> line_readers();
+
+}  // namespace weir
