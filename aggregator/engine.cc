@@ -275,11 +275,11 @@ void Engine::reacquire_fenced() {
 
 // False: it did not land (yet).
 bool Engine::commit_partition(const PartitionKey& partition) {
-  const Commit commit = settler_->take(partition, source_.cluster_id());
+  const Commit& commit = settler_->take(partition, source_.cluster_id());
   auto done = store_->commit(commit);
   if (done) {
-    settler_->committed(commit);
     source_.committed(partition, commit.next_offset);
+    settler_->committed(commit);  // and gone
     ++commits_;
     last_commit_ms_ = now_ms();
     store_works();

@@ -12,6 +12,8 @@ namespace {
 constexpr unsigned kSubBits = Histogram::kSubBits;
 constexpr std::uint64_t kSub = 1ULL << kSubBits;
 constexpr std::uint64_t kEncodingVersion = 1;
+// Below this share buckets are looked for one by one: a few requests are added to a day's.
+constexpr std::size_t kFewBuckets = 16;
 
 std::uint64_t width_of(std::uint16_t bucket) { return bucket < kSub ? 1 : 1ULL << (bucket / kSub - 1); }
 
@@ -34,8 +36,10 @@ std::uint64_t Histogram::lower_bound_ms(std::uint16_t bucket) {
 }
 
 void Histogram::add(std::uint64_t value_ms, std::uint64_t count) {
-  if (count == 0) return;
-  const auto bucket = bucket_of(value_ms);
+  if (count > 0) add_to(bucket_of(value_ms), count);
+}
+
+void Histogram::add_to(std::uint16_t bucket, std::uint64_t count) {
   const auto at = std::lower_bound(buckets_.begin(), buckets_.end(), bucket,
                                    [](const Bucket& b, std::uint16_t index) { return b.first < index; });
   if (at != buckets_.end() && at->first == bucket) {
@@ -49,6 +53,10 @@ void Histogram::merge(const Histogram& other) {
   if (other.buckets_.empty()) return;
   if (buckets_.empty()) {
     buckets_ = other.buckets_;
+    return;
+  }
+  if (other.buckets_.size() * kFewBuckets < buckets_.size()) {
+    for (const auto& [bucket, count] : other.buckets_) add_to(bucket, count);
     return;
   }
   std::vector<Bucket> merged;
