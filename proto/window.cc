@@ -149,9 +149,10 @@ class Folder {
     if (request.bytes > 0) spread(into, request);
   }
 
-  void add(const FoldedRow& row, std::uint32_t site, std::uint32_t host) {
+  void add(FoldedRow row, std::uint32_t site, std::uint32_t host) {
     auto& sum = at({row.start_s, site, host, row.status}).sum;
     const auto before = sum.latency.buckets().size();
+    if (before == 0) sum.latency = std::exchange(row.sum.latency, {});
     sum.merge(row.sum);
     latency_bytes_ += (sum.latency.buckets().size() - before) * sizeof(Histogram::Bucket);
   }
@@ -463,14 +464,14 @@ void WindowTable::add(const DecodedBatch& batch, std::uint32_t first_line, std::
   }
 }
 
-void WindowTable::add(const FoldedLines& folded, const std::string& host, const Admits& admits) {
+void WindowTable::add(FoldedLines folded, const std::string& host, const Admits& admits) {
   auto& impl = *impl_;
   const auto at_host = impl.hosts.find_or_add(host);
   impl.site_of_string.assign(folded.sites.size(), Impl::kUnknown);
-  for (const auto& row : folded.rows) {
+  for (auto& row : folded.rows) {
     auto& site = impl.site_of_string[row.site];
     if (site == Impl::kUnknown) site = impl.site(folded.sites[row.site], admits);
-    impl.folder.add(row, site, at_host);
+    impl.folder.add(std::move(row), site, at_host);
   }
 }
 

@@ -65,7 +65,7 @@ class WindowTable {
   // bytes_sent is $bytes_sent, else $body_bytes_sent.
   void add(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end_line, const Admits& admits);
   // `folded` was made on `host`.
-  void add(const FoldedLines& folded, const std::string& host, const Admits& admits);
+  void add(FoldedLines folded, const std::string& host, const Admits& admits);
 
   // What it occupies, and what take() makes of it, roughly.
   [[nodiscard]] std::uint64_t bytes() const;

@@ -186,7 +186,7 @@ struct Settler::Impl {
                      std::int64_t now_ms);
   void apply_lines(Generation& generation, SourceState& state, const DecodedBatch& batch, std::uint32_t first,
                    std::uint32_t end, const SourceMessage& message, std::int64_t now_ms);
-  void apply_windows(Partition& partition, const DecodedBatch& batch, const SourceMessage& message,
+  void apply_windows(Partition& partition, DecodedBatch& batch, const SourceMessage& message,
                      std::int64_t now_ms);
   // Why the windows cannot be added; nothing: they can. `uncovered`: how many bytes of their range.
   [[nodiscard]] std::optional<std::string> refusal(const DecodedBatch& batch, std::uint64_t uncovered) const;
@@ -309,8 +309,8 @@ std::optional<std::string> Settler::Impl::refusal(const DecodedBatch& batch, std
 }
 
 // All or nothing: what was summed cannot be cut.
-void Settler::Impl::apply_windows(Partition& partition, const DecodedBatch& batch,
-                                  const SourceMessage& message, std::int64_t now_ms) {
+void Settler::Impl::apply_windows(Partition& partition, DecodedBatch& batch, const SourceMessage& message,
+                                  std::int64_t now_ms) {
   const BatchHeader& header = batch.header;
   const FoldedLines& folded = batch.folded;
   Generation& generation = partition.open;
@@ -336,7 +336,6 @@ void Settler::Impl::apply_windows(Partition& partition, const DecodedBatch& batc
   if (refused) {
     refuse(generation, header, message, *refused, now_ms);
   } else if (uncovered > 0) {
-    generation.windows.add(folded, header.host, admits(generation));
     for (const auto& bad : folded.samples) {
       if (!bad.text.empty()) dead_letter(generation, unparsed_letter(state, message, bad, now_ms));
     }
@@ -352,6 +351,7 @@ void Settler::Impl::apply_windows(Partition& partition, const DecodedBatch& batc
     state.too_long += folded.too_long;
     state.filtered += folded.filtered;
     counters.content_bytes += uncovered;
+    generation.windows.add(std::move(batch.folded), header.host, admits(generation));
   }
   if (!refused) counters.duplicate_bytes += header.range.size() - uncovered;
   touch(partition, source, header, message, now_ms);
