@@ -26,7 +26,7 @@ SignalWatcher::SignalWatcher(std::function<void()> on_stop) {
 
 SignalWatcher::~SignalWatcher() {
   done_ = true;
-  pthread_kill(thread_.native_handle(), SIGTERM);  // to it alone: it looks at done_
+  pthread_kill(thread_.native_handle(), SIGINT);  // to it alone: it looks at done_
   thread_.join();
 }
 

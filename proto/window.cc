@@ -165,7 +165,7 @@ class Folder {
   // Ascending by key, once each.
   template <class Take>
   void take_rows(Take take) {
-    take_rows([](const Key& key) -> const Key& { return key; }, take);
+    take_rows([](const Key& key) { return key; }, take);
   }
   // Ascending by what `order_of` makes of the key.
   template <class OrderOf, class Take>
