@@ -8,7 +8,6 @@
 namespace weir {
 namespace {
 
-constexpr std::chrono::milliseconds kPollTimeout{100};
 constexpr std::chrono::milliseconds kLookInterval{200};
 // Messages are up to some MiB each: a bound on what is polled and waits for the store.
 constexpr std::size_t kMaxEventsPerPoll = 64;
@@ -275,11 +274,11 @@ void Engine::reacquire_fenced() {
 
 // False: it did not land (yet).
 bool Engine::commit_partition(const PartitionKey& partition) {
-  const Commit commit = settler_->take(partition, source_.cluster_id());
+  const Commit& commit = settler_->take(partition, source_.cluster_id());
   auto done = store_->commit(commit);
   if (done) {
-    settler_->committed(commit);
     source_.committed(partition, commit.next_offset);
+    settler_->committed(commit);  // and gone
     ++commits_;
     last_commit_ms_ = now_ms();
     store_works();
@@ -313,10 +312,10 @@ void Engine::commit_due(bool idle) {
 }
 
 std::chrono::milliseconds Engine::poll_timeout() const {
-  if (!settler_ || settler_->pending_partitions().empty()) return kPollTimeout;
+  if (!settler_ || settler_->pending_partitions().empty()) return config_.poll_timeout;
   const auto due = std::chrono::duration_cast<std::chrono::milliseconds>(
       last_commit_ + config_.settle.commit_interval - now());
-  return std::clamp(due, std::chrono::milliseconds(1), kPollTimeout);
+  return std::clamp(due, std::chrono::milliseconds(1), config_.poll_timeout);
 }
 
 void Engine::publish() {

@@ -31,6 +31,8 @@ struct EngineConfig {
   std::uint64_t commit_content_bytes = 0;
   // Commit when nothing arrives and the last commit is at least this old; 0: never for that reason.
   std::chrono::milliseconds commit_when_idle{0};
+  // The longest wait for messages: so long stop() may take, and so long nothing arrives before it is said.
+  std::chrono::milliseconds poll_timeout{100};
   // After a fence: until then the group has told who owns the partition.
   std::chrono::milliseconds reacquire_delay{3000};
   std::chrono::milliseconds backoff_min{100}, backoff_max{10000};

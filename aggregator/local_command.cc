@@ -36,6 +36,9 @@ constexpr const char* kFormatName = "local";
 // that the reader does not wait for the store.
 constexpr std::uint64_t kMaxInFlightBytes = 128 << 20;
 
+// The lowest level of zstd: its frames then hold the bytes as they are, but for long repetitions.
+constexpr int kNoCompression = -(1 << 17);
+
 void say(const std::string& sentence) { fmt::print(stderr, "{}: {}\n", kProgram, visible(sentence)); }
 
 // The format that the person named, or that the first log with lines has.
@@ -69,6 +72,8 @@ AgentConfig agent_config(const LogArguments& logs, const FormatSpec& format) {
   input.format = kFormatName;
   config.inputs.push_back(std::move(input));
   config.ship.flush_interval = 500ms;
+  // From one thread to the next: less work than packing is to copy it.
+  config.ship.zstd_level = kNoCompression;
   config.ship.max_in_flight = kMaxInFlightBytes;
   config.ship.shutdown_timeout = 1s;
   config.metrics_listen.clear();
@@ -204,6 +209,11 @@ int local_command(const LocalOptions& options) {
   engine_config.owner = fmt::format("local:{}", getpid());
   engine_config.commit_content_bytes = kMaxInFlightBytes / 2;
   engine_config.commit_when_idle = 100ms;
+  if (options.once) {
+    // Somebody waits for the end.
+    engine_config.poll_timeout = 10ms;
+    engine_config.commit_when_idle = 20ms;
+  }
   engine_config.log = [](const Error& error) { print_error(kProgram, error); };
   Engine engine(engine_config, **source, open);
 

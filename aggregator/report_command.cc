@@ -291,12 +291,11 @@ Result<std::string> summary_table(Store& store) {
     add_quantiles(row, total.sum);
     table.push_back(std::move(row));
   }
-  TrafficQuery by_minute;
-  by_minute.step_s = 60;
-  std::string span;
-  if (auto minutes = store.traffic(by_minute, kMaxRows); minutes && !minutes->empty())
-    span = fmt::format("{} to {}\n", iso(minutes->front().start_s), iso(minutes->back().start_s));
-  return aligned(table, 1) + span + *unread;
+  const auto minute = [](std::int64_t start_s) { return iso(start_s - ((start_s % 60) + 60) % 60); };
+  std::string span_text;
+  if (auto span = store.traffic_span(); span && *span)
+    span_text = fmt::format("{} to {}\n", minute((*span)->first_s), minute((*span)->last_s));
+  return aligned(table, 1) + span_text + *unread;
 }
 
 }  // namespace weir

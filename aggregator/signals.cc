@@ -2,7 +2,6 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <ctime>
 #include <utility>
 
 namespace weir {
@@ -15,10 +14,10 @@ SignalWatcher::SignalWatcher(std::function<void()> on_stop) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   thread_ = std::thread([this, signals, on_stop = std::move(on_stop)] {
-    const timespec interval{0, 100'000'000};
-    while (!done_) {
-      const int received = sigtimedwait(&signals, nullptr, &interval);
-      if (received < 0) continue;
+    for (;;) {
+      int received = 0;
+      sigwait(&signals, &received);
+      if (done_) return;
       if (stopped_.exchange(true)) std::_Exit(128 + received);
       on_stop();
     }
@@ -27,6 +26,7 @@ SignalWatcher::SignalWatcher(std::function<void()> on_stop) {
 
 SignalWatcher::~SignalWatcher() {
   done_ = true;
+  pthread_kill(thread_.native_handle(), SIGINT);  // to it alone: it looks at done_
   thread_.join();
 }
 

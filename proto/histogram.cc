@@ -12,6 +12,8 @@ namespace {
 constexpr unsigned kSubBits = Histogram::kSubBits;
 constexpr std::uint64_t kSub = 1ULL << kSubBits;
 constexpr std::uint64_t kEncodingVersion = 1;
+// Below this share buckets are looked for one by one: a few requests are added to a day's.
+constexpr std::size_t kFewBuckets = 16;
 
 std::uint64_t width_of(std::uint16_t bucket) { return bucket < kSub ? 1 : 1ULL << (bucket / kSub - 1); }
 
@@ -34,8 +36,10 @@ std::uint64_t Histogram::lower_bound_ms(std::uint16_t bucket) {
 }
 
 void Histogram::add(std::uint64_t value_ms, std::uint64_t count) {
-  if (count == 0) return;
-  const auto bucket = bucket_of(value_ms);
+  if (count > 0) add_to(bucket_of(value_ms), count);
+}
+
+void Histogram::add_to(std::uint16_t bucket, std::uint64_t count) {
   const auto at = std::lower_bound(buckets_.begin(), buckets_.end(), bucket,
                                    [](const Bucket& b, std::uint16_t index) { return b.first < index; });
   if (at != buckets_.end() && at->first == bucket) {
@@ -51,21 +55,28 @@ void Histogram::merge(const Histogram& other) {
     buckets_ = other.buckets_;
     return;
   }
-  std::vector<Bucket> merged;
-  merged.reserve(buckets_.size() + other.buckets_.size());
-  auto a = buckets_.begin();
-  auto b = other.buckets_.begin();
-  while (a != buckets_.end() || b != other.buckets_.end()) {
-    if (b == other.buckets_.end() || (a != buckets_.end() && a->first < b->first)) {
-      merged.push_back(*a++);
-    } else if (a == buckets_.end() || b->first < a->first) {
-      merged.push_back(*b++);
-    } else {
-      merged.emplace_back(a->first, saturating_add(a->second, b->second));
+  if (other.buckets_.size() * kFewBuckets < buckets_.size()) {
+    for (const auto& [bucket, count] : other.buckets_) add_to(bucket, count);
+    return;
+  }
+  std::vector<Bucket> merged(buckets_.size() + other.buckets_.size());
+  const auto* a = buckets_.data();
+  const auto* const a_end = a + buckets_.size();
+  const auto* b = other.buckets_.data();
+  const auto* const b_end = b + other.buckets_.size();
+  auto* to = merged.data();
+  while (a != a_end && b != b_end) {
+    if (a->first == b->first) {
+      *to++ = {a->first, saturating_add(a->second, b->second)};
       ++a;
       ++b;
+    } else {
+      *to++ = a->first < b->first ? *a++ : *b++;
     }
   }
+  to = std::copy(a, a_end, to);
+  to = std::copy(b, b_end, to);
+  merged.resize(static_cast<std::size_t>(to - merged.data()));
   buckets_ = std::move(merged);
 }
 
@@ -92,15 +103,15 @@ double Histogram::quantile_ms(double q) const {
 }
 
 std::string Histogram::encode() const {
-  std::string out;
-  out.reserve(1 + buckets_.size() * 3);
-  append_varint(out, kEncodingVersion);
+  std::string out((1 + buckets_.size() * 2) * kMaxVarintBytes, '\0');
+  auto* to = write_varint(out.data(), kEncodingVersion);
   std::uint64_t last = 0;
   for (const auto& [bucket, count] : buckets_) {
-    append_varint(out, bucket - last);
-    append_varint(out, count);
+    to = write_varint(to, bucket - last);
+    to = write_varint(to, count);
     last = bucket;
   }
+  out.resize(static_cast<std::size_t>(to - out.data()));
   return out;
 }
 

@@ -47,6 +47,8 @@ class Histogram {
   friend bool operator==(const Histogram&, const Histogram&) = default;
 
  private:
+  void add_to(std::uint16_t bucket, std::uint64_t count);
+
   std::vector<Bucket> buckets_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -30,15 +31,55 @@ bool host_character(char c) {
 struct Key {
   std::int64_t start_s;
   std::uint32_t site;
+  std::uint32_t host;  // 0 where all lines are of one
   std::uint16_t status;
   friend auto operator<=>(const Key&, const Key&) = default;
 };
 
-// One (window, site, status). Latencies are counted once at the end: cheaper than an ordered
-// insert per record.
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return XXH3_64bits(text.data(), text.size()); }
+};
+
+// Names and the numbers that stand for them.
+class Names {
+ public:
+  [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name) const {
+    const auto found = numbers_.find(name);
+    return found == numbers_.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::uint32_t add(std::string name) {
+    bytes_ += name.size() + 128;
+    const auto number = static_cast<std::uint32_t>(names_.size());
+    names_.push_back(&numbers_.emplace(std::move(name), number).first->first);  // keys stay where they are
+    return number;
+  }
+  std::uint32_t find_or_add(std::string_view name) {
+    const auto known = find(name);
+    return known ? *known : add(std::string(name));
+  }
+  [[nodiscard]] const std::string& operator[](std::uint32_t number) const { return *names_[number]; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }  // roughly
+  // Of each number: how many names are less.
+  [[nodiscard]] std::vector<std::uint32_t> ranks() const {
+    std::vector<std::uint32_t> order(names_.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::sort(order.begin(), order.end(), [&](auto a, auto b) { return *names_[a] < *names_[b]; });
+    std::vector<std::uint32_t> ranks(names_.size());
+    for (std::uint32_t rank = 0; rank < order.size(); ++rank) ranks[order[rank]] = rank;
+    return ranks;
+  }
+
+ private:
+  std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> numbers_;
+  std::vector<const std::string*> names_;
+  std::uint64_t bytes_ = 0;
+};
+
+// One row. Latencies are counted many at a time: cheaper than an ordered insert per record.
 struct Accumulator {
   Key key;
-  WindowSum sum;  // without `latency`
+  WindowSum sum;  // its `latency` is without latency_buckets
   std::vector<std::uint16_t> latency_buckets;
 };
 
@@ -55,6 +96,7 @@ class Folder {
   void begin(const FoldConfig& config) {
     config_ = config;
     used_ = 0;
+    latency_bytes_ = 0;
     if (accumulators_.size() > kKeepRows) {
       accumulators_.resize(kKeepRows);
       accumulators_.shrink_to_fit();
@@ -84,13 +126,13 @@ class Folder {
     return last_site_;
   }
 
-  void add(const Request& request, std::uint32_t site) {
+  void add(const Request& request, std::uint32_t site, std::uint32_t host = 0) {
     if (request.time_ms < window_begin_ms_ || request.time_ms >= window_end_ms_) {
       const auto window_ms = config_.window_s * 1000;
       window_begin_ms_ = floor_to(request.time_ms, window_ms);
       window_end_ms_ = window_begin_ms_ + window_ms;
     }
-    const Key key{window_begin_ms_ / 1000, site,
+    const Key key{window_begin_ms_ / 1000, site, host,
                   static_cast<std::uint16_t>(std::min<std::uint64_t>(request.status, 65535))};
     auto& into = at(key);
     ++into.sum.requests;
@@ -99,27 +141,42 @@ class Folder {
     into.sum.upstream_time_ms += request.upstream_time_ms;
     if (request.request_time_ms) {
       into.sum.request_time_ms += *request.request_time_ms;
+      if (into.latency_buckets.size() >= kMaxUncounted) count_latencies(into);
+      if (into.latency_buckets.capacity() == 0) into.latency_buckets.reserve(kFirstUncounted);
       into.latency_buckets.push_back(Histogram::bucket_of(*request.request_time_ms));
+      latency_bytes_ += sizeof(std::uint16_t);
     }
     if (request.bytes > 0) spread(into, request);
   }
 
+  void add(FoldedRow row, std::uint32_t site, std::uint32_t host) {
+    auto& sum = at({row.start_s, site, host, row.status}).sum;
+    const auto before = sum.latency.buckets().size();
+    if (before == 0) sum.latency = std::exchange(row.sum.latency, {});
+    sum.merge(row.sum);
+    latency_bytes_ += (sum.latency.buckets().size() - before) * sizeof(Histogram::Bucket);
+  }
+
   [[nodiscard]] std::size_t rows() const { return used_; }
+  [[nodiscard]] std::uint64_t latency_bytes() const { return latency_bytes_; }  // roughly
   [[nodiscard]] std::size_t texts() const { return given_.size(); }
   [[nodiscard]] const std::vector<std::string>& sites() const { return sites_; }
 
-  // Ascending by key.
-  void take_rows(std::vector<FoldedRow>& rows) {
-    order_.resize(used_);
-    for (std::uint32_t i = 0; i < used_; ++i) order_[i] = i;
-    std::sort(order_.begin(), order_.end(),
-              [&](auto a, auto b) { return accumulators_[a].key < accumulators_[b].key; });
-    rows.clear();
-    rows.reserve(used_);
-    for (const auto i : order_) {
+  // Ascending by key, once each.
+  template <class Take>
+  void take_rows(Take take) {
+    take_rows([](const Key& key) { return key; }, take);
+  }
+  // Ascending by what `order_of` makes of the key.
+  template <class OrderOf, class Take>
+  void take_rows(OrderOf order_of, Take take) {
+    std::vector<std::pair<Key, std::uint32_t>> order(used_);
+    for (std::uint32_t i = 0; i < used_; ++i) order[i] = {order_of(accumulators_[i].key), i};
+    std::sort(order.begin(), order.end());
+    for (const auto& [key, i] : order) {
       auto& from = accumulators_[i];
-      auto& row = rows.emplace_back(FoldedRow{from.key.start_s, from.key.site, from.key.status, from.sum});
-      count(from.latency_buckets, row.sum.latency);
+      count_latencies(from);
+      take(from.key, std::move(from.sum));
     }
   }
 
@@ -128,10 +185,14 @@ class Folder {
   // What is kept for the next batch: 8 MB at most.
   static constexpr std::size_t kKeepRows = 1024;
   static constexpr std::size_t kKeepBuckets = 4096;
+  // Of a row: its first allocation, and what waits to be counted.
+  static constexpr std::size_t kFirstUncounted = 12;
+  static constexpr std::size_t kMaxUncounted = 4096;
 
   static std::uint64_t hash_of(const Key& key) {
     auto hash = static_cast<std::uint64_t>(key.start_s) * 0x9E3779B97F4A7C15ULL;
     hash ^= (static_cast<std::uint64_t>(key.site) << 16 | key.status) * 0xC2B2AE3D27D4EB4FULL;
+    hash ^= key.host * 0x165667B19E3779F9ULL;
     return hash ^ hash >> 29;
   }
 
@@ -164,6 +225,20 @@ class Folder {
       while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
       slots_[slot] = i + 1;
     }
+  }
+
+  void count_latencies(Accumulator& of) {
+    auto& buckets = of.latency_buckets;
+    if (buckets.empty()) return;
+    Histogram fresh;
+    auto& latency = of.sum.latency;
+    auto& into = latency.empty() ? latency : fresh;
+    latency_bytes_ -=
+        buckets.size() * sizeof(std::uint16_t) + latency.buckets().size() * sizeof(Histogram::Bucket);
+    count(buckets, into);
+    buckets.clear();
+    if (&into == &fresh) latency.merge(fresh);
+    latency_bytes_ += latency.buckets().size() * sizeof(Histogram::Bucket);
   }
 
   void count(std::vector<std::uint16_t>& buckets, Histogram& into) {
@@ -202,16 +277,11 @@ class Folder {
       const auto share = static_cast<std::uint64_t>(static_cast<Wide>(request.bytes) *
                                                     static_cast<std::uint64_t>(until - begin_ms) /
                                                     static_cast<std::uint64_t>(span));
-      if (share > given) at({window / 1000, key.site, key.status}).sum.flow_bytes += share - given;
+      if (share > given) at({window / 1000, key.site, key.host, key.status}).sum.flow_bytes += share - given;
       given = share;
       if (until == end_ms) break;
     }
   }
-
-  struct TextHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return XXH3_64bits(text.data(), text.size()); }
-  };
 
   FoldConfig config_;
   std::vector<Accumulator> accumulators_;  // those from used_ on are of earlier batches
@@ -224,7 +294,7 @@ class Folder {
   std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> given_;
   std::optional<std::string_view> last_given_;
   std::uint32_t last_site_ = 0;
-  std::vector<std::uint32_t> order_;
+  std::uint64_t latency_bytes_ = 0;
   std::vector<std::uint32_t> counts_;
 };
 
@@ -336,8 +406,48 @@ std::uint64_t number_of(const Record& record, Number field) {
 
 }  // namespace
 
-void fold(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end_line,
-          const FoldConfig& config, WindowDelta& into) {
+struct WindowTable::Impl {
+  static constexpr std::uint32_t kUnknown = ~0U;
+  // The texts that were read are a cache: whoever makes up names must not fill the memory with it.
+  static constexpr std::size_t kMaxKnownTexts = 65536;
+  // Of a row: here and as a node of a WindowDelta.
+  static constexpr std::uint64_t kRowBytes =
+      sizeof(Accumulator) + 32 + sizeof(WindowKey) + sizeof(WindowSum) + 64;
+
+  FoldConfig config;
+  Folder folder;
+  Names sites, hosts;
+  std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> site_of_text;
+  std::vector<std::uint32_t> site_of_string;  // of the batch at hand
+
+  std::uint32_t site(std::string name, const Admits& admits) {
+    if (const auto known = sites.find(name)) return *known;
+    // Not admitted: known to the cache only.
+    return admits(name) ? sites.add(std::move(name)) : other();
+  }
+  std::uint32_t other() { return sites.find_or_add(kOtherSite); }
+
+  std::uint32_t site_of_given(std::string_view given, const Admits& admits) {
+    const auto found = site_of_text.find(given);
+    if (found != site_of_text.end()) return found->second;
+    if (site_of_text.size() >= kMaxKnownTexts) site_of_text.clear();
+    const auto at = site(site_of(given, {}, {}), admits);
+    site_of_text.emplace(std::string(given), at);
+    return at;
+  }
+};
+
+WindowTable::WindowTable(const FoldConfig& config) : impl_(std::make_unique<Impl>()) {
+  impl_->config = config;
+  impl_->folder.begin(config);
+}
+WindowTable::~WindowTable() = default;
+WindowTable::WindowTable(WindowTable&&) noexcept = default;
+WindowTable& WindowTable::operator=(WindowTable&&) noexcept = default;
+
+void WindowTable::add(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end_line,
+                      const Admits& admits) {
+  auto& impl = *impl_;
   const auto& columns = batch.columns;
   const auto& lines = columns.record_line;
   const auto first = std::lower_bound(lines.begin(), lines.end(), first_line);
@@ -349,32 +459,62 @@ void fold(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end
   const auto& hosts = columns.text[static_cast<std::size_t>(Text::kHost)];
   const auto& servers = columns.text[static_cast<std::size_t>(Text::kServerName)];
   const Requests requests(columns);
-  Folder folder;
-  folder.begin(config);
-  // Touches the text once per distinct host; where that is not logged, per server name.
-  constexpr auto kUnread = ~std::uint32_t{0};
-  const bool one_site = !site_field.empty() || (hosts.index.empty() && servers.index.empty());
-  std::vector<std::uint32_t> site_of_host(hosts.strings.size(), kUnread);
-  std::vector<std::uint32_t> site_of_server(servers.strings.size(), kUnread);
+  const auto at_host = impl.hosts.find_or_add(batch.header.host);
+  // Looks at the text once per distinct host; where that is not logged, per server name.
+  const auto host_texts = std::max<std::size_t>(1, hosts.strings.size());
+  impl.site_of_string.assign(host_texts + servers.strings.size(), Impl::kUnknown);
   for (auto at = first; at != last; ++at) {
     const auto i = static_cast<std::size_t>(at - lines.begin());
-    std::uint32_t site = 0;
-    if (one_site) {
-      site = folder.site(site_field);
-    } else {
-      const auto host = hosts.at(i);
-      auto& known = host.empty() && !servers.index.empty() ? site_of_server[servers.index[i]]
-                                                           : site_of_host[hosts.index[i]];
-      if (known == kUnread) known = folder.site(given_of(host, servers.at(i), {}));
-      site = known;
-    }
-    folder.add(requests.at(i), site);
+    const auto host = hosts.at(i);
+    const auto text = host.empty() && !servers.index.empty() ? host_texts + servers.index[i]
+                      : hosts.index.empty()                  ? 0
+                                                             : hosts.index[i];
+    auto& site = impl.site_of_string[text];
+    if (site == Impl::kUnknown) site = impl.site_of_given(given_of(host, servers.at(i), site_field), admits);
+    impl.folder.add(requests.at(i), site, at_host);
   }
-  std::vector<FoldedRow> rows;
-  folder.take_rows(rows);
-  for (auto& row : rows) {
-    into[WindowKey{row.start_s, folder.sites()[row.site], batch.header.host, row.status}].merge(row.sum);
+}
+
+void WindowTable::add(FoldedLines folded, const std::string& host, const Admits& admits) {
+  auto& impl = *impl_;
+  const auto at_host = impl.hosts.find_or_add(host);
+  impl.site_of_string.assign(folded.sites.size(), Impl::kUnknown);
+  for (auto& row : folded.rows) {
+    auto& site = impl.site_of_string[row.site];
+    if (site == Impl::kUnknown) site = impl.site(folded.sites[row.site], admits);
+    impl.folder.add(std::move(row), site, at_host);
   }
+}
+
+std::uint64_t WindowTable::bytes() const {
+  const auto& impl = *impl_;
+  return impl.folder.rows() * Impl::kRowBytes + impl.folder.latency_bytes() + impl.sites.bytes() +
+         impl.hosts.bytes();
+}
+
+WindowDelta WindowTable::take() {
+  auto& impl = *impl_;
+  const auto site_ranks = impl.sites.ranks();
+  const auto host_ranks = impl.hosts.ranks();
+  WindowDelta delta;
+  impl.folder.take_rows(
+      [&](const Key& key) {
+        return Key{key.start_s, site_ranks[key.site], host_ranks[key.host], key.status};
+      },
+      [&](const Key& key, WindowSum&& sum) {
+        delta.emplace_hint(delta.end(),
+                           WindowKey{key.start_s, impl.sites[key.site], impl.hosts[key.host], key.status},
+                           std::move(sum));
+      });
+  *this = WindowTable(impl.config);
+  return delta;
+}
+
+void fold(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end_line,
+          const FoldConfig& config, WindowDelta& into) {
+  WindowTable table(config);
+  table.add(batch, first_line, end_line, [](const std::string&) { return true; });
+  merge_into(into, table.take());
 }
 
 struct LineFolder::Impl {
@@ -446,7 +586,11 @@ bool LineFolder::full() const { return impl_->folded.lines >= DecodeLimits{}.max
 const FoldedLines& LineFolder::finish() {
   auto& impl = *impl_;
   impl.folded.sites = impl.folder.sites();
-  impl.folder.take_rows(impl.folded.rows);
+  impl.folded.rows.clear();
+  impl.folded.rows.reserve(impl.folder.rows());
+  impl.folder.take_rows([&](const Key& key, WindowSum&& sum) {
+    impl.folded.rows.push_back({key.start_s, key.site, key.status, std::move(sum)});
+  });
   return impl.folded;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -48,12 +49,39 @@ struct FoldConfig {
 // What site_of() may answer.
 [[nodiscard]] bool is_site(std::string_view site);
 
-// Folds the records whose lines lie in [first_line, end_line) of the batch.
-// bytes_sent is $bytes_sent, else $body_bytes_sent.
+// What batches come to, added up until it is taken: the windows of one commit. A row is found by numbers
+// that stand for its names, and its latencies are counted when it is taken: adding a request to a row that
+// is there costs no allocation. Not thread-safe.
+class WindowTable {
+ public:
+  // False: the site is not to have rows of its own and counts as kOtherSite.
+  using Admits = std::function<bool(const std::string& site)>;
+  explicit WindowTable(const FoldConfig& config);
+  ~WindowTable();
+  WindowTable(WindowTable&&) noexcept;
+  WindowTable& operator=(WindowTable&&) noexcept;
+
+  // The records whose lines lie in [first_line, end_line) of the batch.
+  // bytes_sent is $bytes_sent, else $body_bytes_sent.
+  void add(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end_line, const Admits& admits);
+  // `folded` was made on `host`.
+  void add(FoldedLines folded, const std::string& host, const Admits& admits);
+
+  // What it occupies, and what take() makes of it, roughly.
+  [[nodiscard]] std::uint64_t bytes() const;
+  // Starts anew.
+  [[nodiscard]] WindowDelta take();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// A WindowTable of these lines alone, all sites admitted, added to `into`.
 void fold(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end_line,
           const FoldConfig& config, WindowDelta& into);
 
-// The same fold, line by line, where the lines are parsed: what it gives is what fold() makes of a
+// The same, line by line, where the lines are parsed: what it gives is what fold() makes of a
 // batch of these lines. Keeps its buffers from batch to batch. Not thread-safe.
 class LineFolder {
  public:

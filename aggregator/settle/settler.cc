@@ -20,11 +20,6 @@ constexpr std::size_t kMaxGapsPerSource = 10000;
 constexpr std::size_t kMaxKnownSources = 200'000;
 constexpr std::size_t kMaxKnownAgents = 100'000;
 constexpr std::int64_t kConflictMemoryMs = 10 * 60 * 1000;
-constexpr std::uint64_t kWindowBytes = sizeof(WindowKey) + sizeof(WindowSum) + 128;
-
-std::uint64_t histogram_bytes(const WindowSum& sum) {
-  return sum.latency.buckets().size() * sizeof(Histogram::Bucket);
-}
 
 DeadLetter unparsed_letter(const SourceState& source, const SourceMessage& message, const UnparsedLine& bad,
                            std::int64_t now_ms) {
@@ -39,17 +34,22 @@ DeadLetter unparsed_letter(const SourceState& source, const SourceMessage& messa
 
 // What one commit will hold.
 struct Generation {
-  WindowDelta windows;
+  explicit Generation(const FoldConfig& fold) : windows(fold) {}
+  [[nodiscard]] std::uint64_t all_bytes() const { return bytes + windows.bytes(); }
+
+  WindowTable windows;
   std::set<SourceId> sources;
   std::vector<DeadLetter> dead_letters;
   std::uint64_t dead_letter_count = 0;
   std::map<std::string, AgentState> agents;
   std::set<std::string, std::less<>> new_sites;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0;  // beside the windows
   std::int32_t leader_epoch = -1;
 };
 
 struct Partition {
+  explicit Partition(const FoldConfig& fold) : open(fold) {}
+
   PartitionState state;
   std::int64_t next_apply = -1;  // offsets below were applied (pending or committed)
   Generation open;
@@ -91,7 +91,6 @@ struct Settler::Impl {
   std::int64_t decoded_offset = -1;
   std::optional<Result<DecodedBatch>> decoded;
 
-  WindowDelta scratch_delta;
   DecodedBatch foreign_batch;
   ForeignReader::Reading reading;
 
@@ -141,25 +140,9 @@ struct Settler::Impl {
     return true;
   }
 
-  void add_windows(Generation& generation, WindowDelta& delta) {
-    const auto add = [&](WindowDelta::node_type node) {
-      const std::uint64_t added = histogram_bytes(node.mapped());
-      auto result = generation.windows.insert(std::move(node));
-      if (result.inserted) {
-        generation.bytes +=
-            kWindowBytes + added + result.position->first.site.size() + result.position->first.host.size();
-        return;
-      }
-      WindowSum& sum = result.position->second;
-      const std::uint64_t before = histogram_bytes(sum);
-      sum.merge(result.node.mapped());
-      generation.bytes += histogram_bytes(sum) - before;
-    };
-    while (!delta.empty()) {
-      auto node = delta.extract(delta.begin());
-      if (!admit(node.key().site, generation)) node.key().site = kOtherSite;
-      add(std::move(node));
-    }
+  // For the generation's windows: who may have rows of its own.
+  auto admits(Generation& generation) {
+    return [this, &generation](const std::string& site) { return admit(site, generation); };
   }
 
   void note_agent(const BatchHeader& header, std::int64_t now_ms) {
@@ -203,7 +186,7 @@ struct Settler::Impl {
                      std::int64_t now_ms);
   void apply_lines(Generation& generation, SourceState& state, const DecodedBatch& batch, std::uint32_t first,
                    std::uint32_t end, const SourceMessage& message, std::int64_t now_ms);
-  void apply_windows(Partition& partition, const DecodedBatch& batch, const SourceMessage& message,
+  void apply_windows(Partition& partition, DecodedBatch& batch, const SourceMessage& message,
                      std::int64_t now_ms);
   // Why the windows cannot be added; nothing: they can. `uncovered`: how many bytes of their range.
   [[nodiscard]] std::optional<std::string> refusal(const DecodedBatch& batch, std::uint64_t uncovered) const;
@@ -226,7 +209,7 @@ void Settler::Impl::apply_lines(Generation& generation, SourceState& state, cons
                                 std::uint32_t first, std::uint32_t end, const SourceMessage& message,
                                 std::int64_t now_ms) {
   const Columns& columns = batch.columns;
-  fold(batch, first, end, config.fold, scratch_delta);
+  generation.windows.add(batch, first, end, admits(generation));
 
   const auto by_line = [](const UnparsedLine& unparsed, std::uint32_t line) { return unparsed.line < line; };
   const auto begin_unparsed =
@@ -302,7 +285,6 @@ void Settler::Impl::apply_records(Partition& partition, DecodedBatch& batch, con
   }
   counters.content_bytes += counted;
   counters.duplicate_bytes += header.range.size() - counted;
-  add_windows(generation, scratch_delta);
 
   if (!header.range.empty())
     state.coverage.add(header.range, header.origin, cause_of_gaps(partition), now_ms);
@@ -327,8 +309,8 @@ std::optional<std::string> Settler::Impl::refusal(const DecodedBatch& batch, std
 }
 
 // All or nothing: what was summed cannot be cut.
-void Settler::Impl::apply_windows(Partition& partition, const DecodedBatch& batch,
-                                  const SourceMessage& message, std::int64_t now_ms) {
+void Settler::Impl::apply_windows(Partition& partition, DecodedBatch& batch, const SourceMessage& message,
+                                  std::int64_t now_ms) {
   const BatchHeader& header = batch.header;
   const FoldedLines& folded = batch.folded;
   Generation& generation = partition.open;
@@ -354,8 +336,6 @@ void Settler::Impl::apply_windows(Partition& partition, const DecodedBatch& batc
   if (refused) {
     refuse(generation, header, message, *refused, now_ms);
   } else if (uncovered > 0) {
-    merge_into(scratch_delta, folded, header.host);
-    add_windows(generation, scratch_delta);
     for (const auto& bad : folded.samples) {
       if (!bad.text.empty()) dead_letter(generation, unparsed_letter(state, message, bad, now_ms));
     }
@@ -371,6 +351,7 @@ void Settler::Impl::apply_windows(Partition& partition, const DecodedBatch& batc
     state.too_long += folded.too_long;
     state.filtered += folded.filtered;
     counters.content_bytes += uncovered;
+    generation.windows.add(std::move(batch.folded), header.host, admits(generation));
   }
   if (!refused) counters.duplicate_bytes += header.range.size() - uncovered;
   touch(partition, source, header, message, now_ms);
@@ -450,7 +431,7 @@ void Settler::Impl::apply_foreign(Generation& generation, const SourceMessage& m
   columns.record_line.assign(1, 0);
   columns.time_ms.assign(1, record.time_ms);
   columns.line_bytes.assign(1, 1);
-  // Only what fold() groups by.
+  // Only what windows are grouped by.
   for (const Text field : {Text::kHost, Text::kServerName}) {
     auto& column = columns.text[static_cast<std::size_t>(field)];
     column.strings = {std::string_view(), record.get(field)};
@@ -462,8 +443,7 @@ void Settler::Impl::apply_foreign(Generation& generation, const SourceMessage& m
     if (record.has(static_cast<Number>(i)))
       column.push_back(std::min(record.number[i], std::numeric_limits<std::uint64_t>::max() - 1) + 1);
   }
-  fold(foreign_batch, 0, 1, config.fold, scratch_delta);
-  add_windows(generation, scratch_delta);
+  generation.windows.add(foreign_batch, 0, 1, admits(generation));
   ++counters.records;
 }
 
@@ -481,7 +461,7 @@ Result<std::unique_ptr<Settler>> Settler::create(const SettlerConfig& config,
   if (!foreign) return std::unexpected(foreign.error());
   auto settler = std::unique_ptr<Settler>(new Settler());
   settler->impl_->config = config;
-  // Only what fold() groups by.
+  // Only what windows are grouped by.
   settler->impl_->config.limits.text_columns =
       1U << static_cast<unsigned>(Text::kHost) | 1U << static_cast<unsigned>(Text::kServerName);
   settler->impl_->config.limits.extra_columns = false;
@@ -492,7 +472,7 @@ Result<std::unique_ptr<Settler>> Settler::create(const SettlerConfig& config,
 
 void Settler::assign(const PartitionKey& partition, const PartitionState& state) {
   drop(partition);
-  Partition& assigned = impl_->partitions[partition];
+  Partition& assigned = impl_->partitions.emplace(partition, Partition(impl_->config.fold)).first->second;
   assigned.state = state;
   assigned.next_apply = state.next_offset;
 }
@@ -598,7 +578,7 @@ void Settler::record_gap(const OffsetOutOfRange& gap, std::int64_t now_ms) {
 std::uint64_t Settler::pending_bytes() const {
   std::uint64_t bytes = 0;
   for (const auto& [key, partition] : impl_->partitions)
-    bytes += partition.open.bytes + partition.sealed_bytes;
+    bytes += partition.open.all_bytes() + partition.sealed_bytes;
   return bytes;
 }
 
@@ -615,15 +595,16 @@ std::vector<PartitionKey> Settler::pending_partitions() const {
   return keys;
 }
 
-Commit Settler::take(const PartitionKey& key, std::string cluster_id) {
+const Commit& Settler::take(const PartitionKey& key, std::string cluster_id) {
+  static const Commit nothing;
   const auto it = impl_->partitions.find(key);
-  if (it == impl_->partitions.end()) return {};
+  if (it == impl_->partitions.end()) return nothing;
   Partition& partition = it->second;
   if (partition.sealed) return *partition.sealed;
 
-  Generation generation = std::exchange(partition.open, Generation{});
+  Generation generation = std::exchange(partition.open, Generation(impl_->config.fold));
   partition.open_touched = false;
-  partition.sealed_bytes = generation.bytes;
+  partition.sealed_bytes = generation.all_bytes();
   Commit& commit = partition.sealed.emplace();
   commit.partition = key;
   commit.epoch = partition.state.epoch;
@@ -631,7 +612,7 @@ Commit Settler::take(const PartitionKey& key, std::string cluster_id) {
   commit.next_offset = partition.next_apply;
   commit.cluster_id = cluster_id.empty() ? partition.state.cluster_id : std::move(cluster_id);
   commit.leader_epoch = generation.leader_epoch;
-  commit.windows = std::move(generation.windows);
+  commit.windows = generation.windows.take();
   for (const SourceId& id : generation.sources) {
     KnownSource& source = impl_->sources.at(id);
     source.in_open = false;

@@ -72,8 +72,8 @@ class Settler {
   // What is pending, as one commit. It stays pending until committed(): what take()
   // returned is sealed, further take()s return the very same commit (so that a commit
   // whose outcome is unknown can be tried again), and what is applied meanwhile goes
-  // into the next one.
-  [[nodiscard]] Commit take(const PartitionKey& partition, std::string cluster_id);
+  // into the next one. It lives until committed(), drop() or assign().
+  [[nodiscard]] const Commit& take(const PartitionKey& partition, std::string cluster_id);
   void committed(const Commit& commit);
 
   [[nodiscard]] SettlerCounters counters() const;

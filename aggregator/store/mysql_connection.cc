@@ -65,8 +65,8 @@ class MysqlConnection : public SqlConnection {
     return {};
   }
 
-  [[nodiscard]] Result<std::vector<SqlRow>> query(std::string_view sql,
-                                                  const std::vector<SqlValue>& parameters) override {
+  [[nodiscard]] Result<void> each_row(std::string_view sql, const std::vector<SqlValue>& parameters,
+                                      const OnRow& on_row) override {
     if (mysql_ == nullptr) return fail(Code::kUnavailable, "store: not connected");
     auto found = statements_.find(std::string(sql));
     if (found == statements_.end()) {
@@ -97,7 +97,7 @@ class MysqlConnection : public SqlConnection {
       return lost(error(mysql_stmt_errno(statement), mysql_stmt_error(statement)));
     }
     affected_ = mysql_stmt_affected_rows(statement);
-    return rows_of(statement);
+    return read_rows(statement, on_row);
   }
 
   [[nodiscard]] std::uint64_t affected_rows() const override { return affected_; }
@@ -109,6 +109,8 @@ class MysqlConnection : public SqlConnection {
     if (portable == "long_key") return "VARBINARY(512)";
     return "MEDIUMBLOB";
   }
+  [[nodiscard]] std::string_view clustered_sql() const override { return ""; }  // InnoDB's always are
+  [[nodiscard]] std::size_t rows_per_statement() const override { return 50; }
   [[nodiscard]] Result<void> lock_schema() override {
     auto locked = query("SELECT GET_LOCK('weir_schema', 30)", {});
     if (!locked) return std::unexpected(locked.error());
@@ -128,10 +130,9 @@ class MysqlConnection : public SqlConnection {
     mysql_ = nullptr;
   }
 
-  Result<std::vector<SqlRow>> rows_of(MYSQL_STMT* statement) {
-    std::vector<SqlRow> rows;
+  Result<void> read_rows(MYSQL_STMT* statement, const OnRow& on_row) {
     const auto columns = mysql_stmt_field_count(statement);
-    if (columns == 0) return rows;
+    if (columns == 0) return {};
     std::unique_ptr<MYSQL_RES, decltype(&mysql_free_result)> meta(mysql_stmt_result_metadata(statement),
                                                                   &mysql_free_result);
     std::vector<MYSQL_BIND> binds(columns);
@@ -156,8 +157,9 @@ class MysqlConnection : public SqlConnection {
     if (mysql_stmt_bind_result(statement, binds.data()) != 0)
       return lost(error(mysql_stmt_errno(statement), mysql_stmt_error(statement)));
     int status = 0;
+    SqlRow row;
     while ((status = mysql_stmt_fetch(statement)) == 0 || status == MYSQL_DATA_TRUNCATED) {
-      auto& row = rows.emplace_back();
+      row.clear();
       for (unsigned i = 0; i < columns; ++i) {
         if (binds[i].buffer_type == MYSQL_TYPE_LONGLONG) {
           row.emplace_back(static_cast<std::int64_t>(nulls[i] != 0 ? 0 : numbers[i]));
@@ -176,10 +178,14 @@ class MysqlConnection : public SqlConnection {
         }
         row.emplace_back(std::move(value));
       }
+      if (auto taken = on_row(row); !taken) {
+        mysql_stmt_free_result(statement);
+        return taken;
+      }
     }
     if (status == 1) return lost(error(mysql_stmt_errno(statement), mysql_stmt_error(statement)));
     mysql_stmt_free_result(statement);
-    return rows;
+    return {};
   }
 
   std::unexpected<Error> lost(std::unexpected<Error> failed) {

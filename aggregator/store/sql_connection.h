@@ -31,12 +31,25 @@ using SqlRow = std::vector<SqlValue>;
 class SqlConnection {
  public:
   virtual ~SqlConnection() = default;
-  // Runs one statement; the rows it gives, if any. Statements are kept prepared by their text.
+  // Called with each row as it comes; runs no statement of this connection. An error ends the statement.
+  using OnRow = std::function<Result<void>(const SqlRow&)>;
+  // Runs one statement. Statements are kept prepared by their text.
   // Errors: kUnavailable (connection lost: nothing is known of the statement), kFull (deadlock,
   // lock time-out, busy: roll back and do it again), kInvalid (refused: password, rights), kFenced (a key
   // that is there already), kIo. ROLLBACK outside of a transaction is none.
-  [[nodiscard]] virtual Result<std::vector<SqlRow>> query(std::string_view sql,
-                                                          const std::vector<SqlValue>& parameters = {}) = 0;
+  [[nodiscard]] virtual Result<void> each_row(std::string_view sql, const std::vector<SqlValue>& parameters,
+                                              const OnRow& on_row) = 0;
+  // All rows that it gives.
+  [[nodiscard]] Result<std::vector<SqlRow>> query(std::string_view sql,
+                                                  const std::vector<SqlValue>& parameters = {}) {
+    std::vector<SqlRow> rows;
+    auto done = each_row(sql, parameters, [&rows](const SqlRow& row) -> Result<void> {
+      rows.push_back(row);
+      return {};
+    });
+    if (!done) return std::unexpected(done.error());
+    return rows;
+  }
   [[nodiscard]] virtual std::uint64_t affected_rows() const = 0;  // of the last query; matched, not changed
   [[nodiscard]] virtual bool connected() const = 0;
   [[nodiscard]] virtual Result<void> connect() = 0;  // again, after a loss
@@ -44,6 +57,10 @@ class SqlConnection {
   [[nodiscard]] virtual std::string_view begin_sql() const = 0;
   [[nodiscard]] virtual std::string_view column_type(
       std::string_view portable) const = 0;  // "key", "long_key", "text", "blob", "number"
+  // After a CREATE TABLE: keeps the rows in the order of the primary key, in one tree with it.
+  [[nodiscard]] virtual std::string_view clustered_sql() const = 0;
+  // Rows that a statement should write or look for: many where each has a way to go.
+  [[nodiscard]] virtual std::size_t rows_per_statement() const = 0;
   [[nodiscard]] virtual Result<void> lock_schema() = 0;
   virtual void unlock_schema() = 0;
 };

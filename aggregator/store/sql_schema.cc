@@ -32,8 +32,8 @@ Result<void> create_tables(SqlConnection& db) {
                   "partition_id {1} NOT NULL, requests {1} NOT NULL, bytes_sent {1} NOT NULL, flow_bytes {1} "
                   "NOT NULL, request_bytes {1} NOT NULL, "
                   "request_time_ms {1} NOT NULL, upstream_time_ms {1} NOT NULL, latency {2} NOT NULL, "
-                  "PRIMARY KEY(start_s, site, host, status, topic, partition_id))",
-                  k, n, t),
+                  "PRIMARY KEY(start_s, site, host, status, topic, partition_id)){3}",
+                  k, n, t, db.clustered_sql()),
       fmt::format("CREATE TABLE IF NOT EXISTS source(id {0} NOT NULL PRIMARY KEY, agent_id {0} NOT NULL, "
                   "instance {1} NOT NULL, host {0} NOT NULL, input {2} NOT NULL, "
                   "path {2} NOT NULL, origin {1} NOT NULL, high_water {1} NOT NULL, line_count {1} NOT NULL, "

@@ -13,9 +13,8 @@ namespace weir {
 namespace {
 
 constexpr int kMaxAttempts = 10;  // of a transaction that a deadlock or a busy file rolled back
-constexpr std::size_t kRowsPerStatement = 50;
 constexpr std::int64_t kDeadLettersPerPartition = 1000;
-constexpr std::int64_t kTrafficSliceSeconds = 6 * 3600;  // rows held at once while reading
+constexpr std::int64_t kTrafficSliceSeconds = 6 * 3600;  // what one statement reads
 constexpr std::size_t kMaxKeyBytes = 255;
 
 std::int64_t as_number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
@@ -29,6 +28,9 @@ std::string repeated(std::string_view part, std::size_t count, std::string_view 
   }
   return out;
 }
+
+constexpr std::string_view kFirstWindow = "SELECT start_s FROM window_traffic ORDER BY start_s LIMIT 1";
+constexpr std::string_view kLastWindow = "SELECT start_s FROM window_traffic ORDER BY start_s DESC LIMIT 1";
 
 constexpr std::string_view kWindowColumns =
     "start_s, site, host, status, topic, partition_id, requests, bytes_sent, flow_bytes, request_bytes, "
@@ -90,6 +92,7 @@ class SqlStore : public Store {
   }
   [[nodiscard]] Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query,
                                                         std::size_t max_rows) override;
+  [[nodiscard]] Result<std::optional<Span>> traffic_span() override;
   [[nodiscard]] Result<std::vector<SourceState>> all_sources(std::size_t max_rows) override;
   [[nodiscard]] Result<GapBytes> gap_bytes() override;
   [[nodiscard]] Result<std::vector<AgentState>> agents() override;
@@ -151,12 +154,31 @@ class SqlStore : public Store {
     }
   }
   Result<std::vector<std::string>> names(std::string_view sql);
+  struct WindowRow {
+    const WindowKey* key;
+    const WindowSum* sum;
+  };
+  [[nodiscard]] Result<std::int64_t> newest_window(const Commit& commit);
+  [[nodiscard]] Result<void> add_stored(const PartitionKey& partition, std::vector<WindowRow>& rows,
+                                        std::vector<WindowSum>& sums);
+  [[nodiscard]] Result<void> put_windows(const PartitionKey& partition, const std::vector<WindowRow>& rows);
   Result<void> write_windows(const Commit& commit);
   Result<void> write_sources(const std::vector<SourceState>& sources);
+  Result<void> write_sites(const std::vector<std::string>& sites);
   Result<void> write_dead_letters(const Commit& commit);
 
   std::unique_ptr<SqlConnection> db_;
   RetryPause pause_;
+  // No window of the partition that the store has begins later. Higher than need be is right, too.
+  struct Newest {
+    std::uint64_t epoch = 0;  // 0: not known
+    std::int64_t start_s = 0;
+  };
+  std::map<PartitionKey, Newest> newest_;
+  // The last statements of write_windows(), for so many rows, and their values.
+  std::size_t select_rows_ = 0, replace_rows_ = 0;
+  std::string select_sql_, replace_sql_;
+  std::vector<SqlValue> window_values_;
   bool doubtful_ = false;  // what is open on the connection is not known: it is made anew
   std::mt19937_64 random_{std::random_device{}()};
 };
@@ -290,53 +312,103 @@ Result<GapBytes> SqlStore::gap_bytes() {
   return sums;
 }
 
+// No row of any partition began later when its owner took it, and since then the partition's rows are
+// those that this writer wrote. An owner that wrote them from elsewhere has another epoch.
+Result<std::int64_t> SqlStore::newest_window(const Commit& commit) {
+  auto& known = newest_[commit.partition];
+  if (known.epoch != commit.epoch) {
+    auto rows = db_->query(kLastWindow);
+    if (!rows) return std::unexpected(rows.error());
+    known = {commit.epoch,
+             rows->empty() ? std::numeric_limits<std::int64_t>::min() : number(rows->front().front())};
+  }
+  return known.start_s;
+}
+
+// Adds what the store has to those of the rows that it may have.
+Result<void> SqlStore::add_stored(const PartitionKey& partition, std::vector<WindowRow>& rows,
+                                  std::vector<WindowSum>& sums) {
+  if (rows.empty()) return {};
+  // Rows carry topic and partition, and the compare-and-set made this writer their only one.
+  std::vector<SqlValue> parameters = {partition.topic, std::int64_t{partition.partition}};
+  for (const auto& row : rows)
+    parameters.insert(parameters.end(),
+                      {row.key->start_s, row.key->site, row.key->host, std::int64_t{row.key->status}});
+  if (rows.size() != select_rows_) {
+    select_rows_ = rows.size();
+    select_sql_ = fmt::format(
+        "SELECT start_s, site, host, status, requests, bytes_sent, flow_bytes, request_bytes, "
+        "request_time_ms, upstream_time_ms, latency "
+        "FROM window_traffic WHERE topic = ? AND partition_id = ? AND ({})",
+        repeated("(start_s = ? AND site = ? AND host = ? AND status = ?)", rows.size(), " OR "));
+  }
+  return db_->each_row(select_sql_, parameters, [&](const SqlRow& stored) -> Result<void> {
+    const WindowKey key{number(stored[0]), text(stored[1]), text(stored[2]),
+                        static_cast<std::uint16_t>(number(stored[3]))};
+    const auto mine = std::lower_bound(rows.begin(), rows.end(), key,
+                                       [](const auto& row, const WindowKey& k) { return *row.key < k; });
+    if (mine == rows.end() || *mine->key != key)
+      return fail(Code::kCorrupt, "store: window_traffic gave a row that was not asked for");
+    auto sum = sum_of(stored, 4);
+    if (!sum) return std::unexpected(sum.error());
+    sum->merge(*mine->sum);
+    mine->sum = &sums.emplace_back(std::move(*sum));
+    return {};
+  });
+}
+
+Result<void> SqlStore::put_windows(const PartitionKey& partition, const std::vector<WindowRow>& rows) {
+  constexpr std::size_t kColumns = 13;
+  // Its strings keep their memory from call to call.
+  window_values_.resize(rows.size() * kColumns);
+  auto* value = window_values_.data();
+  for (const auto& [key, sum] : rows) {
+    *value++ = key->start_s;
+    *value++ = key->site;
+    *value++ = key->host;
+    *value++ = std::int64_t{key->status};
+    *value++ = partition.topic;
+    *value++ = std::int64_t{partition.partition};
+    for (const auto amount : {sum->requests, sum->bytes_sent, sum->flow_bytes, sum->request_bytes,
+                              sum->request_time_ms, sum->upstream_time_ms})
+      *value++ = as_number(amount);
+    *value++ = sum->latency.encode();
+  }
+  if (rows.size() != replace_rows_) {
+    replace_rows_ = rows.size();
+    replace_sql_ = fmt::format("REPLACE INTO window_traffic({}) VALUES {}", kWindowColumns,
+                               repeated("(?,?,?,?,?,?,?,?,?,?,?,?,?)", rows.size(), ","));
+  }
+  return run(replace_sql_, window_values_);
+}
+
 Result<void> SqlStore::write_windows(const Commit& commit) {
-  auto at = commit.windows.begin();
-  while (at != commit.windows.end()) {
-    std::vector<std::pair<WindowKey, WindowSum>> chunk;
-    for (; at != commit.windows.end() && chunk.size() < kRowsPerStatement; ++at) {
+  if (commit.windows.empty()) return {};
+  const auto newest = newest_window(commit);
+  if (!newest) return std::unexpected(newest.error());
+  const auto rows_per_statement = db_->rows_per_statement();
+  std::vector<WindowRow> rows;
+  std::vector<WindowSum> sums;  // of those that the store had
+  sums.reserve(rows_per_statement);
+  for (auto at = commit.windows.begin(); at != commit.windows.end();) {
+    rows.clear();
+    sums.clear();
+    // All of a statement may be there already, or none.
+    const bool stored = at->first.start_s <= *newest;
+    for (; at != commit.windows.end() && rows.size() < rows_per_statement &&
+           (at->first.start_s <= *newest) == stored;
+         ++at) {
       if (at->first.site.size() > kMaxKeyBytes || at->first.host.size() > kMaxKeyBytes)
         return fail(Code::kInvalid, "store: a site or host longer than 255 bytes");
-      chunk.emplace_back(*at);
+      rows.push_back({&at->first, &at->second});
     }
-    // Rows carry topic and partition, and the compare-and-set made this writer their only one.
-    std::vector<SqlValue> parameters = {commit.partition.topic, std::int64_t{commit.partition.partition}};
-    for (const auto& [key, sum] : chunk)
-      parameters.insert(parameters.end(), {key.start_s, key.site, key.host, std::int64_t{key.status}});
-    auto rows = db_->query(
-        fmt::format("SELECT start_s, site, host, status, requests, bytes_sent, flow_bytes, request_bytes, "
-                    "request_time_ms, upstream_time_ms, latency "
-                    "FROM window_traffic WHERE topic = ? AND partition_id = ? AND ({})",
-                    repeated("(start_s = ? AND site = ? AND host = ? AND status = ?)", chunk.size(), " OR ")),
-        parameters);
-    if (!rows) return std::unexpected(rows.error());
-    for (const auto& row : *rows) {
-      const WindowKey key{number(row[0]), text(row[1]), text(row[2]),
-                          static_cast<std::uint16_t>(number(row[3]))};
-      const auto mine =
-          std::lower_bound(chunk.begin(), chunk.end(), key,
-                           [](const auto& entry, const WindowKey& k) { return entry.first < k; });
-      if (mine == chunk.end() || mine->first != key)
-        return fail(Code::kCorrupt, "store: window_traffic gave a row that was not asked for");
-      auto stored = sum_of(row, 4);
-      if (!stored) return std::unexpected(stored.error());
-      mine->second.merge(*stored);
+    if (stored) {
+      if (auto added = add_stored(commit.partition, rows, sums); !added) return added;
     }
-    parameters.clear();
-    for (const auto& [key, sum] : chunk) {
-      parameters.insert(
-          parameters.end(),
-          {key.start_s, key.site, key.host, std::int64_t{key.status}, commit.partition.topic,
-           std::int64_t{commit.partition.partition}, as_number(sum.requests), as_number(sum.bytes_sent),
-           as_number(sum.flow_bytes), as_number(sum.request_bytes), as_number(sum.request_time_ms),
-           as_number(sum.upstream_time_ms), sum.latency.encode()});
-    }
-    if (auto written = run(fmt::format("REPLACE INTO window_traffic({}) VALUES {}", kWindowColumns,
-                                       repeated("(?,?,?,?,?,?,?,?,?,?,?,?,?)", chunk.size(), ",")),
-                           parameters);
-        !written)
-      return written;
+    if (auto put = put_windows(commit.partition, rows); !put) return put;
   }
+  auto& known = newest_[commit.partition];
+  known.start_s = std::max(known.start_s, commit.windows.rbegin()->first.start_s);
   return {};
 }
 
@@ -392,6 +464,22 @@ Result<void> SqlStore::write_sources(const std::vector<SourceState>& sources) {
           !put)
         return put;
     }
+  }
+  return {};
+}
+
+Result<void> SqlStore::write_sites(const std::vector<std::string>& sites) {
+  std::set<std::string> sorted;
+  for (const auto& site : sites) sorted.insert(site.substr(0, kMaxKeyBytes));
+  const std::vector<SqlValue> values(sorted.begin(), sorted.end());
+  const auto rows_per_statement = db_->rows_per_statement();
+  for (std::size_t at = 0; at < values.size(); at += rows_per_statement) {
+    const auto rows = std::min(rows_per_statement, values.size() - at);
+    const auto first = values.begin() + static_cast<std::ptrdiff_t>(at);
+    if (auto put = run(fmt::format("REPLACE INTO site VALUES {}", repeated("(?)", rows, ",")),
+                       {first, first + static_cast<std::ptrdiff_t>(rows)});
+        !put)
+      return put;
   }
   return {};
 }
@@ -453,11 +541,7 @@ Result<void> SqlStore::commit(const Commit& commit) {
                             as_number(agent.lag_bytes)});
             if (!put) return put;
           }
-          for (const auto& site : std::set<std::string>(commit.new_sites.begin(), commit.new_sites.end())) {
-            if (auto put = run("REPLACE INTO site VALUES (?)", {site.substr(0, kMaxKeyBytes)}); !put)
-              return put;
-          }
-          return {};
+          return write_sites(commit.new_sites);
         },
         &unknown);
     if (done || !unknown) return done;
@@ -511,9 +595,7 @@ Result<std::vector<TrafficRow>> SqlStore::traffic(const TrafficQuery& query, std
       sql += " AND host = ?";
       parameters.emplace_back(*query.host);
     }
-    auto rows = ask(sql, parameters);
-    if (!rows) return std::unexpected(rows.error());
-    for (const auto& row : *rows) {
+    const auto add = [&](const SqlRow& row) -> Result<void> {
       auto sum = sum_of(row, 4);
       if (!sum) return std::unexpected(sum.error());
       auto start = number(row[0]);
@@ -524,7 +606,9 @@ Result<std::vector<TrafficRow>> SqlStore::traffic(const TrafficQuery& query, std
       if (groups.size() > max_rows)
         return fail(Code::kFull, fmt::format("more than {} rows", max_rows),
                     "choose a larger step, a shorter time, or one site");
-    }
+      return {};
+    };
+    if (auto done = db_->each_row(sql, parameters, add); !done) return std::unexpected(done.error());
     from = end;
   }
   std::vector<TrafficRow> out;
@@ -532,6 +616,15 @@ Result<std::vector<TrafficRow>> SqlStore::traffic(const TrafficQuery& query, std
   for (auto& [key, sum] : groups)
     out.push_back({std::get<0>(key), std::get<1>(key), std::get<2>(key), std::get<3>(key), std::move(sum)});
   return out;
+}
+
+Result<std::optional<Store::Span>> SqlStore::traffic_span() {
+  const auto first = ask(kFirstWindow);
+  if (!first) return std::unexpected(first.error());
+  const auto last = ask(kLastWindow);
+  if (!last) return std::unexpected(last.error());
+  if (first->empty() || last->empty()) return std::nullopt;
+  return Span{number(first->front().front()), number(last->front().front())};
 }
 
 Result<std::vector<AgentState>> SqlStore::agents() {

@@ -33,12 +33,13 @@ class SqliteConnection : public SqlConnection {
     return {};
   }
 
-  [[nodiscard]] Result<std::vector<SqlRow>> query(std::string_view sql,
-                                                  const std::vector<SqlValue>& parameters) override {
+  [[nodiscard]] Result<void> each_row(std::string_view sql, const std::vector<SqlValue>& parameters,
+                                      const OnRow& on_row) override {
     // Busy at BEGIN there is no transaction yet, with a full disk SQLite has rolled it back itself.
-    if (sql == "ROLLBACK" && database_ != nullptr && sqlite3_get_autocommit(database_) != 0)
-      return std::vector<SqlRow>{};
-    auto& statement = statements_[std::string(sql)];
+    if (sql == "ROLLBACK" && database_ != nullptr && sqlite3_get_autocommit(database_) != 0) return {};
+    auto found = statements_.find(sql);
+    if (found == statements_.end()) found = statements_.emplace(std::string(sql), nullptr).first;
+    auto& statement = found->second;
     if (statement == nullptr &&
         sqlite3_prepare_v3(database_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
                            &statement, nullptr) != SQLITE_OK) {
@@ -54,20 +55,16 @@ class SqliteConnection : public SqlConnection {
         sqlite3_bind_int64(statement, i + 1, std::get<std::int64_t>(value));
       }
     }
-    std::vector<SqlRow> rows;
     int step = 0;
-    while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-      auto& row = rows.emplace_back();
-      for (int column = 0; column < sqlite3_column_count(statement); ++column) {
-        if (sqlite3_column_type(statement, column) == SQLITE_INTEGER ||
-            sqlite3_column_type(statement, column) == SQLITE_NULL) {
-          row.emplace_back(static_cast<std::int64_t>(sqlite3_column_int64(statement, column)));
-        } else {
-          const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, column));
-          row.emplace_back(std::string(bytes == nullptr ? "" : bytes,
-                                       static_cast<std::size_t>(sqlite3_column_bytes(statement, column))));
-        }
-      }
+    Result<void> taken;
+    while (taken && (step = sqlite3_step(statement)) == SQLITE_ROW) {
+      row_.resize(static_cast<std::size_t>(sqlite3_column_count(statement)));
+      for (int column = 0; column < static_cast<int>(row_.size()); ++column) read_column(statement, column);
+      taken = on_row(row_);
+    }
+    if (!taken) {
+      sqlite3_reset(statement);
+      return taken;
     }
     if (step != SQLITE_DONE) {
       auto failed = error();
@@ -77,7 +74,7 @@ class SqliteConnection : public SqlConnection {
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     affected_ = static_cast<std::uint64_t>(sqlite3_changes64(database_));
-    return rows;
+    return {};
   }
 
   [[nodiscard]] std::uint64_t affected_rows() const override { return affected_; }
@@ -86,6 +83,8 @@ class SqliteConnection : public SqlConnection {
   [[nodiscard]] std::string_view column_type(std::string_view portable) const override {
     return portable == "number" ? "INTEGER" : "BLOB";
   }
+  [[nodiscard]] std::string_view clustered_sql() const override { return " WITHOUT ROWID"; }
+  [[nodiscard]] std::size_t rows_per_statement() const override { return 1; }
   [[nodiscard]] Result<void> lock_schema() override {
     auto begun = query(begin_sql(), {});
     if (!begun) return std::unexpected(begun.error());
@@ -96,6 +95,25 @@ class SqliteConnection : public SqlConnection {
   }
 
  private:
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+
+  // Into row_, whose strings keep their memory from row to row.
+  void read_column(sqlite3_stmt* statement, int column) {
+    auto& value = row_[static_cast<std::size_t>(column)];
+    const auto type = sqlite3_column_type(statement, column);
+    if (type == SQLITE_INTEGER || type == SQLITE_NULL) {
+      value = static_cast<std::int64_t>(sqlite3_column_int64(statement, column));
+      return;
+    }
+    const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, column));
+    if (!std::holds_alternative<std::string>(value)) value.emplace<std::string>();
+    std::get<std::string>(value).assign(bytes == nullptr ? "" : bytes,
+                                        static_cast<std::size_t>(sqlite3_column_bytes(statement, column)));
+  }
+
   void close() {
     for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
     statements_.clear();
@@ -130,7 +148,8 @@ class SqliteConnection : public SqlConnection {
   std::string path_;
   bool read_only_;
   sqlite3* database_ = nullptr;
-  std::unordered_map<std::string, sqlite3_stmt*> statements_;
+  std::unordered_map<std::string, sqlite3_stmt*, TextHash, std::equal_to<>> statements_;
+  SqlRow row_;
   std::uint64_t affected_ = 0;
 };
 

@@ -141,6 +141,11 @@ class Store {
   // Ascending by (start, site, host, status); `max_rows` bounds the answer (kFull beyond).
   [[nodiscard]] virtual Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query,
                                                                 std::size_t max_rows) = 0;
+  // The begin of the first window and of the last; nullopt: there is none.
+  struct Span {
+    std::int64_t first_s = 0, last_s = 0;
+  };
+  [[nodiscard]] virtual Result<std::optional<Span>> traffic_span() = 0;
   [[nodiscard]] virtual Result<std::vector<SourceState>> all_sources(std::size_t max_rows) = 0;
   [[nodiscard]] virtual Result<GapBytes> gap_bytes() = 0;
   [[nodiscard]] virtual Result<std::vector<AgentState>> agents() = 0;

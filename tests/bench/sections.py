@@ -1,8 +1,12 @@
 """The rows of docs/benchmarks.md, a section each: runs weir and its peers in turn, round by round, and says
 what the figures should be."""
 
+import bisect
 import collections
+import itertools
 import pathlib
+import random
+import sqlite3
 import subprocess
 import threading
 import time
@@ -368,21 +372,40 @@ def growth(bench):
         used = [weir_runs.local(bench.folder, log) for _ in range(bench.rounds)]
         return [(u.cpu_s - s) / lines * 1e9 for u, s in zip(used, start_s)], [u.rss_mb for u in used]
 
+    def rows():
+        with sqlite3.connect(bench.folder / "local.db") as store:
+            return store.execute("SELECT COUNT(*) FROM window_traffic").fetchone()[0]
+
+    def with_sites(name, source, site_of_line):
+        """The log with other host names; its path."""
+        path = bench.folder / f"{name}.log"
+        with open(source) as lines, open(path, "w") as out:
+            for i, line in enumerate(lines):
+                before, _, after = line.partition("\" site")
+                out.write(f'{before}" site{site_of_line(i)}{after[after.index("."):]}')
+        return path
+
     small, small_rss = costs(head, few)
     large, large_rss = costs(bench.log, bench.lines)
     table.add(f"local, {few:,} lines", small, "CPU ns/line")
     table.add(f"local, {bench.lines:,} lines", large, "CPU ns/line")
     table.add(f"{bench.lines:,} lines to {few:,}", ratios(large, small), "times", 1.1, at_most=True)
     table.add("peak RSS, the same", ratios(large_rss, small_rss), "times", 1.2, at_most=True)
-    sites = bench.folder / "sites.log"
-    with open(head) as source, open(sites, "w") as out:
-        for i, line in enumerate(source):
-            before, _, after = line.partition("\" site")
-            out.write(f'{before}" site{i * 7919 % 10_000}{after[after.index("."):]}')
-    many_sites, sites_rss = costs(sites, few)
-    table.add(f"10,000 sites in turn, {few:,} lines", many_sites, "CPU ns/line")
+    for sites in (1, 1000):
+        cost, _ = costs(with_sites("some", head, lambda i: i * 7919 % sites), few)
+        table.add(f"{sites:,} sites in turn, {few:,} lines: {rows() / few:.2g} rows a line", cost, "CPU ns/line")
+    many_sites, sites_rss = costs(with_sites("sites", head, lambda i: i * 7919 % 10_000), few)
+    table.add(f"10,000 sites in turn, {few:,} lines: {rows() / few:.2g} rows a line", many_sites, "CPU ns/line")
     table.add("10,000 sites to 20", ratios(many_sites, small), "times", 1.1, at_most=True)
     table.add("10,000 sites, peak RSS", sites_rss, "MB")
+    # As many lines as the log has: a hundred a site, of one popularity or by Zipf's law.
+    chance = random.Random(5)
+    weights = list(itertools.accumulate(1 / (rank + 1) for rank in range(10_000)))
+    for name, pick in (("alike", lambda i: chance.randrange(10_000)),
+                       ("by Zipf's law", lambda i: bisect.bisect_left(weights, chance.random() * weights[-1]))):
+        cost, used_rss = costs(with_sites("sites", bench.log, pick), bench.lines)
+        table.add(f"10,000 sites {name}, {bench.lines:,} lines: {rows() / bench.lines:.2g} rows a line", cost, "CPU ns/line")
+        table.add(f"10,000 sites {name}, peak RSS", used_rss, "MB")
     folder = bench.new_folder("split")
     (folder / "logs").mkdir()
     outs = [open(folder / "logs" / f"a{i}.log", "w") for i in range(500)]

@@ -27,8 +27,8 @@ class SimConnection : public SqlConnection {
                 std::function<void()> at_begin)
       : database_(std::move(database)), random_(random), faults_(faults), at_begin_(std::move(at_begin)) {}
 
-  [[nodiscard]] Result<std::vector<SqlRow>> query(std::string_view sql,
-                                                  const std::vector<SqlValue>& parameters) override {
+  [[nodiscard]] Result<void> each_row(std::string_view sql, const std::vector<SqlValue>& parameters,
+                                      const OnRow& on_row) override {
     if (!connected_) return lost();
     const bool begins = sql == database_->begin_sql();
     if (begins) at_begin_();
@@ -41,16 +41,16 @@ class SimConnection : public SqlConnection {
       return fail(Code::kFull, "store: simulated deadlock");
     if (in_transaction_ && random_.per_mille(faults_.disk_full_per_mille))
       return fail(Code::kIo, "store: simulated full disk");
-    auto rows = database_->query(sql, parameters);
-    if (begins && rows) in_transaction_ = true;
-    if ((sql == "COMMIT" || sql == "ROLLBACK") && rows) in_transaction_ = false;
+    auto done = database_->each_row(sql, parameters, on_row);
+    if (begins && done) in_transaction_ = true;
+    if ((sql == "COMMIT" || sql == "ROLLBACK") && done) in_transaction_ = false;
     affected_ = database_->affected_rows();
     if (random_.per_mille(faults_.crash_per_mille)) die();
     if (random_.per_mille(faults_.fail_after_per_mille)) {
       disconnect();
       return lost();
     }
-    return rows;
+    return done;
   }
   [[nodiscard]] std::uint64_t affected_rows() const override { return affected_; }
   [[nodiscard]] bool connected() const override { return connected_; }
@@ -64,6 +64,8 @@ class SimConnection : public SqlConnection {
     return database_->column_type(portable);
   }
   // The schema is there; what its making needs is tested elsewhere.
+  [[nodiscard]] std::string_view clustered_sql() const override { return database_->clustered_sql(); }
+  [[nodiscard]] std::size_t rows_per_statement() const override { return database_->rows_per_statement(); }
   [[nodiscard]] Result<void> lock_schema() override { return connected_ ? Result<void>{} : lost(); }
   void unlock_schema() override {}
 

@@ -77,6 +77,7 @@ class FakeStore : public Store {
   }
   Result<std::vector<std::string>> hosts() override { return unused(); }
   Result<std::vector<TrafficRow>> traffic(const TrafficQuery&, std::size_t) override { return unused(); }
+  Result<std::optional<Span>> traffic_span() override { return unused(); }
   Result<std::vector<SourceState>> all_sources(std::size_t) override { return unused(); }
   Result<GapBytes> gap_bytes() override { return unused(); }
   Result<std::vector<AgentState>> agents() override { return unused(); }

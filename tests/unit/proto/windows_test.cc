@@ -90,6 +90,93 @@ Record request(std::string_view host, std::int64_t time_ms) {
   return record;
 }
 
+// Batches of several hosts, as records and as windows in turn: what is taken is what they come to one by one.
+TEST(Windows, ATableIsTheSumOfItsBatches) {
+  std::mt19937_64 random(20261127);
+  BatchMaker maker([&](std::uint64_t below) { return random() % below; });
+  BatchBuilder builder;
+  LineFolder folder;
+  const FoldConfig config{.window_s = 10, .max_spread_s = 600};
+  WindowTable table(config);
+  for (int round = 0; round < 30; ++round) {
+    WindowDelta want;
+    for (int i = 0; i < 20; ++i) {
+      auto made = maker.batch(60);
+      make_likely(made, random);
+      made.header.host = "web" + std::to_string(random() % 3);
+      const auto lines = made.lines.size();
+      const auto folded = fold_lines(made, 0, lines, config, folder);
+      merge_into(want, folded, made.header.host);
+      const auto all = [](const std::string&) { return true; };
+      if (i % 2 == 0) {
+        table.add(folded, made.header.host, all);
+      } else {
+        const auto records = decode_batch(testing::encode(made, builder).value()).value();
+        table.add(records, 0, static_cast<std::uint32_t>(lines), all);
+      }
+    }
+    EXPECT_GT(table.bytes(), want.size() * sizeof(WindowSum));
+    ASSERT_EQ(table.take(), want) << "round " << round;  // nothing of the one before
+    EXPECT_TRUE(table.take().empty());
+    EXPECT_EQ(table.bytes(), 0U);
+  }
+}
+
+TEST(Windows, ARowOfManyRequestsHasAllTheirLatencies) {
+  FoldConfig config;
+  LineFolder folder;
+  Histogram want;
+  folder.begin(config, "");
+  for (std::uint64_t i = 0; i < 20'000; ++i) {
+    auto line = request("a.example", 1'790'000'000'000);
+    line.set(Number::kRequestTimeMs, i % 7001);
+    want.add(i % 7001);
+    folder.add(line);
+  }
+  std::uint64_t requests = 0;
+  Histogram got;
+  for (const auto& row : folder.finish().rows) {
+    requests += row.sum.requests;
+    got.merge(row.sum.latency);
+  }
+  EXPECT_EQ(requests, 20'000U);
+  EXPECT_EQ(got, want);
+}
+
+TEST(Windows, FewBucketsAreMergedIntoManyAsManyIntoFew) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 200; ++i) {
+    Histogram many, few;
+    for (int n = 0; n < 400; ++n) many.add(random() % 100'000);
+    for (std::uint64_t n = random() % 5; n > 0; --n) few.add(random() % 200'000);
+    auto one = many;
+    one.merge(few);
+    auto other = few;
+    other.merge(many);
+    EXPECT_EQ(one, other);
+  }
+}
+
+TEST(Windows, SitesThatAreNotAdmittedAreOther) {
+  LineFolder folder;
+  folder.begin({}, "");
+  for (const char* host : {"a.example", "b.example", "c.example", "b.example"})
+    folder.add(request(host, 1'790'000'000'000));
+  const auto folded = folder.finish();
+  WindowTable table({});
+  int asked = 0;
+  for (int i = 0; i < 2; ++i) {
+    table.add(folded, "web1", [&](const std::string& site) {
+      ++asked;
+      return site == "a.example";
+    });
+  }
+  std::map<std::string, std::uint64_t> requests;
+  for (const auto& [key, sum] : table.take()) requests[key.site] += sum.requests;
+  EXPECT_EQ(requests, (std::map<std::string, std::uint64_t>{{"a.example", 2}, {std::string(kOtherSite), 6}}));
+  EXPECT_EQ(asked, 5);  // who is admitted is asked about once
+}
+
 TEST(Windows, AFolderIsFullBeforeReadersRefuseWhatItFolded) {
   LineFolder folder;
   BatchHeader header;

@@ -33,16 +33,16 @@ class FaultConnection : public SqlConnection {
   FaultConnection(const FaultConnection&) = delete;
   FaultConnection& operator=(const FaultConnection&) = delete;
 
-  [[nodiscard]] Result<std::vector<SqlRow>> query(std::string_view sql,
-                                                  const std::vector<SqlValue>& parameters) override {
+  [[nodiscard]] Result<void> each_row(std::string_view sql, const std::vector<SqlValue>& parameters,
+                                      const OnRow& on_row) override {
     if (!connected_) return lost();
     const Fault fault = decide_(sql);
     if (fault != Fault::kNone && fault != Fault::kFailAfter) return refuse(fault);
-    auto rows = inner_->query(sql, parameters);
+    auto done = inner_->each_row(sql, parameters, on_row);
     affected_ = inner_->affected_rows();
-    if (rows && sql == begin_sql()) in_transaction_ = true;
-    if (rows && (sql == "COMMIT" || sql == "ROLLBACK")) in_transaction_ = false;
-    if (fault != Fault::kFailAfter) return rows;
+    if (done && sql == begin_sql()) in_transaction_ = true;
+    if (done && (sql == "COMMIT" || sql == "ROLLBACK")) in_transaction_ = false;
+    if (fault != Fault::kFailAfter) return done;
     disconnect();
     return lost();
   }
@@ -61,6 +61,8 @@ class FaultConnection : public SqlConnection {
   [[nodiscard]] std::string_view column_type(std::string_view portable) const override {
     return inner_->column_type(portable);
   }
+  [[nodiscard]] std::string_view clustered_sql() const override { return inner_->clustered_sql(); }
+  [[nodiscard]] std::size_t rows_per_statement() const override { return inner_->rows_per_statement(); }
   [[nodiscard]] Result<void> lock_schema() override {
     if (!connected_) return lost();
     const Fault fault = decide_("LOCK SCHEMA");

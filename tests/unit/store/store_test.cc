@@ -1,6 +1,7 @@
 // The store on a real SQLite, and on a real MariaDB when tests/parts/with-mariadb runs us.
 #include "aggregator/store/store.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -113,6 +114,50 @@ TEST_P(StoreTest, ACommitAddsToWhatIsThere) {
   EXPECT_EQ(again.next_offset, 11);
   EXPECT_EQ(again.cluster_id, "cluster");
   EXPECT_EQ(again.leader_epoch, 4);
+}
+
+TEST_P(StoreTest, ACommitAddsToWhatAnotherOwnerWroteInBetween) {
+  const auto window = [](std::int64_t start_s) { return WindowKey{start_s, "shop.example", "web1", 200}; };
+  auto first = store().acquire(kPartition, "one").value();
+  ASSERT_TRUE(store().commit(commit_of(first, 10, {{window(600), sum_of(1, 1)}})).has_value());
+  const auto other = open();
+  auto second = other->acquire(kPartition, "two").value();
+  ASSERT_TRUE(other->commit(commit_of(second, 20, {{window(660), sum_of(2, 2)}})).has_value());
+  // To this connection the newest window of the partition was 600.
+  first = store().acquire(kPartition, "one").value();
+  ASSERT_TRUE(
+      store().commit(commit_of(first, 30, {{window(660), sum_of(4, 4)}, {window(720), sum_of(8, 8)}})));
+  first.next_offset = 30;
+  ASSERT_TRUE(
+      store().commit(commit_of(first, 40, {{window(720), sum_of(16, 16)}, {window(780), sum_of(32, 32)}})));
+  const auto rows = store().traffic({.step_s = 60}, 100).value();
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(rows[0].sum.requests, 1U);
+  EXPECT_EQ(rows[1].sum.requests, 6U);
+  EXPECT_EQ(rows[2].sum.requests, 24U);
+  EXPECT_EQ(rows[3].sum.requests, 32U);
+}
+
+TEST_P(StoreTest, ManyRowsAreAddedToOneByOne) {
+  auto owned = store().acquire(kPartition, "one").value();
+  WindowDelta windows;
+  for (std::uint64_t i = 0; i < 333; ++i)
+    windows[{600 + static_cast<std::int64_t>(i % 3) * 60, fmt::format("s{}", i / 3), "web1", 200}] =
+        sum_of(i, 1);
+  ASSERT_TRUE(store().commit(commit_of(owned, 10, windows)).has_value());
+  owned.next_offset = 10;
+  windows[{780, "late", "web1", 200}] = sum_of(5, 5);
+  auto again = commit_of(owned, 20, windows);
+  for (const auto& [key, sum] : windows) again.new_sites.push_back(key.site);
+  ASSERT_TRUE(store().commit(again).has_value());
+  const auto rows = store().traffic({.step_s = 60, .by_site = true}, 1000).value();
+  ASSERT_EQ(rows.size(), windows.size());
+  for (const auto& row : rows) {
+    auto want = windows.at({row.start_s, row.site, "web1", 200});
+    if (row.site != "late") want.merge(want);
+    EXPECT_EQ(row.sum, want) << row.start_s << " " << row.site;
+  }
+  EXPECT_EQ(store().sites()->size(), 112U);
 }
 
 TEST_P(StoreTest, TheSameCommitAgainIsFencedAndChangesNothing) {
@@ -325,6 +370,11 @@ TEST_P(StoreTest, TrafficIsAskedByTimeStepAndColumn) {
   const auto bounded = store().traffic({.step_s = 3600}, 10);
   ASSERT_FALSE(bounded.has_value());
   EXPECT_EQ(bounded.error().code, Code::kFull);
+  // What was left unread of that answer is in nobody's way.
+  const auto span = store().traffic_span().value();
+  ASSERT_TRUE(span.has_value());
+  EXPECT_EQ(span->first_s, store().traffic({}, 10)->front().start_s);
+  EXPECT_EQ(span->last_s, store().traffic({.step_s = 1}, 1000)->back().start_s);
 }
 
 TEST_P(StoreTest, DeadLettersAreCountedAllAndKeptTheNewest) {

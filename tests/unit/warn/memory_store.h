@@ -53,6 +53,7 @@ class MemoryStore : public Store {
 
   Result<std::vector<std::string>> sites() override { return names(&TrafficRow::site); }
   Result<std::vector<std::string>> hosts() override { return names(&TrafficRow::host); }
+  Result<std::optional<Span>> traffic_span() override { return away(); }
   Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query, std::size_t max_rows) override {
     const std::lock_guard lock(tables_->mutex);
     if (tables_->down) return away();
