@@ -458,9 +458,32 @@ Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const s
   return facts.size_bytes > other->size_bytes ? Relation::kContinues : Relation::kCopy;
 }
 
+namespace {
+
+// Nothing: no line of `head` has data; "": the first that has is not known to its end.
+std::optional<std::string_view> data_line_in(std::string_view head, bool complete) {
+  for (auto rest = head; !rest.empty();) {
+    const auto end = rest.find('\n');
+    const bool whole = end != std::string_view::npos || rest.size() >= kFirstLineHashBytes || complete;
+    const auto line = rest.substr(0, end);
+    if (!line.empty() && line.front() != '#')
+      return whole ? line.substr(0, kFirstLineHashBytes) : std::string_view();
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 Result<std::string> first_data_line(Content& content) {
   std::string head;
-  if (const auto got = read_whole(content, 0, kHeadScanBytes, head); !got)
+  // As a rule one short read has it: this is asked of each young file at each look.
+  if (const auto got = content.read(0, kFirstLineHashBytes, head); !got) return std::unexpected(got.error());
+  if (!head.starts_with('\0')) {
+    if (const auto line = data_line_in(head, false); line && !line->empty()) return std::string(*line);
+  }
+  if (const auto got = read_whole(content, head.size(), kHeadScanBytes - head.size(), head); !got)
     return std::unexpected(got.error());
   if (head.starts_with('\0')) {
     // A hole that a writer without O_APPEND left.
@@ -470,17 +493,8 @@ Result<std::string> first_data_line(Content& content) {
       return std::unexpected(again.error());
     head.erase(0, head.find_first_not_of('\0'));
   }
-  std::string_view rest = head;
-  while (!rest.empty()) {
-    const auto end = rest.find('\n');
-    const bool whole = end != std::string_view::npos || rest.size() >= kFirstLineHashBytes ||
-                       (content.compressed() && content.complete());
-    const auto line = rest.substr(0, end);
-    if (!line.empty() && line.front() != '#')
-      return whole ? std::string(line.substr(0, kFirstLineHashBytes)) : std::string();
-    if (end == std::string_view::npos) break;
-    rest.remove_prefix(end + 1);
-  }
+  if (const auto line = data_line_in(head, content.compressed() && content.complete()); line)
+    return std::string(*line);
   // Nothing but comments in 64 KiB: these are then its identity.
   return head.size() >= kHeadScanBytes ? head.substr(0, kFirstLineHashBytes) : std::string();
 }
