@@ -228,10 +228,14 @@ AgentStatus AgentCore::status() const {
   status.in_flight_bytes = impl.in_flight_bytes;
   status.losses_waiting = impl.registry->losses().size();
   status.output = impl.output.status();
+  status.source_count = impl.sources.size();
+  status.sources.reserve(std::min(status.source_count, kMaxSourcesShown));
   for (const auto& [key, source] : impl.sources) {
-    status.sources.push_back({source->id, source->path, source->input->name, source->size(),
-                              source->reader.offset(), source->sent.acknowledged_offset(),
-                              source->last_acknowledged_ms, source->state()});
+    if (status.sources.size() < kMaxSourcesShown) {
+      status.sources.push_back({source->id, source->path, source->input->name, source->size(),
+                                source->reader.offset(), source->sent.acknowledged_offset(),
+                                source->last_acknowledged_ms, source->state()});
+    }
     if (!source->trouble.empty()) status.problems.push_back(source->trouble);
   }
   if (!impl.registry_problem.empty()) status.problems.push_back(impl.registry_problem);

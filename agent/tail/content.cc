@@ -80,7 +80,8 @@ bool Content::compressed() const { return impl_->compression != Compression::kNo
 bool Content::complete() const { return impl_->complete; }
 void Content::rest() {
   impl_->decompressor.reset();
-  impl_->raw = {};
+  impl_->raw.clear();
+  impl_->raw.shrink_to_fit();  // to assign {} would keep the memory
 }
 void Content::give_up() {
   rest();
