@@ -154,22 +154,23 @@ void AgentCore::Impl::scan() {
 // Under which paths a change of a source may be told: its own, and that of the file that this leads to.
 void AgentCore::Impl::index_paths() {
   by_path.clear();
-  std::map<std::string, std::string> real_folders;
+  std::map<std::string, std::shared_ptr<const std::string>> real_folders;
   for (auto& [key, source] : sources) {
     if (!source->trouble.empty()) mark(source);  // tried again
     if (!source->present) continue;
     by_path[source->path] = source;
     if (source->by_link) {
       const auto real = files.resolved(source->path);
-      source->folder = folder_of(real);
+      source->folder = std::make_shared<const std::string>(folder_of(real));
       by_path[real] = source;
     } else {
-      const auto [real, first] = real_folders.try_emplace(folder_of(source->path));
-      if (first) real->second = files.resolved(real->first);
-      source->folder = real->second;
-      if (real->second != real->first) by_path[in_folder(real->second, source->path)] = source;
+      const auto [at, first] = real_folders.try_emplace(folder_of(source->path));
+      const auto& [folder, real] = *at;
+      if (first) at->second = std::make_shared<const std::string>(files.resolved(folder));
+      source->folder = real;
+      if (*real != folder) by_path[in_folder(*real, source->path)] = source;
     }
-    folders.insert(source->folder);
+    folders.insert(*source->folder);
   }
 }
 

@@ -143,7 +143,7 @@ struct AgentCore::Impl {
   void unreadable(Source& source, const Error& error);
   // Its growth is told by a watch.
   [[nodiscard]] bool told(const Source& source) const {
-    return source.present && watched.contains(source.folder);
+    return source.present && source.folder && watched.contains(*source.folder);
   }
   void note_present_and_told();
   void poll_sizes();

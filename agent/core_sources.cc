@@ -208,7 +208,7 @@ void AgentCore::Impl::give_up(const std::shared_ptr<Source>& source, LossCause c
   source->facts.size_bytes = source->reader.offset();
   source->reader.rewind(source->reader.offset(), source->reader.tail_hash());
   leave(source);
-  source->content->give_up();
+  source->content->give_up(source->path);
 }
 
 // A descriptor that gives errors is opened anew while the file has a name. Without one nothing
