@@ -20,11 +20,7 @@ namespace weir {
 namespace {
 
 constexpr std::uint64_t kTickMs = 100;
-// Once nothing has happened for a while: what happens next wakes the loop by itself.
-constexpr std::uint64_t kQuietTickMs = 500;
-constexpr int kTicksUntilQuiet = 10;
 constexpr std::int64_t kPublishMs = 500;
-constexpr std::int64_t kPublishUnchangedMs = 1000;
 constexpr std::int64_t kPublishSoonMs = 20;
 // For the registry, the output's connections, metrics and what a look at a file needs.
 constexpr rlim_t kReservedDescriptors = 128;
@@ -59,8 +55,8 @@ struct Agent::Impl {
   std::map<std::string, Watch*> watches;  // libuv's until their close callback
   std::uint64_t watched_scan = 0;
   std::int64_t last_published_ms = 0;
-  std::uint64_t published_changes = 0, ticked_changes = 0;
-  int quiet_ticks = 0;
+  std::uint64_t published_changes = 0;
+  bool ticks_fast = false;
 
   uv_loop_t loop{};
   bool loop_open = false;
@@ -81,11 +77,14 @@ struct Agent::Impl {
   void start_watch(const std::string& folder, const FileFacts& facts);
   void close_watch(Watch* watch);
   void publish();
-  [[nodiscard]] bool unpublished() const { return core->changes() != published_changes; }
+  OutputStatus published_output;
+  [[nodiscard]] bool unpublished() const {
+    return core->changes() != published_changes || output->status() != published_output;
+  }
   void work_more();
   void tick_every(std::uint64_t first_ms, std::uint64_t repeat_ms);
   void on_tick();
-  void pace(bool busy);
+  void pace();
   void close_loop();
 };
 
@@ -181,6 +180,7 @@ void Agent::Impl::sync_watches() {
 void Agent::Impl::publish() {
   last_published_ms = system_clock().steady_ms();
   published_changes = core->changes();
+  published_output = output->status();
   auto status = core->status();
   const std::lock_guard lock(mutex);
   status.problems.insert(status.problems.end(), watch_problems.begin(), watch_problems.end());
@@ -197,10 +197,10 @@ void Agent::Impl::work_more() {
     if (self.core->done()) uv_stop(&self.loop);
     if (again) return;
     uv_idle_stop(handle);
-    if (!self.core->quiet()) self.pace(true);
     // With many files a snapshot costs more than a line.
     if (self.unpublished() && system_clock().steady_ms() - self.last_published_ms >= kPublishSoonMs)
       self.publish();
+    self.pace();
   });
 }
 
@@ -209,23 +209,22 @@ void Agent::Impl::tick_every(std::uint64_t first_ms, std::uint64_t repeat_ms) {
       &tick, [](uv_timer_t* handle) { static_cast<Impl*>(handle->data)->on_tick(); }, first_ms, repeat_ms);
 }
 
-// A busy agent ticks quickly, one whose files are quiet seldom.
-void Agent::Impl::pace(bool busy) {
-  if (busy) {
-    if (std::exchange(quiet_ticks, 0) >= kTicksUntilQuiet) tick_every(kTickMs, kTickMs);
-  } else if (++quiet_ticks == kTicksUntilQuiet) {
-    const auto poll_ms = static_cast<std::uint64_t>(config.tail.poll_interval.count());
-    tick_every(std::min(kQuietTickMs, poll_ms), std::min(kQuietTickMs, poll_ms));
+// A busy agent ticks quickly, a quiet one when something is due: all else wakes the loop by itself.
+void Agent::Impl::pace() {
+  if (!core->quiet() || unpublished()) {
+    if (!std::exchange(ticks_fast, true)) tick_every(kTickMs, kTickMs);
+    return;
   }
+  ticks_fast = false;
+  const auto due_ms = static_cast<std::uint64_t>(core->due_in_ms());
+  tick_every(due_ms, due_ms);
 }
 
 void Agent::Impl::on_tick() {
   core->tick();
   // While there is always more to do, work_more() does not come to it.
   const auto age_ms = system_clock().steady_ms() - last_published_ms;
-  if (unpublished() || age_ms >= (core->quiet() ? kPublishUnchangedMs : kPublishMs)) publish();
-  pace(core->changes() != ticked_changes || !core->quiet());
-  ticked_changes = core->changes();
+  if (unpublished() || (!core->quiet() && age_ms >= kPublishMs)) publish();
   work_more();
 }
 
@@ -303,6 +302,7 @@ Result<void> Agent::run() {
     uv_poll_start(&impl.output_poll, UV_READABLE,
                   [](uv_poll_t* handle, int, int) { static_cast<Impl*>(handle->data)->work_more(); });
   }
+  impl.ticks_fast = true;
   impl.tick_every(0, kTickMs);
   impl.work_more();
   uv_run(&impl.loop, UV_RUN_DEFAULT);

@@ -28,6 +28,8 @@ struct SourceStatus {
   std::string state;                      // "active", "rotated", "gone", "unreadable: ..."
 };
 
+inline constexpr std::size_t kMaxSourcesShown = 1000;
+
 struct AgentStatus {
   bool caught_up = false;  // every file that matches is read to its end and acknowledged
   std::uint64_t read_lines = 0, read_bytes = 0;
@@ -39,7 +41,8 @@ struct AgentStatus {
   std::uint64_t unseen_truncations = 0;  // files that were truncated while nobody looked
   std::uint64_t losses_waiting = 0;      // not yet acknowledged
   OutputStatus output;
-  std::vector<SourceStatus> sources;
+  std::size_t source_count = 0;
+  std::vector<SourceStatus> sources;  // the first kMaxSourcesShown: each is a name for whoever scrapes it
   std::vector<std::string> problems;  // "/var/log/x.log: permission denied; ..."
 };
 

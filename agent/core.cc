@@ -13,6 +13,9 @@ namespace {
 constexpr std::int64_t kRegistryFlushMs = 200;
 constexpr std::int64_t kScanPauseMs = 10;  // between two that events ask for
 constexpr std::int64_t kSayAgainMs = 60'000;
+// Without anything due; and while something is tried again, or to be said.
+constexpr std::int64_t kMaxRestMs = 10'000;
+constexpr std::int64_t kTroubleMs = 1000;
 
 // Whether `path` is what `pattern` looks for, or a folder on the way to it.
 bool on_the_way(const std::string& pattern, const std::string& path) {
@@ -43,11 +46,12 @@ void AgentCore::Impl::say_trouble() {
   }
   if (!registry_problem.empty()) sentences["registry"] = registry_problem;
   for (const auto& [path, what] : problems) sentences[path] = what;
-  for (const auto& [key, source] : sources) {
-    if (source->crowded_ms != 0 && now() - source->crowded_ms < kSayAgainMs &&
-        sentences.size() < kMaxProblems)
-      sentences[source->path] =
-          source->path +
+  const auto crowded = [this](std::int64_t at_ms) { return at_ms != 0 && now() - at_ms < kSayAgainMs; };
+  for (auto at = sources.begin(); crowded(last_crowded_ms) && at != sources.end(); ++at) {
+    const auto& source = *at->second;
+    if (crowded(source.crowded_ms) && sentences.size() < kMaxProblems)
+      sentences[source.path] =
+          source.path +
           ": its lines are of so many sites or minutes that batches of windows are closed early: "
           "nothing is lost, more is sent; is somebody making up host names?";
   }
@@ -153,8 +157,25 @@ void AgentCore::tick() {
 bool AgentCore::quiet() const {
   const auto& impl = *impl_;
   return impl.scanned && !impl.scan_wanted && !impl.stopping && !impl.next_config && impl.held.empty() &&
-         impl.staged.empty() && impl.in_flight.empty() && impl.round.empty() && impl.leaving.empty() &&
-         impl.registry->losses().empty();
+         impl.staged.empty() && impl.in_flight.size() == impl.heartbeats_in_flight && impl.round.empty() &&
+         impl.leaving.empty() && impl.registry->losses().empty() && impl.flushed_changes == impl.changes;
+}
+
+std::int64_t AgentCore::due_in_ms() const {
+  const auto& impl = *impl_;
+  const auto now = impl.now();
+  auto at_ms = now + kMaxRestMs;
+  const auto due = [&at_ms](std::int64_t last_ms, std::chrono::milliseconds every) {
+    at_ms = std::min(at_ms, last_ms + every.count());
+  };
+  due(impl.last_scan_ms, impl.config.tail.scan_interval);
+  due(impl.last_heartbeat_ms, impl.config.ship.heartbeat_interval);
+  if (!impl.all_told || !impl.all_present) due(impl.last_poll_ms, impl.config.tail.poll_interval);
+  const auto output = impl.output.status();
+  const bool well = output.connected && output.blocked_because.empty() && impl.registry_problem.empty() &&
+                    impl.problems.empty();
+  if (!well) at_ms = std::min(at_ms, now + kTroubleMs);
+  return std::max<std::int64_t>(1, at_ms - now);
 }
 
 std::uint64_t AgentCore::changes() const { return impl_->changes; }
@@ -177,7 +198,10 @@ void AgentCore::path_changed(const std::string& path, bool name_changed) {
 
 void AgentCore::look_everywhere() { impl_->scan_wanted = true; }
 const std::set<std::string>& AgentCore::folders_to_watch() const { return impl_->folders; }
-void AgentCore::set_watched(std::set<std::string> folders) { impl_->watched = std::move(folders); }
+void AgentCore::set_watched(std::set<std::string> folders) {
+  impl_->watched = std::move(folders);
+  impl_->note_present_and_told();
+}
 std::uint64_t AgentCore::scans() const { return impl_->scan_count; }
 void AgentCore::reload(AgentConfig config) { impl_->next_config = std::move(config); }
 
@@ -204,10 +228,14 @@ AgentStatus AgentCore::status() const {
   status.in_flight_bytes = impl.in_flight_bytes;
   status.losses_waiting = impl.registry->losses().size();
   status.output = impl.output.status();
+  status.source_count = impl.sources.size();
+  status.sources.reserve(std::min(status.source_count, kMaxSourcesShown));
   for (const auto& [key, source] : impl.sources) {
-    status.sources.push_back({source->id, source->path, source->input->name, source->size(),
-                              source->reader.offset(), source->sent.acknowledged_offset(),
-                              source->last_acknowledged_ms, source->state()});
+    if (status.sources.size() < kMaxSourcesShown) {
+      status.sources.push_back({source->id, source->path, source->input->name, source->size(),
+                                source->reader.offset(), source->sent.acknowledged_offset(),
+                                source->last_acknowledged_ms, source->state()});
+    }
     if (!source->trouble.empty()) status.problems.push_back(source->trouble);
   }
   if (!impl.registry_problem.empty()) status.problems.push_back(impl.registry_problem);

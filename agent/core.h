@@ -46,9 +46,11 @@ class AgentCore {
   // Delivers what was acknowledged, looks for files when it is time, reads and ships one round.
   // True: there is more to do at once; false: after tick(), path_changed() or an acknowledgement.
   bool work();
-  // What is done now and then: call it every 100 ms or so, then work(). While quiet() less often will do.
+  // What is done now and then: call it every 100 ms or so, then work(). While quiet() after due_in_ms() will
+  // do.
   void tick();
-  // Nothing is on its way, nothing waits for its turn.
+  [[nodiscard]] std::int64_t due_in_ms() const;  // at least 1
+  // Nothing is on its way but heartbeats, nothing waits for its turn, the registry was asked to keep it all.
   [[nodiscard]] bool quiet() const;
   // Grows with all that status() tells but the passing of time and the output's own state.
   [[nodiscard]] std::uint64_t changes() const;

@@ -18,6 +18,10 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+std::string in_folder(const std::string& folder, const std::string& path) {
+  return folder + (folder.ends_with('/') ? "" : "/") + path.substr(path.rfind('/') + 1);
+}
+
 bool matches(const std::vector<std::string>& globs, const std::string& path, int flags) {
   return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
     return ::fnmatch(glob.c_str(), path.c_str(), flags) == 0;
@@ -43,8 +47,8 @@ void AgentCore::Impl::problem(const std::string& key, std::string what) {
   if (problems.size() < kMaxProblems || problems.contains(key)) problems[key] = std::move(what);
 }
 
-std::vector<std::pair<std::string, const InputConfig*>> AgentCore::Impl::find_files(bool& all_known) {
-  std::vector<std::pair<std::string, const InputConfig*>> found;
+std::vector<AgentCore::Impl::Found> AgentCore::Impl::find_files(bool& all_known) {
+  std::vector<Found> found;
   folders.clear();
   const auto expand = [&](const std::string& pattern) {
     auto result = files.glob(pattern);
@@ -68,7 +72,7 @@ std::vector<std::pair<std::string, const InputConfig*>> AgentCore::Impl::find_fi
       while (fixed.find_first_of("*?[") != std::string::npos) fixed = folder_of(fixed);
       watch(fixed);
       for (auto& path : expand(pattern)) {
-        if (!matches(input.exclude, path, 0)) found.emplace_back(std::move(path), &input);
+        if (!matches(input.exclude, path, 0)) found.push_back({std::move(path), &input});
       }
     }
   }
@@ -87,15 +91,17 @@ void AgentCore::Impl::scan() {
     look_at_size(source, Proof::kAlways);
   }
   bool all_known = true;
-  auto found = find_files(all_known);
+  const auto found = find_files(all_known);
   struct Seen {
-    std::string path, family;
+    const std::string& path;
+    std::string_view family;  // the beginning of `path`
     const InputConfig* input;
+    FileFacts facts;
     bool known;
   };
   std::vector<Seen> seen;
-  std::map<const Source*, std::string> there;
-  for (auto& [path, input] : found) {
+  std::map<const Source*, std::pair<const std::string*, bool>> there;  // its name, and whether that is a link
+  for (const auto& [path, input] : found) {
     const auto facts = files.look(path);
     if (!facts) {
       if (facts.error().code == Code::kNotFound) continue;  // gone since the glob
@@ -106,16 +112,18 @@ void AgentCore::Impl::scan() {
     const FileKey key{facts->device, facts->inode};
     if (const auto at = sources.find(key); at != sources.end()) {
       // Of several names the shortest: the one that it had before a rotation by hard link.
-      const auto [name, first] = there.try_emplace(at->second.get(), path);
-      if (!first && path.size() < name->second.size()) name->second = path;
+      const auto [name, first] = there.try_emplace(at->second.get(), &path, facts->by_link);
+      if (!first && path.size() < name->second.first->size()) name->second = {&path, facts->by_link};
     }
-    seen.push_back({path, log_family(path), input, registry->knows_file(*facts)});
+    const auto family = std::string_view(path).substr(0, log_family(path).size());
+    seen.push_back({path, family, input, *facts, registry->knows_file(*facts)});
   }
   for (auto& [key, source] : sources) {
     const auto name = there.find(source.get());
     const bool present = name != there.end();
     if (!present && !all_known) continue;  // nobody can tell
-    if (present && name->second != source->path) renamed(source, name->second);
+    if (present && *name->second.first != source->path) renamed(source, *name->second.first);
+    if (present) source->by_link = name->second.second;
     if (source->present && !present && source->quiet_since_ms == 0) source->quiet_since_ms = now();
     if (present) source->quiet_since_ms = 0;
     source->present = present;
@@ -123,34 +131,53 @@ void AgentCore::Impl::scan() {
   // Files that were followed before come first: what shares its first line with one of them, a
   // copy that is still being written say, is then compared with it. Then the oldest, so that
   // generations are read in their order.
-  std::sort(seen.begin(), seen.end(), [](const auto& a, const auto& b) {
-    if (a.known != b.known) return a.known;
-    if (a.family != b.family) return a.family < b.family;
-    if (older_generation(a.path, b.path) != older_generation(b.path, a.path))
-      return older_generation(a.path, b.path);
-    return a.path < b.path;
+  std::vector<const Seen*> turns;
+  for (const auto& one : seen) turns.push_back(&one);
+  std::sort(turns.begin(), turns.end(), [](const Seen* a, const Seen* b) {
+    if (a->known != b->known) return a->known;
+    if (a->family != b->family) return a->family < b->family;
+    if (older_generation(a->path, b->path) != older_generation(b->path, a->path))
+      return older_generation(a->path, b->path);
+    return a->path < b->path;
   });
-  for (const auto& [path, family, input, known] : seen) look_at(path, *input);
+  for (const auto* one : turns) look_at(one->path, *one->input, one->facts);
   settle_leaving();
-  by_path.clear();
-  for (auto& [key, source] : sources) {
-    if (source->present) {
-      by_path[source->path] = source;
-      const auto real = files.resolved(source->path);
-      by_path[real] = source;
-      source->folder = folder_of(real);
-      folders.insert(source->folder);
-    }
-    if (!source->trouble.empty()) mark(source);  // tried again
-  }
+  index_paths();
   release_under_pressure();
   give_up_unreadable();
   note_missing(all_known);
   forget_old();
+  note_present_and_told();
   scanned = true;
 }
 
-void AgentCore::Impl::look_at(const std::string& path, const InputConfig& input) {
+// Under which paths a change of a source may be told: its own, and that of the file that this leads to.
+void AgentCore::Impl::index_paths() {
+  by_path.clear();
+  std::map<std::string, std::shared_ptr<const std::string>> real_folders;
+  for (auto& [key, source] : sources) {
+    if (!source->trouble.empty()) mark(source);  // tried again
+    if (!source->present) continue;
+    by_path[source->path] = source;
+    if (source->by_link) {
+      const auto real = files.resolved(source->path);
+      source->folder = std::make_shared<const std::string>(folder_of(real));
+      by_path[real] = source;
+    } else {
+      const auto [at, first] = real_folders.try_emplace(folder_of(source->path));
+      const auto& [folder, real] = *at;
+      if (first) at->second = std::make_shared<const std::string>(files.resolved(folder));
+      source->folder = real;
+      if (*real != folder) by_path[in_folder(*real, source->path)] = source;
+    }
+    folders.insert(*source->folder);
+  }
+}
+
+void AgentCore::Impl::look_at(const std::string& path, const InputConfig& input, const FileFacts& seen) {
+  if (const auto known = sources.find({seen.device, seen.inode});
+      known != sources.end() && planned == nullptr && !known->second->trouble.starts_with(kUnreadable))
+    return;
   const auto facts = files.look(path);
   if (!facts) {
     if (facts.error().code != Code::kNotFound) problem(path, sentence(facts.error()));
@@ -181,11 +208,12 @@ void AgentCore::Impl::look_at(const std::string& path, const InputConfig& input)
     if (content.error().code != Code::kNotFound) problem(path, sentence(content.error()));
     return;
   }
-  const auto opened = (*content)->facts();
+  auto opened = (*content)->facts();
   if (!opened) {
     problem(path, sentence(opened.error()));
     return;
   }
+  opened->by_link = facts->by_link;
   if (sources.contains({opened->device, opened->inode})) return;  // renamed since the look
   open_source(path, input, std::move(*content), *opened);
 }
@@ -309,6 +337,7 @@ void AgentCore::Impl::open_source(const std::string& path, const InputConfig& in
                                                 .reader = LineReader(content, offset, tail, input.max_line),
                                                 .sent = SentRanges(offset, tail),
                                                 .folder = {},
+                                                .by_link = facts.by_link,
                                                 .trouble = {}});
   source->cuts_known = ships != Ship::kRecords && (entry == nullptr || entry->cuts_known);
   if (ships != Ship::kRecords && !source->cuts_known)
@@ -360,6 +389,7 @@ void AgentCore::Impl::take_over(const std::shared_ptr<Source>& source, const std
   source->reader.move_to(std::move(content));
   source->facts = facts;
   source->named(path);
+  source->by_link = facts.by_link;
   source->present = true;
   source->quiet_since_ms = 0;
   source->registry_dirty = true;

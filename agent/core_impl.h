@@ -89,13 +89,16 @@ struct AgentCore::Impl {
   Ship ships = Ship::kRecords;
   std::uint64_t next_message_id = 1;
   std::uint64_t in_flight_bytes = 0;
-  std::size_t losses_in_flight = 0;
+  std::size_t losses_in_flight = 0, heartbeats_in_flight = 0;
   std::int64_t loss_again_ms = 0;
   std::int32_t partitions = 0;
   bool scanned = false, scan_wanted = true, stopping = false;
-  std::uint64_t scan_count = 0, changes = 0;
+  // Whatever makes a source's registry_dirty true adds to `changes`, too.
+  std::uint64_t scan_count = 0, changes = 0, flushed_changes = 0;
+  // As of the last look: an idle tick then has no need to go through them.
+  bool all_present = false, all_told = false;
   std::int64_t last_scan_ms = 0, last_heartbeat_ms = 0, last_flush_ms = 0, stop_asked_ms = 0,
-               last_poll_ms = 0;
+               last_poll_ms = 0, last_crowded_ms = 0;
   std::map<std::string, std::int64_t> said_ms;  // at most kMaxProblems and two
   AgentStatus totals;
   std::vector<PlanLine>* planned = nullptr;
@@ -106,8 +109,14 @@ struct AgentCore::Impl {
   Result<std::shared_ptr<LineParser>> parser_for(const InputConfig& input);
 
   void scan();
-  [[nodiscard]] std::vector<std::pair<std::string, const InputConfig*>> find_files(bool& all_known);
-  void look_at(const std::string& path, const InputConfig& input);
+  struct Found {
+    std::string path;
+    const InputConfig* input;
+  };
+  [[nodiscard]] std::vector<Found> find_files(bool& all_known);
+  void index_paths();
+  // `seen`: what the path led to when the look began.
+  void look_at(const std::string& path, const InputConfig& input, const FileFacts& seen);
   void open_source(const std::string& path, const InputConfig& input, std::shared_ptr<Content> content,
                    const FileFacts& facts);
   [[nodiscard]] Result<Identity> who_is(const Sighting& sighting);
@@ -131,7 +140,12 @@ struct AgentCore::Impl {
   [[nodiscard]] static bool needs_first_line(const Source& source) {
     return source.reader.position() < kYoungBytes || !source.reader.has_proof();
   }
-  void unreadable(Source& source, const Error& error) const;
+  void unreadable(Source& source, const Error& error);
+  // Its growth is told by a watch.
+  [[nodiscard]] bool told(const Source& source) const {
+    return source.present && source.folder && watched.contains(*source.folder);
+  }
+  void note_present_and_told();
   void poll_sizes();
   void close_finished();
   void settle_leaving();

@@ -57,6 +57,7 @@ bool AgentCore::Impl::hand_over(Message message, const std::shared_ptr<InFlight>
   }
   if (entry->kind == InFlight::Kind::kLines) totals.wire_bytes += bytes;
   in_flight.emplace(id, entry);
+  if (entry->kind == InFlight::Kind::kHeartbeat) ++heartbeats_in_flight;
   if (!sent) settled(id, &sent.error());
   return true;
 }
@@ -189,7 +190,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   }
   if (batch->crowded()) {
     ++totals.crowded_batches;
-    source->crowded_ms = now();
+    source->crowded_ms = last_crowded_ms = now();
   }
   if (!source->sent_before && !uncut) {
     // From now on it may be counted, and must be known again, whatever happens. Afterwards the
@@ -342,11 +343,15 @@ bool AgentCore::Impl::pump() {
 }
 
 void AgentCore::Impl::settled(std::uint64_t id, const Error* error) {
-  ++changes;
   const auto found = in_flight.find(id);
   if (found == in_flight.end()) return;
   const auto shared = std::move(found->second);
   in_flight.erase(found);
+  if (shared->kind == InFlight::Kind::kHeartbeat) {
+    --heartbeats_in_flight;
+    return;
+  }
+  ++changes;
   // Of two errors the one that says what to do about it.
   if (error != nullptr && (!shared->error || error->code == Code::kInvalid)) shared->error = *error;
   if (--shared->left > 0) return;
@@ -422,18 +427,24 @@ void AgentCore::Impl::remember(Source& source) {
 
 void AgentCore::Impl::flush_registry() {
   last_flush_ms = now();
-  for (auto& [key, source] : sources) {
-    if (source->registry_dirty) remember(*source);
-  }
-  for (auto& source : leaving) {
-    if (source->registry_dirty) remember(*source);
+  if (flushed_changes != changes) {
+    for (auto& [key, source] : sources) {
+      if (source->registry_dirty) remember(*source);
+    }
+    for (auto& source : leaving) {
+      if (source->registry_dirty) remember(*source);
+    }
+    flushed_changes = changes;
   }
   write_registry();
 }
 
 void AgentCore::Impl::write_registry(Registry::Keep keep) {
-  registry_problem.clear();
-  if (const auto flushed = registry->flush(keep); !flushed) registry_problem = sentence(flushed.error());
+  const auto flushed = registry->flush(keep);
+  auto problem_now = flushed ? std::string() : sentence(flushed.error());
+  if (problem_now == registry_problem) return;
+  registry_problem = std::move(problem_now);
+  ++changes;
 }
 
 bool AgentCore::Impl::claimed(const Source& source) const {

@@ -27,6 +27,7 @@ void AgentCore::Impl::add(const std::shared_ptr<Source>& source) {
 
 // Out of the tables of what is followed; `living` keeps its id until drop_living().
 void AgentCore::Impl::remove(const std::shared_ptr<Source>& source) {
+  ++changes;
   if (const auto at = sources.find({source->facts.device, source->facts.inode});
       at != sources.end() && at->second == source)
     sources.erase(at);
@@ -99,12 +100,14 @@ bool AgentCore::Impl::look_at_size(const std::shared_ptr<Source>& source, Proof 
   }
   const bool grew = compressed ? facts->size_bytes != source->facts.size_bytes
                                : facts->size_bytes > source->reader.position();
+  if (facts->links != source->facts.links || facts->size_bytes != source->facts.size_bytes) ++changes;
   source->facts = *facts;
   if (grew) mark(source);
   return true;
 }
 
-void AgentCore::Impl::unreadable(Source& source, const Error& error) const {
+void AgentCore::Impl::unreadable(Source& source, const Error& error) {
+  ++changes;
   source.trouble = std::string(kUnreadable) + error.what;
   if (source.unreadable_since_ms == 0) source.unreadable_since_ms = now();
 }
@@ -116,16 +119,26 @@ Result<bool> AgentCore::Impl::begins_as_before(const Source& source) const {
   return first->line_hash == source.line_hash;
 }
 
+void AgentCore::Impl::note_present_and_told() {
+  all_present = all_told = true;
+  for (const auto& [key, source] : sources) {
+    all_present = all_present && source->present;
+    all_told = all_told && told(*source);
+  }
+}
+
 void AgentCore::Impl::poll_sizes() {
   last_poll_ms = now();
+  // What is dirty waits for its turn in `round`, or for the end.
+  if (all_told && round.empty()) return;
   for (auto at = sources.begin(); at != sources.end();) {
     const auto source = (at++)->second;
-    const bool told = source->present && watched.contains(source->folder);
-    if (!told || source->dirty) look_at_size(source);
+    if (!told(*source) || source->dirty) look_at_size(source);
   }
 }
 
 void AgentCore::Impl::close_finished() {
+  if (all_present) return;
   std::vector<std::shared_ptr<Source>> finished;
   for (const auto& [key, source] : sources) {
     if (source->present || !source->drained() || source->quiet_since_ms == 0) continue;
@@ -195,7 +208,7 @@ void AgentCore::Impl::give_up(const std::shared_ptr<Source>& source, LossCause c
   source->facts.size_bytes = source->reader.offset();
   source->reader.rewind(source->reader.offset(), source->reader.tail_hash());
   leave(source);
-  source->content->give_up();
+  source->content->give_up(source->path);
 }
 
 // A descriptor that gives errors is opened anew while the file has a name. Without one nothing

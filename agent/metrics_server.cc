@@ -9,8 +9,6 @@
 namespace weir {
 namespace {
 
-constexpr std::size_t kMaxSourcesShown = 1000;  // labels cost the scraper, too
-
 std::string label(std::string_view value) {
   std::string out;
   for (const char c : value) {
@@ -84,7 +82,7 @@ std::string render_metrics(const AgentStatus& status) {
   metric(out, "weir_agent_output_connected", "gauge", "1 when the output takes messages.",
          status.output.connected ? 1 : 0);
   metric(out, "weir_agent_sources", "gauge", "Sources that are followed.",
-         static_cast<double>(status.sources.size()));
+         static_cast<double>(status.source_count));
   const auto now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                           std::chrono::system_clock::now().time_since_epoch())
                           .count();
@@ -94,8 +92,7 @@ std::string render_metrics(const AgentStatus& status) {
   std::string seconds =
       "# HELP weir_agent_file_lag_seconds Time since the last acknowledgement of a file that has more.\n# "
       "TYPE weir_agent_file_lag_seconds gauge\n";
-  for (std::size_t i = 0; i < std::min(status.sources.size(), kMaxSourcesShown); ++i) {
-    const auto& source = status.sources[i];
+  for (const auto& source : status.sources) {
     const auto lag = source.size_bytes - std::min(source.size_bytes, source.acknowledged_offset);
     const auto name = fmt::format("{{path=\"{}\",source=\"{}\"}}", label(source.path), source.id.hex());
     bytes += fmt::format("weir_agent_file_lag_bytes{} {}\n", name, lag);

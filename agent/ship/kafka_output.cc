@@ -12,6 +12,8 @@
 #include <optional>
 #include <unordered_map>
 
+#include "common/timer_slack.h"
+
 namespace weir {
 namespace {
 
@@ -67,6 +69,7 @@ Result<Producer> make_producer(const AgentConfig& config) {
     }
   }
   rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+  const TimerSlackOfNewThreads slack(kKafkaTimerSlack);
   rd_kafka_t* producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size());
   if (producer == nullptr) {
     rd_kafka_conf_destroy(conf);

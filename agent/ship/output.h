@@ -22,6 +22,7 @@ struct OutputStatus {
   bool connected = false;
   std::string blocked_because;  // empty when nothing is wrong
   std::uint64_t reconnects = 0;
+  friend bool operator==(const OutputStatus&, const OutputStatus&) = default;
 };
 
 class Output {
@@ -38,8 +39,8 @@ class Output {
   [[nodiscard]] virtual Result<void> send(Message& message) = 0;
   // Partitions of the topic, of two the fewer; 0 while unknown (not connected yet, topic missing).
   [[nodiscard]] virtual std::int32_t partition_count() = 0;
-  // Delivers what arrived to on_settled; called by the loop when readable_fd() is readable
-  // and at least every 100 ms.
+  // Delivers what arrived to on_settled; called by the loop when readable_fd() is readable, and at least
+  // every 100 ms while something is on its way that is no heartbeat.
   virtual void poll() = 0;
   // A descriptor that becomes readable when poll() has work; -1: poll by timer only.
   [[nodiscard]] virtual int readable_fd() const = 0;

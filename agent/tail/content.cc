@@ -16,7 +16,7 @@ constexpr std::size_t kBlockBytes = 64 << 10;
 bool is_compressed_path(std::string_view path) { return compression_of(path) != Compression::kNone; }
 
 struct Content::Impl {
-  std::string path;
+  std::string path;  // of one that is compressed or closed: the others' files have it, too
   std::unique_ptr<File> file;
   Compression compression = Compression::kNone;
   // While decompressing.
@@ -70,9 +70,9 @@ Result<std::unique_ptr<Content>> Content::open(const std::string& path, const Fi
   if (!file) return std::unexpected(file.error());
   std::unique_ptr<Content> content(new Content);
   auto& impl = *content->impl_;
-  impl.path = path;
   impl.file = std::move(*file);
   impl.compression = compression_of(path);
+  if (impl.compression != Compression::kNone) impl.path = path;
   return content;
 }
 
@@ -80,10 +80,12 @@ bool Content::compressed() const { return impl_->compression != Compression::kNo
 bool Content::complete() const { return impl_->complete; }
 void Content::rest() {
   impl_->decompressor.reset();
-  impl_->raw = {};
+  impl_->raw.clear();
+  impl_->raw.shrink_to_fit();  // to assign {} would keep the memory
 }
-void Content::give_up() {
+void Content::give_up(const std::string& path) {
   rest();
+  impl_->path = path;
   impl_->file.reset();
 }
 

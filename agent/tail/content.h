@@ -29,8 +29,8 @@ class Content {
   [[nodiscard]] bool complete() const;
   // Lets the memory of the decompressor go until the next read().
   void rest();
-  // Closes the file for good: every call fails from now on.
-  void give_up();
+  // Closes the file for good: every call fails from now on, and says so of `path`.
+  void give_up(const std::string& path);
   // As File has it; offsets of a compressed content have no holes.
   [[nodiscard]] std::uint64_t data_from(std::uint64_t offset) const;
   [[nodiscard]] std::uint64_t free_bytes() const;

@@ -104,9 +104,14 @@ class PosixFileSystem : public FileSystem {
  public:
   [[nodiscard]] Result<FileFacts> look(const std::string& path) const override {
     struct statx found{};
-    if (::statx(AT_FDCWD, path.c_str(), 0, kWanted, &found) != 0)
+    if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, kWanted, &found) != 0)
       return system_error(path, "cannot be looked at");
-    return facts_of(found);
+    const bool link = S_ISLNK(found.stx_mode);
+    if (link && ::statx(AT_FDCWD, path.c_str(), 0, kWanted, &found) != 0)
+      return system_error(path, "cannot be looked at");
+    auto facts = facts_of(found);
+    facts.by_link = link;
+    return facts;
   }
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path) const override {
     // Looked at first: to open a device may do something. NONBLOCK: a fifo that takes its place

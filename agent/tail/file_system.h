@@ -21,6 +21,7 @@ struct FileFacts {
   std::uint64_t links = 0;       // 0: no name leads to it any more
   std::int64_t birth_ns = 0;     // Unix epoch; 0: this file system does not tell
   FileKind kind = FileKind::kRegular;
+  bool by_link = false;  // the name that was looked at is a symbolic link to it
 };
 
 // An open file. It stays readable after its name is gone.

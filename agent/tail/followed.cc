@@ -41,6 +41,12 @@ std::string hash_of(std::string_view bytes) {
   return SourceId{hash.high64, hash.low64}.bytes();
 }
 
+// To assign {} would keep the memory.
+void let_go(auto& container) {
+  container.clear();
+  container.shrink_to_fit();
+}
+
 // Keeps the last `keep` bytes of what `end` was and `bytes`.
 void roll(std::string& end, std::string_view bytes, std::size_t keep) {
   if (bytes.size() >= keep) {
@@ -207,6 +213,7 @@ void SentRanges::settled(std::uint64_t message_id, bool acknowledged) {
     entries_.erase(entries_.begin());
   }
   cuts_.erase(cuts_.begin(), std::upper_bound(cuts_.begin(), cuts_.end(), acknowledged_offset_));
+  if (entries_.empty()) let_go(entries_);  // most rest
 }
 
 void SentRanges::rewound() {
@@ -248,16 +255,37 @@ void LineReader::move_to(std::shared_ptr<Content> content) {
 
 std::string LineReader::tail_hash() const { return proved_ ? hash_of(tail_) : expected_tail_; }
 
-// The bytes before offset_, which must be those that were counted.
-Result<void> LineReader::prove_start() {
+// Up to kTailHashBytes before offset_, as they are now.
+Result<std::string> LineReader::read_tail() const {
   const auto size = std::min<std::uint64_t>(offset_, kTailHashBytes);
-  tail_.clear();
-  if (const auto got = read_whole(*content_, offset_ - size, size, tail_); !got)
+  std::string tail;
+  if (const auto got = read_whole(*content_, offset_ - size, size, tail); !got)
     return std::unexpected(got.error());
-  rewritten_ = tail_.size() < size || (!expected_tail_.empty() && hash_of(tail_) != expected_tail_);
+  return tail;
+}
+
+bool LineReader::is_expected(std::string_view tail) const {
+  if (tail.size() < std::min<std::uint64_t>(offset_, kTailHashBytes)) return false;
+  return expected_tail_.empty() || hash_of(tail) == expected_tail_;
+}
+
+// The bytes before offset_ must be those that were counted.
+Result<void> LineReader::prove_start() {
+  auto tail = read_tail();
+  if (!tail) return std::unexpected(tail.error());
+  rewritten_ = !is_expected(*tail);
   proved_ = !rewritten_;
+  tail_ = std::move(*tail);
   recent_ = tail_.size() > kProofBytes ? tail_.substr(tail_.size() - kProofBytes) : tail_;
   return {};
+}
+
+// Nothing is held, and what is known of the bytes before is their hash, until the next fill().
+void LineReader::rest() {
+  expected_tail_ = hash_of(tail_);
+  rest_tells_ = tells(recent_);
+  proved_ = false;
+  for (auto* bytes : {&tail_, &recent_, &pending_}) let_go(*bytes);
 }
 
 Result<bool> LineReader::recent_at(std::uint64_t position) const {
@@ -271,8 +299,15 @@ Result<bool> LineReader::recent_at(std::uint64_t position) const {
 Result<bool> LineReader::still_there() {
   if (content_->compressed()) return true;
   if (proved_) return recent_at(position());
-  if (auto proved = prove_start(); !proved) return std::unexpected(proved.error());
-  return !rewritten_;
+  if (expected_tail_.empty()) {
+    // What is there now is what must be there from now on.
+    if (auto proved = prove_start(); !proved) return std::unexpected(proved.error());
+    return !rewritten_;
+  }
+  const auto tail = read_tail();
+  if (!tail) return std::unexpected(tail.error());
+  rest_tells_ = tells(std::string_view(*tail).substr(tail->size() - std::min(tail->size(), kProofBytes)));
+  return is_expected(*tail);
 }
 
 // Reads on at position(). The bytes before are looked at after the read: whoever truncates and
@@ -354,9 +389,9 @@ Result<void> LineReader::give_directives(LineParser& parser) const {
 }
 
 // Keeps the head and drops the rest as it comes, so that a line without end needs no memory.
-void LineReader::take_long_line(LineBatch& batch) {
-  const auto end = scratch_.find('\n');
-  const auto of_line = std::string_view(scratch_).substr(0, end == std::string::npos ? end : end + 1);
+void LineReader::take_long_line(LineBatch& batch, std::string_view bytes) {
+  const auto end = bytes.find('\n');
+  const auto of_line = bytes.substr(0, end == std::string::npos ? end : end + 1);
   cut_bytes_ += of_line.size();
   roll(cut_tail_, of_line, kTailHashBytes);
   if (end == std::string::npos && cut_bytes_ < kMaxCutBytes) return;
@@ -364,7 +399,7 @@ void LineReader::take_long_line(LineBatch& batch) {
   offset_ += cut_bytes_;
   tail_ = cut_tail_;
   cut_bytes_ = 0;
-  pending_.assign(scratch_, of_line.size());
+  pending_.assign(bytes.substr(of_line.size()));
 }
 
 Result<void> LineReader::fill(LineBatch& batch, std::uint64_t limit_bytes, LineParser& parser) {
@@ -397,11 +432,11 @@ Result<void> LineReader::fill(LineBatch& batch, std::uint64_t limit_bytes, LineP
     } else if (batch.content_bytes() >= limit_bytes) {
       return {};
     }
-    scratch_.clear();
-    const auto got = read_on(cut_bytes_ > 0 ? scratch_ : pending_);
+    std::string of_long_line;
+    const auto got = read_on(cut_bytes_ > 0 ? of_long_line : pending_);
     if (!got) return std::unexpected(got.error());
     if (*got == 0) break;
-    if (cut_bytes_ > 0) take_long_line(batch);
+    if (cut_bytes_ > 0) take_long_line(batch, of_long_line);
   }
   if (rewritten_) return {};
   at_end_ = true;
@@ -426,7 +461,7 @@ Result<void> LineReader::fill(LineBatch& batch, std::uint64_t limit_bytes, LineP
     cut_bytes_ = 0;
   }
   if (pending_.capacity() > 2 * pending_.size() + 4096) pending_.shrink_to_fit();
-  scratch_ = {};
+  if (held() == 0 && !content_->compressed()) rest();
   return {};
 }
 
@@ -474,9 +509,32 @@ Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const s
   return facts.size_bytes > other->size_bytes ? Relation::kContinues : Relation::kCopy;
 }
 
+namespace {
+
+// Nothing: no line of `head` has data; "": the first that has is not known to its end.
+std::optional<std::string_view> data_line_in(std::string_view head, bool complete) {
+  for (auto rest = head; !rest.empty();) {
+    const auto end = rest.find('\n');
+    const bool whole = end != std::string_view::npos || rest.size() >= kFirstLineHashBytes || complete;
+    const auto line = rest.substr(0, end);
+    if (!line.empty() && line.front() != '#')
+      return whole ? line.substr(0, kFirstLineHashBytes) : std::string_view();
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 Result<std::string> first_data_line(Content& content) {
   std::string head;
-  if (const auto got = read_whole(content, 0, kHeadScanBytes, head); !got)
+  // As a rule one short read has it: this is asked of each young file at each look.
+  if (const auto got = content.read(0, kFirstLineHashBytes, head); !got) return std::unexpected(got.error());
+  if (!head.starts_with('\0')) {
+    if (const auto line = data_line_in(head, false); line && !line->empty()) return std::string(*line);
+  }
+  if (const auto got = read_whole(content, head.size(), kHeadScanBytes - head.size(), head); !got)
     return std::unexpected(got.error());
   if (head.starts_with('\0')) {
     // A hole that a writer without O_APPEND left.
@@ -486,17 +544,8 @@ Result<std::string> first_data_line(Content& content) {
       return std::unexpected(again.error());
     head.erase(0, head.find_first_not_of('\0'));
   }
-  std::string_view rest = head;
-  while (!rest.empty()) {
-    const auto end = rest.find('\n');
-    const bool whole = end != std::string_view::npos || rest.size() >= kFirstLineHashBytes ||
-                       (content.compressed() && content.complete());
-    const auto line = rest.substr(0, end);
-    if (!line.empty() && line.front() != '#')
-      return whole ? std::string(line.substr(0, kFirstLineHashBytes)) : std::string();
-    if (end == std::string_view::npos) break;
-    rest.remove_prefix(end + 1);
-  }
+  if (const auto line = data_line_in(head, content.compressed() && content.complete()); line)
+    return std::string(*line);
   // Nothing but comments in 64 KiB: these are then its identity.
   return head.size() >= kHeadScanBytes ? head.substr(0, kFirstLineHashBytes) : std::string();
 }

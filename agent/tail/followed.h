@@ -120,7 +120,8 @@ class SentRanges {
 
 // Reads forward through a content and hands whole lines to a LineBatch. Before it goes on
 // anywhere it proves that the bytes before are those that it knows: a file that was truncated
-// and written anew, however large it is by now, is never spliced to the old one.
+// and written anew, however large it is by now, is never spliced to the old one. At the end of
+// the file it forgets these bytes and keeps their hash: most of many thousand files rest.
 class LineReader {
  public:
   // `expected_tail`: tail_hash() of the bytes before `offset`; "" when it is not known.
@@ -141,7 +142,7 @@ class LineReader {
   // Whether the bytes before position() are still those that were read. Errors: those of Content::read.
   [[nodiscard]] Result<bool> still_there();
   // Whether these bytes tell one file from another: nothing, or NULs, do not.
-  [[nodiscard]] bool has_proof() const { return recent_.find_first_not_of('\0') != std::string::npos; }
+  [[nodiscard]] bool has_proof() const { return proved_ ? tells(recent_) : rest_tells_; }
   // Hash of the bytes before offset(), as they were read; "" before the first fill().
   [[nodiscard]] std::string tail_hash() const;
   void rewind(std::uint64_t offset, std::string expected_tail);
@@ -152,19 +153,26 @@ class LineReader {
   [[nodiscard]] std::uint64_t held() const {
     return hole_bytes_ + (cut_bytes_ > 0 ? cut_bytes_ : pending_.size());
   }
+  [[nodiscard]] static bool tells(std::string_view bytes) {
+    return bytes.find_first_not_of('\0') != std::string_view::npos;
+  }
+  [[nodiscard]] Result<std::string> read_tail() const;
+  [[nodiscard]] bool is_expected(std::string_view tail) const;
   [[nodiscard]] Result<void> prove_start();
+  void rest();
   [[nodiscard]] Result<bool> recent_at(std::uint64_t position) const;
   [[nodiscard]] Result<std::size_t> read_on(std::string& out);
   void consumed(std::string_view bytes);
   [[nodiscard]] bool take_hole(LineBatch& batch);
-  void take_long_line(LineBatch& batch);
+  void take_long_line(LineBatch& batch, std::string_view bytes);
   [[nodiscard]] Result<void> give_directives(LineParser& parser) const;
 
   std::shared_ptr<Content> content_;
   std::uint64_t offset_;
   std::string expected_tail_;
   std::uint64_t max_line_;
-  bool proved_ = false;           // tail_ and recent_ are known
+  bool proved_ = false;           // tail_ and recent_ are known; else expected_tail_ is
+  bool rest_tells_ = false;       // has_proof(), as of when they were last known
   std::string tail_;              // up to kTailHashBytes before offset_
   std::string recent_;            // up to kProofBytes before position()
   std::string pending_;           // bytes from offset_ that are not in a batch yet
@@ -172,7 +180,6 @@ class LineReader {
   // A line longer than max_line: only its head is kept, in pending_.
   std::uint64_t cut_bytes_ = 0;
   std::string cut_tail_;  // what tail_ is once that line has ended
-  std::string scratch_;
   bool at_end_ = false;
   bool rewritten_ = false;
   bool directives_given_ = false;  // those before offset_ are known to the parser

@@ -338,8 +338,10 @@ Result<RegistryContent> SqliteRegistryFile::load_once() {
   database_ = open_database(file_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, status);
   if (status != SQLITE_OK) return sqlite_error(file_, database_.get());
   // NORMAL in WAL mode: the last entries may be lost with the power (they are sent again), the file is never
-  // torn.
-  if (auto set = run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA trusted_schema=OFF;"); !set)
+  // torn. What is read is read once, at the start: a cache of 256 KiB does.
+  if (auto set = run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA trusted_schema=OFF; PRAGMA "
+                     "cache_size=-256;");
+      !set)
     return std::unexpected(set.error());
   RegistryContent content;
   const auto version = read_version(content.instance);

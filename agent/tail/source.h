@@ -44,7 +44,9 @@ struct Source {
   bool queued = false;                // waits for its turn
   std::int64_t dirty_since_ms = 0;
   bool present = true;  // its path led to it at the last scan, or nobody could tell
-  std::string folder;   // of the file that its path leads to
+  // Of the file that its path leads to; files of a folder share it. Null: not looked at yet.
+  std::shared_ptr<const std::string> folder;
+  bool by_link = false;  // its path is a symbolic link
   std::int64_t quiet_since_ms = 0;
   std::int64_t crowded_ms = 0;  // its last batch that was closed early
   std::int64_t last_event_ms = kNoTime;

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <tuple>
 
+#include "common/timer_slack.h"
+
 namespace weir {
 namespace {
 
@@ -382,7 +384,10 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::create(const KafkaConnection& 
   rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t*, int, const char*, const char*) {});
 
   std::array<char, kErrorTextBytes> why{};
-  impl->consumer.reset(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size()));
+  {
+    const TimerSlackOfNewThreads slack(kKafkaTimerSlack);
+    impl->consumer.reset(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size()));
+  }
   if (!impl->consumer) {
     return fail(Code::kInvalid, fmt::format("source.kafka: {}", why.data()),
                 "correct [source.kafka] and [source.kafka.librdkafka]");

@@ -50,7 +50,7 @@ class FakeOutput : public Output {
   [[nodiscard]] std::int32_t partition_count() override { return partitions; }
   void poll() override {}
   [[nodiscard]] int readable_fd() const override { return -1; }
-  [[nodiscard]] OutputStatus status() const override { return {}; }
+  [[nodiscard]] OutputStatus status() const override { return state; }
   void answer_one(const Error* error = nullptr) {
     const auto at = answered++;
     on_settled_(sent[at].id, error);
@@ -69,6 +69,7 @@ class FakeOutput : public Output {
   std::vector<Sent> sent;
   std::size_t answered = 0;
   std::int32_t partitions = 1;  // 0: no broker yet
+  OutputStatus state{.connected = true, .blocked_because = {}, .reconnects = 0};
 
  private:
   Settled on_settled_;
@@ -119,6 +120,63 @@ class AgentCoreTest : public ::testing::Test {
   std::unique_ptr<AgentCore> core_;
   std::vector<std::string> said_;
 };
+
+TEST_F(AgentCoreTest, AtRestItAsksForTheNextTickWhenSomethingIsDue) {
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1));
+  start();
+  run(1000, false);
+  EXPECT_FALSE(core_->quiet()) << "a batch is on its way";
+  output_->answer();
+  EXPECT_FALSE(core_->quiet()) << "the registry does not know the acknowledgement";
+  run(1000);
+  EXPECT_TRUE(core_->quiet());
+  EXPECT_LE(core_->due_in_ms(), config_.tail.poll_interval.count()) << "no watch tells of its growth";
+  core_->set_watched(core_->folders_to_watch());
+  EXPECT_GT(core_->due_in_ms(), config_.tail.poll_interval.count());
+  EXPECT_LE(core_->due_in_ms(), config_.tail.scan_interval.count());
+  output_->state.blocked_because = "all brokers are away";
+  EXPECT_LE(core_->due_in_ms(), 1000) << "to be said";
+  output_->state.blocked_because.clear();
+  files_.unlink("/l/a.log");
+  core_->path_changed("/l/a.log", true);
+  EXPECT_FALSE(core_->quiet()) << "to be looked for";
+  run(1000);
+  EXPECT_TRUE(core_->quiet());
+  EXPECT_EQ(core_->status().sources.at(0).state, "gone");
+  EXPECT_LE(core_->due_in_ms(), config_.tail.poll_interval.count()) << "to be closed once it rests";
+}
+
+TEST_F(AgentCoreTest, AHeartbeatOnItsWayIsNoActivity) {
+  config_.ship.heartbeat_interval = std::chrono::seconds(5);
+  files_.append(files_.create("/l/a.log"), line(1));
+  start();
+  run(1000);
+  core_->set_watched(core_->folders_to_watch());
+  EXPECT_GT(core_->due_in_ms(), 1000);
+  const auto changes = core_->changes();
+  run(4500, false);
+  ASSERT_GT(output_->sent.size(), output_->answered) << "a heartbeat, and the claim of what was read";
+  for (; output_->sent[output_->answered].header.kind != BatchKind::kHeartbeat;) output_->answer_one();
+  run(500, false);
+  EXPECT_TRUE(core_->quiet());
+  EXPECT_GT(core_->due_in_ms(), 1000);
+  const auto before = core_->changes();
+  EXPECT_GT(before, changes) << "the claim";
+  output_->answer();
+  EXPECT_EQ(core_->changes(), before);
+  EXPECT_TRUE(core_->quiet());
+}
+
+TEST_F(AgentCoreTest, AStatusHasTheFirstThousandSourcesAndSaysHowManyThereAre) {
+  config_.inputs[0].paths = {"/l/*.log"};
+  for (std::size_t i = 0; i <= kMaxSourcesShown; ++i)
+    files_.append(files_.create("/l/" + std::to_string(i) + ".log"), line(static_cast<int>(i)));
+  start();
+  run();
+  EXPECT_EQ(core_->status().source_count, kMaxSourcesShown + 1);
+  EXPECT_EQ(core_->status().sources.size(), kMaxSourcesShown);
+}
 
 TEST_F(AgentCoreTest, WhatWasTruncatedUnreadIsALossThatIsSentUntilItIsAcknowledged) {
   const auto log = files_.create("/l/a.log");

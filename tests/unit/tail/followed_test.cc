@@ -212,11 +212,16 @@ TEST(LineReader, NulsWithNothingBehindThemWait) {
 
 TEST(LineReader, AFileThatWasWrittenAnewIsNotSplicedToTheOld) {
   const TempFolder folder;
-  for (const bool longer : {false, true}) {
-    Follow follow(folder.write("a.log", line(1) + line(2)));
+  // With half a line at its end the reader keeps the bytes before, without it rests and keeps their hash.
+  for (const auto& [longer, half] : {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
+    const auto end = half ? line(6).substr(0, 20) : std::string();
+    Follow follow(folder.write("a.log", line(1) + line(2) + end));
     EXPECT_EQ(follow.next().columns.records(), 2U);
+    EXPECT_TRUE(follow.reader.still_there().value());
+    EXPECT_TRUE(follow.reader.has_proof());
     // Truncated and written again, to the old size or past it, between two looks.
-    folder.write("a.log", line(3) + line(4) + (longer ? line(5) : std::string()));
+    folder.write("a.log", line(3) + line(4) + (longer ? line(5) : std::string()) +
+                              (half ? "something else 20 by" : ""));
     EXPECT_FALSE(follow.reader.still_there().value());
     follow.batch.begin(*follow.parser);
     if (longer) {
@@ -331,6 +336,10 @@ TEST(FirstDataLine, IsTheIdentityOnceItIsWhole) {
       {"header", "#Version: 1.0\n#Fields: a\nrow\n", "row"},
       {"only header", "#Version: 1.0\n", ""},
       {"blank first", "\n\nrow\n", "row"},
+      {"behind the first read", "#" + std::string(kFirstLineHashBytes, 'c') + "\nrow\n", "row"},
+      {"over the end of the first read", "#" + std::string(kFirstLineHashBytes - 4, 'c') + "\nrow\n", "row"},
+      {"no end in 64 KiB", "#" + std::string((64 << 10) - 10, 'c') + "\nrow that goes on", ""},
+      {"not whole", "#c\nro", ""},
       {"long", std::string(kFirstLineHashBytes + 100, 'x'), std::string(kFirstLineHashBytes, 'x')},
       {"one.gz", gzip("no newline"), "no newline"},
   };
