@@ -12,6 +12,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "aggregator/source/pauses.h"
 #include "common/timer_slack.h"
 
 namespace weir {
@@ -53,6 +54,12 @@ PartitionList make_list(std::size_t size) {
 
 void add_to(const PartitionList& list, const PartitionKey& key, std::int64_t offset) {
   rd_kafka_topic_partition_list_add(list.get(), key.topic.c_str(), key.partition)->offset = offset;
+}
+
+PartitionList make_list(const std::vector<PartitionKey>& partitions) {
+  auto list = make_list(partitions.size());
+  for (const auto& key : partitions) add_to(list, key, RD_KAFKA_OFFSET_INVALID);
+  return list;
 }
 
 // What this consumer must have to keep the promise; `librdkafka` may still override.
@@ -103,7 +110,7 @@ struct KafkaSource::Impl {
   std::string group;
   std::vector<SourceEvent> events;  // of callbacks, which come inside consumer_poll()
   bool closing = false;
-  bool paused = false;
+  Pauses pauses;
 
   // An assignment that waits for start_at() of each of its partitions.
   std::map<PartitionKey, std::optional<std::int64_t>> starting;
@@ -128,27 +135,34 @@ struct KafkaSource::Impl {
   void on_message(const rd_kafka_message_t& message, std::vector<SourceEvent>& out);
   void unassign(const rd_kafka_topic_partition_list_t* list);
   [[nodiscard]] Result<void> assign_started();
-  void pause_assigned(bool pause);
+  void pause(const std::vector<PartitionKey>& partitions);
+  void resume(const std::vector<PartitionKey>& partitions);
   void retry(std::vector<SourceEvent>& out);
   bool seek(const PartitionKey& key, std::int64_t offset);
 };
 
 void KafkaSource::Impl::unassign(const rd_kafka_topic_partition_list_t* list) {
-  for (int i = 0; list != nullptr && i < list->cnt; ++i) {
-    const PartitionKey key{list->elems[i].topic, list->elems[i].partition};
+  const bool some = list != nullptr && cooperative();
+  std::vector<PartitionKey> leaving;
+  for (int i = 0; list != nullptr && i < list->cnt; ++i)
+    leaving.push_back({list->elems[i].topic, list->elems[i].partition});
+  if (!some) {
+    for (const auto& [key, next] : next_offsets) leaving.push_back(key);
+    starting.clear();
+  }
+  std::vector<PartitionKey> paused;  // librdkafka would keep it for the next time that they are assigned
+  for (const PartitionKey& key : leaving) {
     starting.erase(key);
     next_offsets.erase(key);
     seeks.erase(key);
     out_of_range.erase(key);
+    if (pauses.leaves(key)) paused.push_back(key);
   }
-  if (list != nullptr && cooperative()) {
+  resume(paused);
+  if (some) {
     const KafkaError ignored(rd_kafka_incremental_unassign(consumer.get(), list));
   } else {
     rd_kafka_assign(consumer.get(), nullptr);
-    starting.clear();
-    next_offsets.clear();
-    seeks.clear();
-    out_of_range.clear();
   }
 }
 
@@ -226,19 +240,17 @@ Result<void> KafkaSource::Impl::assign_started() {
     return fail(Code::kUnavailable,
                 fmt::format("kafka {}: assignment refused: {}", brokers, rd_kafka_err2str(error)));
   }
-  pause_assigned(paused);  // librdkafka keeps the state that a partition had before
   return {};
 }
 
-void KafkaSource::Impl::pause_assigned(bool pause) {
-  if (next_offsets.empty()) return;
-  auto list = make_list(next_offsets.size());
-  for (const auto& [key, offset] : next_offsets) add_to(list, key, RD_KAFKA_OFFSET_INVALID);
-  if (pause) {
-    rd_kafka_pause_partitions(consumer.get(), list.get());
-  } else {
-    rd_kafka_resume_partitions(consumer.get(), list.get());
-  }
+void KafkaSource::Impl::pause(const std::vector<PartitionKey>& partitions) {
+  if (partitions.empty()) return;
+  rd_kafka_pause_partitions(consumer.get(), make_list(partitions).get());
+}
+
+void KafkaSource::Impl::resume(const std::vector<PartitionKey>& partitions) {
+  if (partitions.empty()) return;
+  rd_kafka_resume_partitions(consumer.get(), make_list(partitions).get());
 }
 
 void KafkaSource::Impl::on_message(const rd_kafka_message_t& message, std::vector<SourceEvent>& out) {
@@ -247,8 +259,14 @@ void KafkaSource::Impl::on_message(const rd_kafka_message_t& message, std::vecto
   switch (message.err) {
     case RD_KAFKA_RESP_ERR_NO_ERROR: {
       const auto assigned = next_offsets.find(key);
+      if (assigned == next_offsets.end()) return;
+      if (pauses.delivered(key)) {
+        pause({key});
+        seeks.emplace(key, message.offset);
+        retry_at = {};
+      }
       // A seek that is still to come: what arrives before it is not what was asked for.
-      if (assigned == next_offsets.end() || seeks.contains(key) || out_of_range.contains(key)) return;
+      if (seeks.contains(key) || out_of_range.contains(key)) return;
       assigned->second = message.offset + 1;
       broker_problem.clear();
       SourceMessage received;
@@ -286,7 +304,8 @@ void KafkaSource::Impl::on_message(const rd_kafka_message_t& message, std::vecto
 
 // Seeks and questions to the broker that could not be answered at once.
 void KafkaSource::Impl::retry(std::vector<SourceEvent>& out) {
-  if ((out_of_range.empty() && seeks.empty()) || Clock::now() < retry_at) return;
+  // Not while paused: a seek would set going what is to rest.
+  if (pauses.paused() || (out_of_range.empty() && seeks.empty()) || Clock::now() < retry_at) return;
   retry_at = Clock::now() + kRetryInterval;
   for (auto it = out_of_range.begin(); it != out_of_range.end();) {
     const PartitionKey key = *it;
@@ -308,10 +327,11 @@ void KafkaSource::Impl::retry(std::vector<SourceEvent>& out) {
   for (auto it = seeks.begin(); it != seeks.end() && seek(it->first, it->second);) it = seeks.erase(it);
 }
 
-// False: not now.
+// False: not now. Nothing is paused, so that what starts anew has nothing to be resumed.
 bool KafkaSource::Impl::seek(const PartitionKey& key, std::int64_t offset) {
   auto list = make_list(1);
   add_to(list, key, offset < 0 ? RD_KAFKA_OFFSET_BEGINNING : offset);
+  std::ignore = pauses.leaves(key);
   const KafkaError error(rd_kafka_seek_partitions(consumer.get(), list.get(), kSeekTimeoutMs));
   if (error) return false;
   if (list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
@@ -323,15 +343,14 @@ bool KafkaSource::Impl::seek(const PartitionKey& key, std::int64_t offset) {
     const KafkaError unassigned(rd_kafka_incremental_unassign(consumer.get(), list.get()));
     if (unassigned) return false;
     const KafkaError assigned(rd_kafka_incremental_assign(consumer.get(), list.get()));
-    if (assigned) return false;
-  } else {
-    auto all = make_list(next_offsets.size());
-    for (const auto& [each, next] : next_offsets)
-      add_to(all, each, next < 0 ? RD_KAFKA_OFFSET_BEGINNING : next);
-    if (rd_kafka_assign(consumer.get(), all.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
+    return !assigned;
   }
-  pause_assigned(paused);  // librdkafka keeps the state that a partition had before
-  return true;
+  auto all = make_list(next_offsets.size());
+  for (const auto& [each, next] : next_offsets) {
+    add_to(all, each, next < 0 ? RD_KAFKA_OFFSET_BEGINNING : next);
+    std::ignore = pauses.leaves(each);
+  }
+  return rd_kafka_assign(consumer.get(), all.get()) == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 KafkaSource::KafkaSource() : impl_(std::make_unique<Impl>()) {}
@@ -462,9 +481,12 @@ void KafkaSource::committed(const PartitionKey& partition, std::int64_t next_off
 }
 
 void KafkaSource::pause(bool paused) {
-  if (impl_->paused == paused) return;
-  impl_->paused = paused;
-  impl_->pause_assigned(paused);
+  if (impl_->pauses.paused() == paused) return;
+  if (paused) {
+    impl_->pause(impl_->pauses.pause());
+  } else {
+    impl_->resume(impl_->pauses.resume());
+  }
 }
 
 std::string KafkaSource::cluster_id() {

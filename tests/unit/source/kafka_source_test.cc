@@ -68,6 +68,14 @@ class KafkaSourceTest : public ::testing::Test {
     std::set<PartitionKey> assigned;
     int revocations = 0;
 
+    [[nodiscard]] std::vector<std::string> payloads_of(const PartitionKey& partition) const {
+      std::vector<std::string> payloads;
+      for (const auto& message : messages) {
+        if (message.partition == partition) payloads.push_back(message.payload);
+      }
+      return payloads;
+    }
+
     void poll() {
       std::vector<SourceEvent> events;
       const auto polled = source->poll(20ms, 64, events);
@@ -149,6 +157,18 @@ TEST_F(KafkaSourceTest, APartitionTakenAgainIsReadFromThere) {
   until({&consumer}, [&] { return consumer.messages.size() == 3; });
   EXPECT_EQ(consumer.messages[0].payload, "2");
   EXPECT_EQ(consumer.messages[2].offset, 4);
+}
+
+TEST_F(KafkaSourceTest, APartitionThatLostItsPlaceTakesNoOtherBack) {
+  produce(0, "first");
+  for (int i = 0; i < 5; ++i) produce(1, std::to_string(i));
+  Consumer consumer(start(), {{kFirst, 0}, {kSecond, 0}});
+  until({&consumer}, [&] { return consumer.messages.size() == 6; });
+  ASSERT_TRUE(consumer.source->start_at(kFirst, 500).has_value());
+  until({&consumer}, [&] { return consumer.payloads_of(kFirst).size() == 2; });
+  produce(1, "last");
+  until({&consumer}, [&] { return consumer.payloads_of(kSecond).back() == "last"; });
+  EXPECT_THAT(consumer.payloads_of(kSecond), ::testing::ElementsAre("0", "1", "2", "3", "4", "last"));
 }
 
 TEST_F(KafkaSourceTest, PausedNothingComesAndNothingIsLost) {
