@@ -22,7 +22,7 @@
 namespace weir {
 namespace {
 
-constexpr std::uint64_t kBatchBytes = 1 << 20;
+constexpr std::uint64_t kBatchBytes = 4 << 20;  // as the agent has it by default
 constexpr std::uint64_t kMaxLine = 1 << 20;
 constexpr int kMadeLines = 100'000;
 constexpr const char* kFormat =

@@ -6,6 +6,7 @@ import collections
 import itertools
 import pathlib
 import random
+import shutil
 import sqlite3
 import subprocess
 import threading
@@ -42,6 +43,17 @@ class Bench:
     def topic_bytes(self, topic):
         return sum(file.stat().st_size for file in (self.folder / "kafka").glob(f"*/data/{topic}-*/*.log"))
 
+    def copies(self, count):
+        """As many logs of the same minutes, as of other hosts. Each has a first line of its own: a copy of a log is no new one."""
+        folder = self.folder / f"copies-{count}"
+        if not folder.exists():
+            folder.mkdir()
+            for i in range(count):
+                with open(folder / f"host{i}.log", "wb") as out, open(self.log, "rb") as log:
+                    out.write(LINE.format(f"first-of-{i}").encode())
+                    shutil.copyfileobj(log, out, 1 << 20)
+        return folder / "*.log", count * (self.lines + 1)
+
     def new_folder(self, name):
         self.count += 1
         folder = self.folder / f"{name}{self.count}"
@@ -55,26 +67,18 @@ def ratios(of, to):
 
 def ship(bench):
     """A file to acknowledged in Kafka: CPU of the shipper, bytes in the topic."""
-    rates, sizes, rss, walls = (collections.defaultdict(list) for _ in range(4))
-    last = {}
+    rates, sizes, rss = (collections.defaultdict(list) for _ in range(3))
 
-    def note(name, topic, used, wall_s):
+    def note(name, topic, used):
         rates[name].append(bench.lines / used.cpu_s)
         sizes[name].append(bench.topic_bytes(topic) / bench.lines)
         rss[name].append(used.rss_mb)
-        walls[name].append(bench.lines / wall_s)
-        last[name] = topic
-
-    def agent(name, acks="all", codec="batch"):
-        topic = bench.topic()
-        it = weir_runs.Agent(bench.new_folder("agent"), bench.brokers, topic, [bench.log], acks=acks, codec=codec)
-        it.await_shipped(bench.lines)
-        shipped_s = it.shipped_s
-        note(name, topic, it.stop(), shipped_s)
 
     for _ in range(bench.rounds):
-        agent("weir")
-        agent("weir, acks=0", acks="0")
+        topic = bench.topic()
+        it = weir_runs.Agent(bench.new_folder("agent"), bench.brokers, topic, [bench.log])
+        it.await_shipped(bench.lines)
+        note("weir", topic, it.stop())
         if bench.has("kcat"):
             for name, idempotent in (("kcat", False), ("kcat, idempotent", True)):
                 topic = bench.topic()
@@ -99,8 +103,6 @@ def ship(bench):
     if rates["rsyslog raw"]:
         table.add("weir to rsyslog raw", ratios(rates["weir"], rates["rsyslog raw"]), "times")
         table.add("weir to rsyslog parsed", ratios(rates["weir"], rates["rsyslog parsed"]), "times", 25)
-    table.add("acks=all to acks=0, lines by wall time", ratios(walls["weir"], walls["weir, acks=0"]), "times", 0.95)
-    table.add("acks=all to acks=0, lines by CPU", ratios(rates["weir"], rates["weir, acks=0"]), "times", 0.95)
     table.add("weir, bytes in the topic", sizes["weir"], "bytes/line")
     for name in ("kcat", "kcat, idempotent", "rsyslog raw", "rsyslog parsed"):
         if sizes[name]:
@@ -115,6 +117,56 @@ def ship(bench):
     for name in ("rsyslog raw", "rsyslog parsed"):
         if rss[name]:
             table.add(f"{name}, peak RSS", rss[name], "MB")
+    return table
+
+
+def acks(bench, copies=10):
+    """What acks=all costs beside acks=0: ten logs, so that a start is little of it."""
+    logs, lines = bench.copies(copies)
+    walls, rates, rss = (collections.defaultdict(list) for _ in range(3))
+    for _ in range(bench.rounds):
+        for wanted in ("all", "0"):
+            it = weir_runs.Agent(bench.new_folder("agent"), bench.brokers, bench.topic(), [logs], acks=wanted)
+            it.await_shipped(lines)
+            walls[wanted].append(lines / it.shipped_s)
+            used = it.stop()
+            rates[wanted].append(lines / used.cpu_s)
+            rss[wanted].append(used.rss_mb)
+    table = Table()
+    table.add(f"acks=all, {lines:,} lines", rates["all"], "lines/CPU-s", 1_200_000)
+    table.add("the same", walls["all"], "lines/s of wall time")
+    table.add("acks=all to acks=0, lines by wall time", ratios(walls["all"], walls["0"]), "times", 0.95)
+    table.add("acks=all to acks=0, lines by CPU", ratios(rates["all"], rates["0"]), "times", 0.95)
+    table.add("peak RSS, acks=all", rss["all"], "MB", 32, at_most=True)
+    return table
+
+
+def windows(bench, copies=10):
+    """ship = "windows" beside records. The aggregator's cost a line is the slope between one log and ten."""
+    logs, lines = bench.copies(copies)
+    one, _ = bench.copies(1)
+    more = lines - bench.lines - 1
+    rates, wire, slopes = (collections.defaultdict(list) for _ in range(3))
+    for _ in range(bench.rounds):
+        for ship_ in ("records", "windows"):
+            used_s = []
+            for paths, count in ((one, bench.lines + 1), (logs, lines)):
+                topic = bench.topic()
+                it = weir_runs.Agent(bench.new_folder("agent"), bench.brokers, topic, [paths], ship=ship_)
+                it.await_shipped(count)
+                used = it.stop()
+                used_s.append(weir_runs.settle(bench.new_folder("settle"), bench.brokers, topic, count).cpu_s)
+            rates[ship_].append(count / used.cpu_s)
+            wire[ship_].append(bench.topic_bytes(topic) / (bench.size / bench.lines * lines) * 100)
+            slopes[ship_].append((used_s[1] - used_s[0]) / more * 1e9)
+    table = Table()
+    for ship_ in ("records", "windows"):
+        table.add(f"{ship_}: agent", rates[ship_], "lines/CPU-s", *([1_500_000] if ship_ == "windows" else []))
+    table.add("records: wire", wire["records"], "% of the log")
+    table.add("windows: wire", wire["windows"], "% of the log", 0.5, at_most=True)
+    table.add("records: aggregator", slopes["records"], "CPU ns/line")
+    table.add("windows: aggregator", slopes["windows"], "CPU ns/line")
+    table.add("aggregator, windows to records, a line", ratios(slopes["windows"], slopes["records"]), "times", 0.02, at_most=True)
     return table
 
 
@@ -406,27 +458,32 @@ def growth(bench):
         cost, used_rss = costs(with_sites("sites", bench.log, pick), bench.lines)
         table.add(f"10,000 sites {name}, {bench.lines:,} lines: {rows() / bench.lines:.2g} rows a line", cost, "CPU ns/line")
         table.add(f"10,000 sites {name}, peak RSS", used_rss, "MB")
-    folder = bench.new_folder("split")
-    (folder / "logs").mkdir()
-    outs = [open(folder / "logs" / f"a{i}.log", "w") for i in range(500)]
-    with open(head) as source:
-        for i, line in enumerate(source):
-            outs[i % len(outs)].write(line)
-    for out in outs:
-        out.close()
-    one, files = [], []
-    for _ in range(bench.rounds):
-        it = weir_runs.Agent(bench.new_folder("agent"), bench.brokers, bench.topic(), [head])
-        it.await_shipped(few)
-        one.append(it.stop().cpu_s / few * 1e9)
-        it = weir_runs.Agent(bench.new_folder("agent"), bench.brokers, bench.topic(), [folder / "logs/*.log"])
-        it.await_shipped(few)
-        files.append(it.stop().cpu_s / few * 1e9)
-    table.add(f"agent, one file of {few:,} lines, start included", one, "CPU ns/line")
-    table.add(f"agent, 500 files of {few // 500} lines, start included", files, "CPU ns/line")
     return table
 
 
-SECTIONS = {"ship": ship, "parse": parse, "settle": settle, "single": single, "latency": latency, "idle": idle, "many": many,
-            "growth": growth}
+def files(bench):
+    """What a line costs the agent in one file, in a hundred, in ten thousand."""
+    table = Table()
+    costs = {}
+    for count in (1, 100, 10_000):
+        folder = bench.new_folder("split")
+        paths = [folder / f"a{i}.log" for i in range(count)]
+        with open(bench.log) as source:
+            whole = source.readlines()
+        for i, path in enumerate(paths):
+            path.write_text("".join(whole[i::count]))
+        costs[count] = []
+        for _ in range(bench.rounds):
+            it = weir_runs.Agent(bench.new_folder("agent"), bench.brokers, bench.topic(), [folder / "*.log"])
+            it.await_shipped(bench.lines)
+            costs[count].append(it.stop().cpu_s / bench.lines * 1e9)
+        shutil.rmtree(folder)
+        table.add(f"agent, {count:,} files of {bench.lines // count:,} lines, start included", costs[count], "CPU ns/line")
+    table.add("100 files to one", ratios(costs[100], costs[1]), "times", 1.1, at_most=True)
+    table.add("10,000 files to one", ratios(costs[10_000], costs[1]), "times", 1.1, at_most=True)
+    return table
+
+
+SECTIONS = {"ship": ship, "acks": acks, "parse": parse, "settle": settle, "windows": windows, "single": single, "latency": latency,
+            "idle": idle, "many": many, "growth": growth, "files": files}
 NEED_NO_BROKER = {"parse", "single"}

@@ -25,7 +25,7 @@ def metric(port, name):
 class Agent:
     """weir-agent over `paths`, from the start or from the end of what is there."""
 
-    def __init__(self, folder, brokers, topic, paths, acks="all", start_at="beginning", codec="batch", more=""):
+    def __init__(self, folder, brokers, topic, paths, acks="all", start_at="beginning", codec="batch", ship="records"):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.port = folder, free_port()
         self.config = folder / "agent.toml"
@@ -45,9 +45,10 @@ brokers = ["{brokers}"]
 topic = "{topic}"
 acks = "{acks}"
 codec = "{codec}"
+ship = "{ship}"
 [metrics]
 listen = "127.0.0.1:{self.port}"
-{more}""")
+""")
         self.start()
 
     def start(self):
