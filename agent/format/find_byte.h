@@ -14,10 +14,17 @@ namespace weir {
 [[nodiscard]] inline const char* find_byte(const char* at, const char* end, char wanted) {
 #ifdef __SSE2__
   const __m128i all = _mm_set1_epi8(wanted);
-  for (; end - at >= 16; at += 16) {
-    const __m128i found = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)), all);
-    if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(found)); mask != 0)
-      return at + __builtin_ctz(mask);
+  const auto found_at = [&](const char* place) {
+    const __m128i found = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(place)), all);
+    return static_cast<unsigned>(_mm_movemask_epi8(found));
+  };
+  if (end - at >= 16) {
+    for (; end - at >= 16; at += 16) {
+      if (const auto mask = found_at(at); mask != 0) return at + __builtin_ctz(mask);
+    }
+    // What is left, together with bytes that were none.
+    const auto mask = found_at(end - 16);
+    return mask != 0 ? end - 16 + __builtin_ctz(mask) : end;
   }
 #endif
   while (at < end && *at != wanted) ++at;

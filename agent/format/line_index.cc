@@ -29,9 +29,9 @@ RareBytes read_plain(const char* line, std::size_t size, const Wanted& wanted, B
 
 #ifdef __x86_64__
 
-// The three below do the same with wider and wider registers: whole blocks first, then the last 64 bytes of
-// the line, of whose bits those are shifted out that the block before has. NULs and backslashes are looked
-// for by the least byte (of the line; of the line with each backslash made NUL).
+// The three below do the same with wider and wider registers. The last block, unless it is whole, is the last
+// 64 bytes of the line, and of its bits those are shifted out that the block before has. NULs and backslashes
+// are looked for by the least byte: of the line, and of the line with each backslash made NUL.
 
 RareBytes read_sse2(const char* line, std::size_t size, const Wanted& wanted, Bits& bits) {
   const __m128i first = _mm_set1_epi8(wanted[0]);
@@ -39,33 +39,30 @@ RareBytes read_sse2(const char* line, std::size_t size, const Wanted& wanted, Bi
   const __m128i slash = _mm_set1_epi8('\\');
   __m128i least = _mm_set1_epi8(-1);
   __m128i least_slash = least;
-  const auto block_at = [&](const char* at, std::uint64_t& a, std::uint64_t& b) {
-    a = b = 0;
+  for (std::size_t block = 0; block * kBlock < size; ++block) {
+    const std::size_t begin = std::min(block * kBlock, size - kBlock);
+    const auto known = block * kBlock - begin;
+    std::uint64_t of_first = 0;
+    std::uint64_t of_second = 0;
     for (unsigned part = 0; part < kBlock; part += 16) {
-      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + part));
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line + begin + part));
       least = _mm_min_epu8(least, bytes);
       least_slash = _mm_min_epu8(least_slash, _mm_xor_si128(bytes, slash));
-      a |= static_cast<std::uint64_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, first))) << part;
-      b |= static_cast<std::uint64_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, second))) << part;
+      of_first |= static_cast<std::uint64_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, first))) << part;
+      of_second |= static_cast<std::uint64_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, second))) << part;
     }
-  };
-  std::size_t block = 0;
-  for (; (block + 1) * kBlock <= size; ++block)
-    block_at(line + block * kBlock, bits[0][block], bits[1][block]);
-  if (const auto left = size % kBlock; left != 0) {
-    std::uint64_t a = 0;
-    std::uint64_t b = 0;
-    block_at(line + size - kBlock, a, b);
-    bits[0][block] = a >> (kBlock - left);
-    bits[1][block] = b >> (kBlock - left);
+    bits[0][block] = of_first >> known;
+    bits[1][block] = of_second >> known;
   }
-  const auto has_zero = [](__m128i bytes) {
-    return _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_setzero_si128())) != 0;
-  };
-  return {.nul = has_zero(least), .backslash = has_zero(least_slash)};
+  const __m128i zero = _mm_setzero_si128();
+  return {.nul = _mm_movemask_epi8(_mm_cmpeq_epi8(least, zero)) != 0,
+          .backslash = _mm_movemask_epi8(_mm_cmpeq_epi8(least_slash, zero)) != 0};
 }
 
-// A lambda does not have its function's target: the last block is one more turn of the loop.
+std::uint64_t joined(int low, int high) {
+  return static_cast<std::uint32_t>(low) | std::uint64_t{static_cast<std::uint32_t>(high)} << 32U;
+}
+
 __attribute__((target("avx2"))) RareBytes read_avx2(const char* line, std::size_t size, const Wanted& wanted,
                                                     Bits& bits) {
   const __m256i first = _mm256_set1_epi8(wanted[0]);
@@ -81,15 +78,11 @@ __attribute__((target("avx2"))) RareBytes read_avx2(const char* line, std::size_
     least = _mm256_min_epu8(least, _mm256_min_epu8(low, high));
     least_slash = _mm256_min_epu8(
         least_slash, _mm256_min_epu8(_mm256_xor_si256(low, slash), _mm256_xor_si256(high, slash)));
-    const auto bits_of = [](int low_bits, int high_bits) {
-      return static_cast<std::uint32_t>(low_bits) |
-             static_cast<std::uint64_t>(static_cast<std::uint32_t>(high_bits)) << 32U;
-    };
-    bits[0][block] = bits_of(_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, first)),
-                             _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, first))) >>
+    bits[0][block] = joined(_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, first)),
+                            _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, first))) >>
                      known;
-    bits[1][block] = bits_of(_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, second)),
-                             _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, second))) >>
+    bits[1][block] = joined(_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, second)),
+                            _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, second))) >>
                      known;
   }
   const __m256i zero = _mm256_setzero_si256();

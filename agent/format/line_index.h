@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "agent/format/find_byte.h"
@@ -41,20 +42,25 @@ class LineIndex {
     for (Words& words : bits_) words[words_] = words[words_ + 1] = 0;
     return reader_(line.data(), line.size(), wanted_, bits_);
   }
-  // The first wanted[slot] at `from` or behind; npos: none. `from` < the line's size + kAhead.
-  [[nodiscard]] std::size_t next(std::size_t slot, std::size_t from) const {
-    const Words& words = bits_[slot];
-    std::size_t at = from / kBlock;
-    const auto shift = from % kBlock;
-    // The 64 bytes at `from`, whatever words they are in: no branch that depends on where a line's values
-    // happen to begin.
-    auto window = words[at] >> shift | words[at + 1] << 1U << (kBlock - 1 - shift);
-    while (window == 0) {
-      if (++at >= words_) return std::string_view::npos;
-      from = at * kBlock;
-      window = words[at];
+  // Good as long as the index is; holds the last line read.
+  [[nodiscard]] const Words& words(std::size_t slot) const { return bits_[slot]; }
+  // Of `words`, the first wanted byte at `from` or behind; npos: none. `from` < the size + kAhead.
+  [[nodiscard]] std::size_t next(const std::uint64_t* words, std::size_t from) const {
+    // The bits from the byte that has the first one, in whatever words they are: 57 and more, with no branch
+    // that depends on where a line's values happen to begin.
+    if constexpr (std::endian::native == std::endian::little) {
+      std::uint64_t near = 0;
+      std::memcpy(&near, reinterpret_cast<const char*>(words) + from / 8, sizeof near);
+      near >>= from % 8;
+      if (near != 0) return from + static_cast<unsigned>(std::countr_zero(near));
     }
-    return from + static_cast<std::size_t>(std::countr_zero(window));
+    std::size_t at = from / kBlock;
+    if (const auto rest = words[at] >> from % kBlock; rest != 0)
+      return from + static_cast<unsigned>(std::countr_zero(rest));
+    do {
+      if (++at >= words_) return std::string_view::npos;
+    } while (words[at] == 0);
+    return at * kBlock + static_cast<unsigned>(std::countr_zero(words[at]));
   }
 
  private:

@@ -23,14 +23,18 @@ enum class Ending : std::uint8_t {
   kSuffix,  // the line's end (escape=none, where the literal may be in the value)
 };
 
+// Whether the literal's first place is where the value ends, so that the index alone tells.
+enum class Quick : std::uint8_t { kAlways, kWithoutBackslashes, kNever };
+
 struct Step {
   // The literal is found by one of its bytes, and compared then: as one word, all of it or its beginning.
+  const std::uint64_t* bits = nullptr;  // where the index has that byte; nullptr: it has not
   std::uint64_t word = 0, word_mask = 0;
+  std::size_t wanted_at = 0;  // which of the literal's bytes
   std::size_t literal_bytes = 0;
-  std::uint32_t wanted_at = 0;             // which of its bytes
-  std::uint32_t slot = LineIndex::kSlots;  // of the index; kSlots: it has no such byte
   RecordBuilder::Field field;
   Ending ending = Ending::kSearch;
+  Quick quick = Quick::kNever;
   bool last = false;
   std::string literal;  // what follows the variable; empty: the line's end
 };
@@ -44,22 +48,17 @@ std::uint64_t load_word(const char* at) {
 }
 
 // Quotes are rarer in values than spaces. The index has two bytes: nearly all formats need no third.
+// Also sets each step's wanted_at.
 std::array<char, LineIndex::kSlots> choose_wanted(std::vector<Step>& steps) {
   std::array<char, LineIndex::kSlots> slots{};
-  std::uint32_t used = 0;
+  std::size_t used = 0;
   for (Step& step : steps) {
-    step.literal_bytes = step.literal.size();
     if (step.literal.empty()) continue;
     const auto quote = step.literal.find('"');
-    if (quote < LineIndex::kAhead) step.wanted_at = static_cast<std::uint32_t>(quote);
+    if (quote < LineIndex::kAhead) step.wanted_at = quote;
     const char wanted = step.literal[step.wanted_at];
-    std::uint32_t slot = 0;
-    while (slot < used && slots[slot] != wanted) ++slot;
-    if (slot == used && used < slots.size()) slots[used++] = wanted;
-    step.slot = slot;
-    const auto size = std::min(step.literal.size(), sizeof step.word);
-    std::memcpy(&step.word, step.literal.data(), size);
-    std::memset(&step.word_mask, 0xFF, size);
+    if (used < slots.size() && std::find(slots.begin(), slots.begin() + used, wanted) == slots.begin() + used)
+      slots[used++] = wanted;
   }
   return slots;
 }
@@ -77,23 +76,16 @@ struct ByIndex {
   const LineIndex& index;
   std::string_view line;
   [[nodiscard]] std::size_t next(const Step& step, std::size_t from) const {
-    return step.slot < LineIndex::kSlots ? index.next(step.slot, from) : BySearch{line}.next(step, from);
+    return step.bits != nullptr ? index.next(step.bits, from) : BySearch{line}.next(step, from);
   }
 };
 
-// The place of the step's literal in an indexed line; kNotFound: not at the first place where its wanted byte
-// is, or nowhere. Inline, for what nearly every value of nearly every line takes.
-inline std::size_t first_place(const Step& step, const LineIndex& index, std::string_view line,
-                               std::size_t from) {
-  const std::size_t found = index.next(step.slot, from + step.wanted_at);
-  if (found == kNotFound) return kNotFound;
-  const std::size_t at = found - step.wanted_at;
-  // The eight bytes at `at`, with NULs for those behind the line's end: a literal has none.
-  const std::size_t read_at = std::min(at, line.size() - sizeof step.word);
-  const auto word = load_word(line.data() + read_at) >> 8 * (at - read_at);
-  if (((word ^ step.word) & step.word_mask) != 0) return kNotFound;
-  if (step.literal_bytes > sizeof step.word && !line.substr(at).starts_with(step.literal)) return kNotFound;
-  return at;
+// Whether the step's literal is at `at`, where its wanted byte was found.
+inline bool literal_at(const Step& step, std::string_view line, std::size_t at) {
+  if (step.literal_bytes == 1) return true;
+  if (line.size() - at < sizeof step.word) return line.substr(at).starts_with(step.literal);
+  if (((load_word(line.data() + at) ^ step.word) & step.word_mask) != 0) return false;
+  return step.literal_bytes <= sizeof step.word || line.substr(at).starts_with(step.literal);
 }
 
 template <class Find>
@@ -101,7 +93,7 @@ std::size_t find_literal(const Step& step, const Find& find, std::size_t from) {
   for (std::size_t at = from + step.wanted_at;; ++at) {
     at = find.next(step, at);
     if (at == kNotFound) return kNotFound;
-    if (find.line.substr(at - step.wanted_at).starts_with(step.literal)) return at - step.wanted_at;
+    if (literal_at(step, find.line, at - step.wanted_at)) return at - step.wanted_at;
   }
 }
 
@@ -150,7 +142,12 @@ class NginxParser final : public LineParser {
         prefix_(std::move(prefix)),
         steps_(std::move(steps)),
         escape_(escape),
-        index_(choose_wanted(steps_)) {}
+        wanted_(choose_wanted(steps_)),
+        index_(wanted_) {
+    for (Step& step : steps_) prepare(step);
+  }
+  NginxParser(const NginxParser&) = delete;  // its steps point into its index
+  NginxParser& operator=(const NginxParser&) = delete;
 
   [[nodiscard]] Outcome parse(std::string_view line, Record& out, Unparsed& reason) override {
     if (blank(line)) return Outcome::kSkip;
@@ -162,12 +159,9 @@ class NginxParser final : public LineParser {
     }
     reason = Unparsed::kNoMatch;
     if (!line.starts_with(prefix_)) return Outcome::kUnparsed;
-    const bool escapes = escape_ != Escape::kNone && rare.backslash;
-    if (escapes) scratch_.begin(line.size());
     builder_.begin(out);
-    const auto plain = rare.backslash ? Ending::kSearch : Ending::kQuote;
-    if (!(indexed ? put_values(ByIndex{index_, line}, escapes, plain)
-                  : put_values(BySearch{line}, escapes, plain)))
+    if (!(indexed ? put_values(ByIndex{index_, line}, rare.backslash)
+                  : put_values(BySearch{line}, rare.backslash)))
       return Outcome::kUnparsed;
     if (!builder_.finish()) {
       reason = Unparsed::kBadTime;
@@ -181,21 +175,42 @@ class NginxParser final : public LineParser {
   }
 
  private:
+  void prepare(Step& step) {
+    step.literal_bytes = step.literal.size();
+    if (step.literal.empty()) return;
+    const auto size = std::min(step.literal.size(), sizeof step.word);
+    std::memcpy(&step.word, step.literal.data(), size);
+    std::memset(&step.word_mask, 0xFF, size);
+    const auto slot = static_cast<std::size_t>(
+        std::find(wanted_.begin(), wanted_.end(), step.literal[step.wanted_at]) - wanted_.begin());
+    if (slot == wanted_.size()) return;
+    step.bits = index_.words(slot).data();
+    if (step.ending == Ending::kSearch) step.quick = Quick::kAlways;
+    if (step.ending == Ending::kQuote) step.quick = Quick::kWithoutBackslashes;
+  }
+
   // False: the line does not fit.
   template <class Find>
-  bool put_values(const Find& find, bool escapes, Ending plain) {
+  bool put_values(const Find& find, bool backslashes) {
+    const bool escapes = backslashes && escape_ != Escape::kNone;
+    if (escapes) scratch_.begin(find.line.size());
+    const auto quick = backslashes ? Quick::kAlways : Quick::kWithoutBackslashes;
     std::size_t at = prefix_.size();
     for (const Step& step : steps_) {
       std::size_t end = kNotFound;
       if constexpr (std::is_same_v<Find, ByIndex>) {
-        if (step.ending <= plain && step.slot < LineIndex::kSlots)
-          end = first_place(step, find.index, find.line, at);
+        // Nearly every value of nearly every line.
+        if (step.quick <= quick) {
+          const auto found = find.index.next(step.bits, at + step.wanted_at);
+          if (found != kNotFound && literal_at(step, find.line, found - step.wanted_at))
+            end = found - step.wanted_at;
+        }
       }
       if (end == kNotFound) {
-        end = value_end(step, find, at);
+        end = step.ending == Ending::kRest ? find.line.size() : value_end(step, find, at);
         if (end == kNotFound) return false;
       }
-      std::string_view value = find.line.substr(at, end - at);
+      std::string_view value(find.line.data() + at, end - at);
       if (escapes && std::memchr(value.data(), '\\', value.size()) != nullptr) {
         value = escape_ == Escape::kJson ? unescape_json(value, scratch_) : unescape_nginx(value, scratch_);
       }
@@ -209,6 +224,7 @@ class NginxParser final : public LineParser {
   std::string prefix_;
   std::vector<Step> steps_;
   Escape escape_;
+  std::array<char, LineIndex::kSlots> wanted_;
   LineIndex index_;
   Scratch scratch_;
 };

@@ -9,12 +9,6 @@
 namespace weir {
 namespace {
 
-// Which of several times of one line counts: the most precise one; that of a shipper last.
-int rank_of(Meaning meaning) {
-  if (meaning == Meaning::kTimeMsec || meaning == Meaning::kTimeEpochMs) return 4;
-  return meaning == Meaning::kTimeShipped ? 2 : 3;
-}
-
 // Of several upstreams. What is logged of one alone says no more than its number.
 bool names_several(std::string_view upstreams) {
   return upstreams.find_first_of(",:") != std::string_view::npos;
@@ -80,6 +74,11 @@ RecordBuilder::Field RecordBuilder::field(std::string_view name, const std::opti
   return out;
 }
 
+int RecordBuilder::rank_of(Meaning meaning) {
+  if (meaning == Meaning::kTimeMsec || meaning == Meaning::kTimeEpochMs) return kPreciseRank;
+  return meaning == Meaning::kTimeShipped ? kShippedRank : kTextRank;
+}
+
 std::optional<std::int64_t> RecordBuilder::time_of(Meaning meaning, std::string_view value) {
   if (cached_.is(value)) return cached_.ms;
   std::optional<std::int64_t> ms;
@@ -133,6 +132,14 @@ bool RecordBuilder::put_other(const Variable& variable, std::string_view value) 
       fallbacks_set_ |= 1U << column;
       return true;
     }
+    case Meaning::kNumber:
+      return put_number(variable.number, parse_log_number(value));
+    case Meaning::kStatus: {
+      const auto status = parse_log_number(value);
+      return status && *status <= 999 && put_number(variable.number, status);
+    }
+    case Meaning::kSeconds:
+      return put_number(variable.number, parse_seconds_as_ms(value));
     case Meaning::kSecondsOrMilliseconds:
       return put_number(variable.number, value.find('.') == std::string_view::npos
                                              ? parse_log_number(value)
@@ -186,9 +193,6 @@ bool RecordBuilder::put_other(const Variable& variable, std::string_view value) 
     case Meaning::kTimeOfDay:
       see(kTimeOfDay, time_of_day_, value);
       return true;
-    case Meaning::kRequest:
-      put_request(value);
-      return true;
     case Meaning::kRequestUri:
       see(kRequestUri, request_uri_, value);
       return true;
@@ -196,9 +200,7 @@ bool RecordBuilder::put_other(const Variable& variable, std::string_view value) 
       see(kRealipRemote, realip_remote_, value);
       return true;
     case Meaning::kText:
-    case Meaning::kNumber:
-    case Meaning::kStatus:
-    case Meaning::kSeconds:
+    case Meaning::kRequest:
     case Meaning::kRemoteAddress:
       return true;  // put() has them
   }
@@ -243,7 +245,7 @@ bool RecordBuilder::finish() {
       std::memcpy(joined.data(), date_.data(), 10);
       joined[10] = 'T';
       std::memcpy(joined.data() + 11, time_of_day_.data(), time_of_day_.size());
-      put_time(3, time_of(Meaning::kTimeIso8601, {joined.data(), 11 + time_of_day_.size()}));
+      put_time(kTextRank, time_of(Meaning::kTimeIso8601, {joined.data(), 11 + time_of_day_.size()}));
     }
   }
   return time_rank_ > 0;

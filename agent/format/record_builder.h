@@ -41,6 +41,7 @@ class RecordBuilder {
     for (std::string_view& value : extras_) value = {};
   }
   // "-" and "" are absent. False: a value that its meaning forbids; the line does not fit.
+  // Into the loop over a line's values: a call for each costs as much as most of them.
   [[nodiscard, gnu::always_inline]] bool put(const Field& field, std::string_view value) {
     if (value.empty() || (value.size() == 1 && value[0] == '-')) return true;
     if (!field.only_variable()) {
@@ -51,34 +52,47 @@ class RecordBuilder {
       }
     }
     const Variable& variable = field.variable;
-    switch (variable.meaning) {  // what each line has; the rest is put_other's
+    switch (variable.meaning) {  // what each line has, in its usual form
       case Meaning::kText:
         put_text(variable.text, value);
         return true;
       case Meaning::kNumber:
-        return put_number(variable.number, parse_log_number(value));
-      case Meaning::kStatus: {
-        const auto status = parse_log_number(value);
-        return status && *status <= 999 && put_number(variable.number, status);
-      }
+        if (std::uint64_t number = 0; short_number(value, number)) {
+          put_first(variable.number, number);
+          return true;
+        }
+        break;
+      case Meaning::kStatus:
+        if (std::uint64_t status = 0; short_number(value, status) && status <= 999) {
+          put_first(variable.number, status);
+          return true;
+        }
+        break;
       case Meaning::kSeconds:
-        return put_number(variable.number, parse_seconds_as_ms(value));
-      case Meaning::kSecondsList:
+      case Meaning::kSecondsList:  // nearly always of one upstream
       case Meaning::kUpstreamTimes:
-        // Nearly always one upstream.
-        if (const auto only = parse_seconds_as_ms(value); put_number(variable.number, only)) return true;
-        return put_other(variable, value);
+        if (std::uint64_t ms = 0; short_seconds(value, ms)) {
+          put_first(variable.number, ms);
+          return true;
+        }
+        break;
       case Meaning::kRemoteAddress:
         if (!seen(kRemote)) see(kRemote, remote_, value);
         return true;
       case Meaning::kTimeLocal:
       case Meaning::kTimeIso8601:
-        if (!cached_.is(value)) return put_other(variable, value);
-        put_time(3, cached_.ms);
+        if (cached_.is(value)) {
+          put_time(kTextRank, cached_.ms);
+          return true;
+        }
+        break;
+      case Meaning::kRequest:
+        put_request(value);
         return true;
       default:
-        return put_other(variable, value);
+        break;
     }
+    return put_other(variable, value);
   }
   // Applies what depends on several values. False: no time.
   [[nodiscard]] bool finish();
@@ -113,12 +127,22 @@ class RecordBuilder {
     }
   };
 
-  // All but what put() does itself.
+  // All meanings but those that put() always takes itself.
   [[nodiscard]] bool put_other(const Variable& variable, std::string_view value);
   void put_request(std::string_view value);
+  // The first value of a column stays. `value` is not empty.
   void put_text(Text column, std::string_view value) {
+    const auto bit = 1U << static_cast<unsigned>(column);
+    if ((out_->text_present & bit) != 0) return;
+    out_->text[static_cast<std::size_t>(column)] = value;
+    out_->text_present |= bit;
+  }
+  void put_first(Number column, std::uint64_t value) {
     if (!out_->has(column)) out_->set(column, value);
   }
+  // Which of several times of one line counts: the most precise one; that of a shipper last.
+  static constexpr int kShippedRank = 2, kTextRank = 3, kPreciseRank = 4;
+  [[nodiscard]] static int rank_of(Meaning meaning);
   void put_time(int rank, std::optional<std::int64_t> ms) {
     constexpr auto kMax = static_cast<std::int64_t>(kMaxLogNumber);
     if (!ms || rank <= time_rank_ || *ms > kMax || *ms < -kMax) return;
@@ -127,7 +151,7 @@ class RecordBuilder {
   }
   [[nodiscard]] bool put_number(Number column, std::optional<std::uint64_t> value) {
     if (!value || *value > kMaxLogNumber) return false;
-    if (!out_->has(column)) out_->set(column, *value);
+    put_first(column, *value);
     return true;
   }
   [[nodiscard]] std::optional<std::int64_t> time_of(Meaning meaning, std::string_view value);

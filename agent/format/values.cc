@@ -274,14 +274,6 @@ ListOutcome last_status(std::string_view text, std::uint64_t& status) {
   return outcome;
 }
 
-void split_uri(std::string_view uri, std::string_view& path, std::string_view& query) {
-  const char* const end = uri.data() + uri.size();
-  const auto mark = static_cast<std::size_t>(find_byte(uri.data(), end, '?') - uri.data());
-  path = uri.substr(0, mark);
-  query = {};
-  if (mark + 1 < uri.size()) query = uri.substr(mark + 1);
-}
-
 namespace {
 
 // "GET /path?query HTTP/1.1", as nearly all requests are. False: not so, and nothing is said about it.

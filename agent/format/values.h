@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "agent/format/find_byte.h"
+
 namespace weir {
 
 // A number nobody's log exceeds: keeps sums of many of them inside 64 bits.
@@ -59,23 +61,31 @@ inline constexpr bool kNumbersAsWords = std::endian::native == std::endian::litt
   return (word & 0x0000FFFF0000FFFF) * (10000 * (std::uint64_t{1} << 32U) + 1) >> 32U;
 }
 
+// Each false: not such a number, or one that the general code reads.
+[[nodiscard]] inline bool short_number(std::string_view text, std::uint64_t& value) {
+  if (!kNumbersAsWords || text.size() - 1 >= 8) return false;
+  const auto word = number_word(text);
+  value = number_of_digits(word);
+  return all_digits(word);
+}
+// As nginx writes times, with three decimals: without the point they are milliseconds.
+[[nodiscard]] inline bool short_seconds(std::string_view text, std::uint64_t& ms) {
+  if (!kNumbersAsWords || text.size() - 5 >= 4 || text[text.size() - 4] != '.') return false;
+  const auto word = number_word(text);
+  const auto digits = (word & 0xFFFFFF0000000000) | (word & 0x00000000FFFFFFFF) << 8U | 0x30;
+  ms = number_of_digits(digits);
+  return all_digits(digits);
+}
 [[nodiscard]] std::optional<std::uint64_t> parse_any_number(std::string_view text);
 [[nodiscard]] inline std::optional<std::uint64_t> parse_log_number(std::string_view text) {
-  if (!kNumbersAsWords || text.size() - 1 >= 8) return parse_any_number(text);
-  const auto word = number_word(text);
-  if (!all_digits(word)) return std::nullopt;
-  return number_of_digits(word);
+  std::uint64_t value = 0;
+  return short_number(text, value) ? value : parse_any_number(text);
 }
 [[nodiscard]] std::optional<std::uint64_t> parse_any_seconds(std::string_view text);
 // "0.123", "1.5e-3"
 [[nodiscard]] inline std::optional<std::uint64_t> parse_seconds_as_ms(std::string_view text) {
-  // As nginx writes them, with three decimals: without the point they are milliseconds.
-  if (kNumbersAsWords && text.size() - 5 < 4 && text[text.size() - 4] == '.') {
-    const auto word = number_word(text);
-    const auto ms = (word & 0xFFFFFF0000000000) | (word & 0x00000000FFFFFFFF) << 8U | 0x30;
-    if (all_digits(ms)) return number_of_digits(ms);
-  }
-  return parse_any_seconds(text);
+  std::uint64_t ms = 0;
+  return short_seconds(text, ms) ? ms : parse_any_seconds(text);
 }
 
 enum class ListOutcome { kValue, kAbsent, kInvalid };
@@ -90,7 +100,14 @@ struct RequestLine {
 };
 // False: it is no request line (TLS bytes, garbage); nothing in `out` is meaningful then.
 [[nodiscard]] bool split_request(std::string_view text, RequestLine& out);
-void split_uri(std::string_view uri, std::string_view& path, std::string_view& query);
+inline void split_uri(std::string_view uri, std::string_view& path, std::string_view& query) {
+  const char* const begin = uri.data();
+  const char* const end = begin + uri.size();
+  const char* const mark = find_byte(begin, end, '?');
+  path = {begin, mark};
+  query = {};
+  if (end - mark > 1) query = {mark + 1, end};
+}
 
 // Memory for the unescaped values of one line. Its room is made before the first value goes in,
 // so that views into it stay good; every unescaping shortens.
