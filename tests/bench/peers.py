@@ -2,6 +2,7 @@
 an idempotent producer, zstd, positions kept where the program can keep them."""
 
 import functools
+import os
 import re
 import shutil
 import subprocess
@@ -26,13 +27,28 @@ def python():
 def missing():
     """Names of the peers that are not here, with what they are needed for."""
     needs = {"kcat": "the floor of shipping, and the sizes of topics", "rsyslogd": "shipping, latency, idling",
-             "syslog-ng": "shipping", "goaccess": "the single box"}
+             "goaccess": "the single box"}
     out = [f"{name} ({what})" for name, what in needs.items() if shutil.which(name) is None]
+    if syslog_ng_program() is None:
+        out.append("syslog-ng (shipping)")
     if shutil.which("rsyslogd") and not omkafka():
         out.append("rsyslog-kafka (shipping, latency)")
     if python() is None:
         out.append("python3-confluent-kafka (the aggregator's peer, latency)")
     return out
+
+
+@functools.cache
+def syslog_ng_program():
+    """Its command and environment, installed or unpacked by tests/bench/peers; None when it is not there."""
+    if shutil.which("syslog-ng"):
+        return ["syslog-ng"], None
+    root = TOP / "build/peers/syslog-ng/usr"
+    if not (root / "sbin/syslog-ng").exists():
+        return None
+    libraries = next((root / "lib/syslog-ng").glob("[0-9]*"))
+    return ([root / "sbin/syslog-ng", "--module-path", libraries],
+            os.environ | {"LD_LIBRARY_PATH": str(libraries.parent)})
 
 
 def omkafka():
@@ -105,8 +121,9 @@ destination d {{ kafka-c(bootstrap-servers("{brokers}") topic("{topic}") message
   config(acks("all") enable.idempotence("true") compression.codec("zstd") queue.buffering.max.ms("100"))); }};
 log {{ source(s); destination(d); flags(flow-control); }};
 """)
-    program = Measured(["syslog-ng", "-F", "-f", folder / "syslog-ng.conf", "-R", folder / "persist", "-p", folder / "pid",
-                        "-c", folder / "ctl"], folder / "log")
+    command, environment = syslog_ng_program()
+    program = Measured([*command, "-F", "-f", folder / "syslog-ng.conf", "-R", folder / "persist", "-p", folder / "pid",
+                        "-c", folder / "ctl"], folder / "log", environment)
     await_fact(lambda: end_offset(brokers, topic) >= lines, f"syslog-ng shipped {lines} lines", 900)
     return program.stop()
 

@@ -82,17 +82,14 @@ def ship(bench):
         if bench.has("kcat"):
             for name, idempotent in (("kcat", False), ("kcat, idempotent", True)):
                 topic = bench.topic()
-                used = peers.kcat(bench.folder, bench.brokers, topic, bench.log, idempotent)
-                note(name, topic, used, used.wall_s)
+                note(name, topic, peers.kcat(bench.folder, bench.brokers, topic, bench.log, idempotent))
         if bench.has("kcat") and bench.has("rsyslog"):
             for name, parsed in (("rsyslog raw", False), ("rsyslog parsed", True)):
                 topic = bench.topic()
-                used = peers.rsyslog(bench.folder, bench.brokers, topic, bench.log, bench.lines, parsed)
-                note(name, topic, used, used.wall_s)
+                note(name, topic, peers.rsyslog(bench.folder, bench.brokers, topic, bench.log, bench.lines, parsed))
         if bench.has("kcat") and bench.has("syslog-ng"):
             topic = bench.topic()
-            used = peers.syslog_ng(bench.folder, bench.brokers, topic, bench.log, bench.lines)
-            note("syslog-ng raw", topic, used, used.wall_s)
+            note("syslog-ng raw", topic, peers.syslog_ng(bench.folder, bench.brokers, topic, bench.log, bench.lines))
     table = Table()
     table.add("weir-agent, parsed columns, acks=all", rates["weir"], "lines/CPU-s", 1_200_000)
     for name in ("kcat", "kcat, idempotent", "rsyslog raw", "rsyslog parsed", "syslog-ng raw"):
@@ -103,8 +100,10 @@ def ship(bench):
     if rates["rsyslog raw"]:
         table.add("weir to rsyslog raw", ratios(rates["weir"], rates["rsyslog raw"]), "times")
         table.add("weir to rsyslog parsed", ratios(rates["weir"], rates["rsyslog parsed"]), "times", 25)
+    if rates["syslog-ng raw"]:
+        table.add("weir to syslog-ng raw", ratios(rates["weir"], rates["syslog-ng raw"]), "times")
     table.add("weir, bytes in the topic", sizes["weir"], "bytes/line")
-    for name in ("kcat", "kcat, idempotent", "rsyslog raw", "rsyslog parsed"):
+    for name in ("kcat", "kcat, idempotent", "rsyslog raw", "rsyslog parsed", "syslog-ng raw"):
         if sizes[name]:
             table.add(f"{name}, bytes in the topic", sizes[name], "bytes/line")
     if sizes["kcat"]:
