@@ -8,6 +8,7 @@ The cases run in parallel threads; each has a folder and agents of its own."""
 import bz2
 import collections
 import concurrent.futures
+import contextlib
 import errno
 import fcntl
 import gzip
@@ -145,6 +146,14 @@ class Files(unittest.TestCase):
 
     def all_came(self):
         self.holds(lambda: len(self.arrived()) >= len(self.expected) and not self.missing(), lambda: f"each line came; missing {self.shown(self.missing())}")
+
+    def descriptors(self):
+        """What the agent's descriptors are of. It opens and closes some while they are looked at."""
+        out = []
+        for fd in pathlib.Path(f"/proc/{self.agent.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                out.append(os.readlink(fd))
+        return out
 
     def holds(self, fact, what):
         try:
@@ -499,8 +508,7 @@ listen = "127.0.0.1:0"
             self.all_came()
             inode = self.log.stat().st_ino
             self.log.unlink()
-            self.holds(lambda: not [1 for fd in pathlib.Path(f"/proc/{self.agent.pid}/fd").iterdir() if os.readlink(fd).startswith(str(self.log))],
-                       "the deleted file is closed")
+            self.holds(lambda: not [path for path in self.descriptors() if path.startswith(str(self.log))], "the deleted file is closed")
             self.same_inode(inode)
             self.append(self.log, more)
         self.once()
@@ -1067,7 +1075,7 @@ listen = "127.0.0.1:0"
         self.append(self.log, 10)
         self.start(tail='watch = "poll"')
         self.all_came()
-        self.assertFalse([fd for fd in pathlib.Path(f"/proc/{self.agent.pid}/fd").iterdir() if "inotify" in os.readlink(fd)])
+        self.assertFalse([path for path in self.descriptors() if "inotify" in path])
         self.append(self.log, 10)
         self.log.rename(self.logs / "access.log.1")
         self.append(self.log, 10)

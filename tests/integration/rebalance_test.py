@@ -374,7 +374,7 @@ class Rebalance(Shared):
         return {
             **{f"cut to {size} bytes": batch[:size] for size in (5, 6, 17, 40, columns_at, len(batch) // 2, len(batch) - 1)},
             "a flipped bit in the frame's magic": bytes(flip),
-            "a version of tomorrow": changed(VERSION=2),
+            "a version of tomorrow": changed(VERSION=facts[VERSION] + 1),
             "an unknown kind": changed(KIND=99),
             "no source": changed(SOURCE=b"\0" * 16),
             "half a source": changed(SOURCE=b"\1" * 8),
