@@ -22,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kWatermarkTimeoutMs = 3000;
 constexpr int kSeekTimeoutMs = 3000;
+constexpr int kMetadataTimeoutMs = 1000;
 constexpr std::chrono::milliseconds kRetryInterval{1000};
 constexpr int kErrorTextBytes = 512;
 
@@ -39,6 +40,12 @@ struct DestroyList {
 struct DestroyMessage {
   void operator()(rd_kafka_message_t* message) const { rd_kafka_message_destroy(message); }
 };
+struct DestroyTopic {
+  void operator()(rd_kafka_topic_t* topic) const { rd_kafka_topic_destroy(topic); }
+};
+struct DestroyMetadata {
+  void operator()(const rd_kafka_metadata_t* metadata) const { rd_kafka_metadata_destroy(metadata); }
+};
 struct DestroyError {
   void operator()(rd_kafka_error_t* error) const { rd_kafka_error_destroy(error); }
 };
@@ -46,6 +53,8 @@ using Conf = std::unique_ptr<rd_kafka_conf_t, DestroyConf>;
 using Consumer = std::unique_ptr<rd_kafka_t, DestroyConsumer>;
 using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t, DestroyList>;
 using KafkaMessage = std::unique_ptr<rd_kafka_message_t, DestroyMessage>;
+using Topic = std::unique_ptr<rd_kafka_topic_t, DestroyTopic>;
+using Metadata = std::unique_ptr<const rd_kafka_metadata_t, DestroyMetadata>;
 using KafkaError = std::unique_ptr<rd_kafka_error_t, DestroyError>;
 
 PartitionList make_list(std::size_t size) {
@@ -121,6 +130,9 @@ struct KafkaSource::Impl {
   std::map<PartitionKey, std::int64_t> seeks;  // to be done; a seek may fail while the broker is away
   std::set<PartitionKey> out_of_range;         // to be looked at; needs an answer of the broker
   Clock::time_point retry_at{};
+  // librdkafka says once that a topic is missing, and never that it is there again.
+  std::set<std::string> missing_topics;
+  Clock::time_point look_at{};
 
   std::string broker_problem;
   std::string topic_problem;
@@ -138,6 +150,8 @@ struct KafkaSource::Impl {
   void pause(const std::vector<PartitionKey>& partitions);
   void resume(const std::vector<PartitionKey>& partitions);
   void retry(std::vector<SourceEvent>& out);
+  void look_for_missing_topics();
+  [[nodiscard]] bool exists(const std::string& topic);
   bool seek(const PartitionKey& key, std::int64_t offset);
 };
 
@@ -288,8 +302,7 @@ void KafkaSource::Impl::on_message(const rd_kafka_message_t& message, std::vecto
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-      topic_problem = fmt::format("kafka {}: topic \"{}\" does not exist; create it, or correct topics",
-                                  brokers, key.topic);
+      missing_topics.insert(key.topic);
       return;
     default:
       if (is_authorization(message.err)) {
@@ -325,6 +338,23 @@ void KafkaSource::Impl::retry(std::vector<SourceEvent>& out) {
     seeks[key] = next;
   }
   for (auto it = seeks.begin(); it != seeks.end() && seek(it->first, it->second);) it = seeks.erase(it);
+}
+
+void KafkaSource::Impl::look_for_missing_topics() {
+  if (missing_topics.empty() || Clock::now() < look_at) return;
+  std::erase_if(missing_topics, [this](const std::string& topic) { return exists(topic); });
+  look_at = Clock::now() + kRetryInterval;
+}
+
+// False also when no broker answers.
+bool KafkaSource::Impl::exists(const std::string& topic) {
+  const Topic handle(rd_kafka_topic_new(consumer.get(), topic.c_str(), nullptr));
+  const rd_kafka_metadata_t* raw = nullptr;
+  if (!handle || rd_kafka_metadata(consumer.get(), 0, handle.get(), &raw, kMetadataTimeoutMs) !=
+                     RD_KAFKA_RESP_ERR_NO_ERROR)
+    return false;
+  const Metadata metadata(raw);
+  return metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 // False: not now. Nothing is paused, so that what starts anew has nothing to be resumed.
@@ -428,6 +458,7 @@ Result<void> KafkaSource::poll(std::chrono::milliseconds timeout, std::size_t ma
                                std::vector<SourceEvent>& out) {
   const std::size_t before = out.size();
   impl_->retry(out);
+  impl_->look_for_missing_topics();
   auto wait_ms = static_cast<int>(timeout.count());
   while (out.size() - before < max_events) {
     const KafkaMessage message(rd_kafka_consumer_poll(impl_->consumer.get(), wait_ms));
@@ -498,7 +529,11 @@ std::string KafkaSource::cluster_id() {
 }
 
 std::string KafkaSource::status() const {
-  return !impl_->broker_problem.empty() ? impl_->broker_problem : impl_->topic_problem;
+  if (!impl_->broker_problem.empty()) return impl_->broker_problem;
+  if (!impl_->missing_topics.empty())
+    return fmt::format("kafka {}: topic \"{}\" does not exist; create it, or correct topics", impl_->brokers,
+                       *impl_->missing_topics.begin());
+  return impl_->topic_problem;
 }
 
 }  // namespace weir

@@ -46,13 +46,14 @@ class KafkaSourceTest : public ::testing::Test {
     ASSERT_EQ(rd_kafka_flush(producer_.get(), 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
   }
 
-  std::unique_ptr<KafkaSource> start(std::map<std::string, std::string> properties = {}) {
+  std::unique_ptr<KafkaSource> start(std::map<std::string, std::string> properties = {},
+                                     const std::string& topic = "access") {
     KafkaConnection connection;
     connection.brokers = {bootstraps()};
     connection.librdkafka = std::move(properties);
     connection.librdkafka.emplace("session.timeout.ms", "6000");
     connection.librdkafka.emplace("heartbeat.interval.ms", "200");
-    auto source = KafkaSource::create(connection, {"access"}, "weir");
+    auto source = KafkaSource::create(connection, {topic}, "weir");
     EXPECT_TRUE(source.has_value()) << (source ? "" : source.error().what);
     return std::move(*source);
   }
@@ -202,6 +203,20 @@ TEST_F(KafkaSourceTest, ABrokerThatIsAwayIsSaidAndWaitedFor) {
   produce(0, "hello");
   until({&consumer}, [&] { return consumer.messages.size() == 1; });
   EXPECT_EQ(consumer.source->status(), "");
+}
+
+TEST_F(KafkaSourceTest, ATopicThatIsMissingIsSaidUntilItIsThereAlsoByWhoGetsNoneOfIt) {
+  rd_kafka_mock_topic_create(cluster_.get(), "late", 1, 1);
+  rd_kafka_mock_topic_set_error(cluster_.get(), "late", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  const auto join = [&] { return start({{"topic.metadata.refresh.interval.ms", "200"}}, "late"); };
+  Consumer first(join());
+  Consumer second(join());
+  for (const Consumer* consumer : {&first, &second}) {
+    until({&first, &second}, [&] { return !consumer->source->status().empty(); });
+    EXPECT_THAT(consumer->source->status(), HasSubstr("topic \"late\" does not exist"));
+  }
+  rd_kafka_mock_topic_set_error(cluster_.get(), "late", RD_KAFKA_RESP_ERR_NO_ERROR);
+  until({&first, &second}, [&] { return first.source->status().empty() && second.source->status().empty(); });
 }
 
 TEST_F(KafkaSourceTest, APropertyThatDoesNotExistIsAMistake) {
