@@ -68,7 +68,7 @@ class BatchBuilder {
   void add_filtered(std::uint32_t line_bytes);  // blank, comment or excluded: counted, no record
 
   [[nodiscard]] std::uint32_t lines() const;
-  [[nodiscard]] std::uint64_t content_bytes() const;         // sum of line_bytes
+  [[nodiscard]] std::uint64_t content_bytes() const;  // sum of line_bytes
   // What the message would have of columns at most, even if nothing of them compressed.
   [[nodiscard]] std::uint64_t columns_bytes() const;
   // One more line, of at most kMaxLineBytes, might make a batch that readers refuse by their
