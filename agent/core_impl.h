@@ -91,6 +91,7 @@ struct AgentCore::Impl {
   std::uint64_t in_flight_bytes = 0;
   std::size_t losses_in_flight = 0, heartbeats_in_flight = 0;
   std::int64_t loss_again_ms = 0;
+  std::optional<std::int64_t> failed_ms;  // when the output last did not take a message for good
   std::int32_t partitions = 0;
   bool scanned = false, scan_wanted = true, stopping = false;
   // Whatever makes a source's registry_dirty true adds to `changes`, too.

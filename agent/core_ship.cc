@@ -18,6 +18,9 @@ constexpr std::size_t kMaxStagedBytes = 16 << 20;
 // what was claimed for longer than that has arrived, or shows.
 constexpr std::int64_t kClaimBelowAllMs = 40'000;
 constexpr std::int64_t kClaimPauseMs = 10'000;
+// What failed may be a topic that is deleted and created again. A reader that goes on in it at the offset of
+// the old one skips what came first, the claim with the batch: once it must have looked, it is told again.
+constexpr std::int64_t kClaimAfterFailureMs = 10'000;
 // Who counts forgets what it has not heard of for months; a log that rests is not gone.
 constexpr std::int64_t kClaimAgainMs = 86'400'000;
 // Small batches of ten thousand files would otherwise all be the output's at once, each with its overhead.
@@ -354,6 +357,7 @@ void AgentCore::Impl::settled(std::uint64_t id, const Error* error) {
   ++changes;
   // Of two errors the one that says what to do about it.
   if (error != nullptr && (!shared->error || error->code == Code::kInvalid)) shared->error = *error;
+  if (error != nullptr && error->code != Code::kInvalid) failed_ms = now();
   if (--shared->left > 0) return;
   const auto& entry = *shared;
   if (entry.kind == InFlight::Kind::kLoss) {
@@ -453,7 +457,8 @@ bool AgentCore::Impl::claimed(const Source& source) const {
   if (source.origin >= end) return true;
   const bool long_enough =
       config.kafka.acks == "all" || source.claimed_ms - source.first_claimed_ms >= kClaimBelowAllMs;
-  return source.claimed_offset == end && long_enough;
+  const bool late_enough = !failed_ms || source.claimed_ms - *failed_ms >= kClaimAfterFailureMs;
+  return source.claimed_offset == end && long_enough && late_enough;
 }
 
 // What was acknowledged and never arrived (acks below all, a topic that forgets) shows when what

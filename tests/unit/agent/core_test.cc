@@ -439,6 +439,22 @@ TEST_F(AgentCoreTest, AClaimIsSentOnceASourceRests) {
   EXPECT_EQ(output_->ranges(BatchKind::kLoss).size(), 2U) << "once a day, so that it is not forgotten";
 }
 
+TEST_F(AgentCoreTest, AfterAFailureItIsClaimedOnceMoreWhenTheTopicMustHaveBeenLookedAt) {
+  config_.ship.heartbeat_interval = std::chrono::seconds(1);
+  files_.append(files_.create("/l/a.log"), line(1));
+  start();
+  run(300, false);
+  const Error unavailable{Code::kUnavailable, "topic access: Local: Unknown partition", ""};
+  output_->answer(&unavailable);
+  run(5000);
+  EXPECT_EQ(output_->ranges(BatchKind::kRecords).size(), 2U);
+  EXPECT_EQ(output_->ranges(BatchKind::kLoss).size(), 1U);
+  run(15'000);
+  EXPECT_EQ(output_->ranges(BatchKind::kLoss).size(), 2U);
+  run(60'000);
+  EXPECT_EQ(output_->ranges(BatchKind::kLoss).size(), 2U);
+}
+
 TEST_F(AgentCoreTest, BelowAcksAllItIsClaimedForLongerThanALeaderCanTakeAway) {
   config_.kafka.acks = "1";
   config_.ship.heartbeat_interval = std::chrono::seconds(1);
