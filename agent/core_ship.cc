@@ -369,6 +369,7 @@ void AgentCore::Impl::settled(std::uint64_t id, const Error* error) {
     }
     return;
   }
+  if (entry.kind == InFlight::Kind::kClaim) entry.source->claiming = false;
   if (entry.kind == InFlight::Kind::kClaim && !entry.error) {
     auto& rested = *entry.source;
     if (rested.claimed_offset != entry.content_bytes) rested.first_claimed_ms = now();
@@ -467,13 +468,15 @@ void AgentCore::Impl::claim(const std::shared_ptr<Source>& source) {
   const auto end = source->sent.acknowledged_offset();
   const auto pause = claimed(*source) ? kClaimAgainMs : kClaimPauseMs;
   if (!held.empty() || (source->claimed_offset == end && now() - source->claimed_ms < pause)) return;
-  if (!source->sent.idle() || source->origin >= end) return;
+  // One at a time: while the broker is away they would pile up with each heartbeat.
+  if (source->claiming || !source->sent.idle() || source->origin >= end) return;
   if (source->partition < 0 || source->partition >= partitions) return;
   auto header = header_of(source->id, source->origin, source->path, source->input->name);
   header.kind = BatchKind::kLoss;
   header.range = {source->origin, end};
   auto payload = encode_loss(header);
   if (!payload) return;
+  source->claiming = true;
   hand_over(for_each_topic(
                 {.key = source->id.bytes(), .partition = source->partition, .payload = std::move(*payload)}),
             {.kind = InFlight::Kind::kClaim,

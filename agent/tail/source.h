@@ -40,6 +40,7 @@ struct Source {
   std::uint64_t claimed_offset = 0;   // the reader of the batches was told that all before was sent
   std::int64_t first_claimed_ms = 0;  // steady: when that was first said, and acknowledged
   std::int64_t claimed_ms = 0;        // and when last
+  bool claiming = false;              // that is in flight
   bool dirty = true;                  // may have bytes that were not read
   bool queued = false;                // waits for its turn
   std::int64_t dirty_since_ms = 0;

@@ -439,6 +439,16 @@ TEST_F(AgentCoreTest, AClaimIsSentOnceASourceRests) {
   EXPECT_EQ(output_->ranges(BatchKind::kLoss).size(), 2U) << "once a day, so that it is not forgotten";
 }
 
+TEST_F(AgentCoreTest, AClaimThatIsNotAcknowledgedIsNotSentAgain) {
+  config_.ship.heartbeat_interval = std::chrono::seconds(1);
+  files_.append(files_.create("/l/a.log"), line(1));
+  start();
+  run(300, false);
+  output_->answer();
+  run(60'000, false);
+  EXPECT_EQ(output_->ranges(BatchKind::kLoss).size(), 1U);
+}
+
 TEST_F(AgentCoreTest, AfterAFailureItIsClaimedOnceMoreWhenTheTopicMustHaveBeenLookedAt) {
   config_.ship.heartbeat_interval = std::chrono::seconds(1);
   files_.append(files_.create("/l/a.log"), line(1));
