@@ -80,7 +80,7 @@ class Rebalance(Shared):
     def joined_left_killed_and_slept(self, name, strategy):
         case = Case(self, name, partitions=4, files=8)
         agent = case.agent()
-        network = Proxy(int(self.database["port"]))
+        network = Proxy(int(self.database["port"]), marker=b"UPDATE partition_state SET next_offset")
         self.addCleanup(network.close)
 
         def start(**keywords):
@@ -141,7 +141,7 @@ class Rebalance(Shared):
 
     def test_an_owner_that_sleeps_within_its_transaction_holds_up_its_heir_for_seconds_only(self):
         case = Case(self, "asleep", partitions=2)
-        network = Proxy(int(self.database["port"]))
+        network = Proxy(int(self.database["port"]), marker=b"UPDATE partition_state SET next_offset")
         self.addCleanup(network.close)
         agent = case.agent()
         with case.logs.flowing():

@@ -10,11 +10,12 @@ class Proxy:
     """Open: passes on. Held: nothing passes, nothing is lost, as on a network that drops all packets for a while.
     Cut: connections are reset, and new ones refused. Deaf: what is asked arrives, its answers do not."""
 
-    def __init__(self, target_port, port=0):
-        self.target_port = target_port
+    def __init__(self, target_port, port=0, marker=b""):
+        self.target_port, self.marker = target_port, marker
         self._changed = threading.Condition()
         self._state, self._ended, self._sockets = "open", False, set()
         self.waiting = 0  # what was sent and does not pass
+        self.waits = []  # of each of these: what was asked last, and whether its connection ever asked `marker`
         self._listener = self._listen(port)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -90,12 +91,17 @@ class Proxy:
             threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
 
     def _pump(self, source, target, answers):
+        marked = False
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
+                marked = marked or (not answers and self.marker in data)
+                wait = (data, marked and not answers)
                 with self._changed:
                     self.waiting += 1
+                    self.waits.append(wait)
                     self._changed.wait_for(lambda: self._state != "held" and not (answers and self._state == "deaf"))
                     self.waiting -= 1
+                    self.waits.remove(wait)
                 target.sendall(data)
         for end in (source, target):
             with self._changed:

@@ -166,14 +166,16 @@ listen = "127.0.0.1:{port}"
         return self.read_metric(self.agent_port, f"weir_agent_{name}")
 
     def hold_before_commit(self, program, network):
-        """Keeps the beginning of a commit on its way to the store, so that the store knows nothing of it."""
+        """Keeps the beginning of a commit on its way to the store, so that the store knows nothing of it. `network`'s marker is what
+        only a commit asks."""
 
         def held():
             # Then it knows the sources of its partitions: the next that it asks for is a commit.
             enough = self.metric(program, "commits_total") + 5
             await_fact(lambda: self.metric(program, "commits_total") >= enough, "it commits")
             network.hold()
-            await_fact(lambda: network.waiting, "it asks the store")
+            # The settler's connection, not one of those that look at the store.
+            await_fact(lambda: any(settler for _, settler in network.waits), "it asks the store")
             # Held in its middle it would keep its rows locked.
             if not self.open_transactions() & self.open_transactions():
                 return True
