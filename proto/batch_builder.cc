@@ -6,6 +6,7 @@
 #include <protozero/pbf_writer.hpp>
 
 #include "proto/batch.h"
+#include "proto/header_writer.h"
 #include "proto/planes.h"
 #include "proto/string_table.h"
 #include "proto/varint.h"
@@ -92,38 +93,6 @@ bool ipv6_of(std::string_view text, char* out) {
   text.copy(in.data(), text.size());
   return inet_pton(AF_INET6, in.data(), out) == 1 &&
          inet_ntop(AF_INET6, out, back.data(), back.size()) != nullptr && text == back.data();
-}
-
-void write_unparsed(protozero::pbf_writer& out, std::uint32_t field, const UnparsedLine& bad) {
-  protozero::pbf_writer sample(out, field);
-  sample.add_uint32(1, bad.line);
-  sample.add_enum(2, static_cast<std::int32_t>(bad.reason));
-  if (!bad.text.empty()) sample.add_bytes(3, bad.text);
-}
-
-void write_header(protozero::pbf_writer& out, const BatchHeader& header) {
-  out.add_fixed32(wire::kMagicField, wire::kMagic);
-  out.add_uint32(wire::kVersionField, wire::kVersion);
-  out.add_enum(wire::kKindField, static_cast<std::int32_t>(header.kind));
-  out.add_bytes(wire::kSourceField, header.source.bytes());
-  out.add_uint64(wire::kBeginField, header.range.begin);
-  out.add_uint64(wire::kEndField, header.range.end);
-  out.add_uint64(wire::kOriginField, header.origin);
-  out.add_string(wire::kAgentIdField, header.agent_id);
-  out.add_fixed64(wire::kInstanceField, header.instance);
-  out.add_string(wire::kHostField, header.host);
-  out.add_string(wire::kInputField, header.input);
-  out.add_string(wire::kPathField, header.path);
-  for (const auto& [name, value] : header.fields) {
-    protozero::pbf_writer field(out, wire::kFieldsField);
-    field.add_string(1, name);
-    field.add_string(2, value);
-  }
-  out.add_sint64(wire::kSentField, header.sent_ms);
-  if (header.watermark_ms != kNoTime) out.add_sint64(wire::kWatermarkField, header.watermark_ms);
-  out.add_uint64(wire::kLagField, header.lag_bytes);
-  if (header.kind == BatchKind::kLoss)
-    out.add_enum(wire::kLossCauseField, static_cast<std::int32_t>(header.loss_cause));
 }
 
 }  // namespace
@@ -370,7 +339,7 @@ void BatchBuilder::Impl::encode_columns() {
     });
   }
   protozero::pbf_writer out(plain);
-  for (const auto& bad : unparsed) write_unparsed(out, wire::kUnparsedField, bad);
+  for (const auto& bad : unparsed) wire::write_unparsed(out, wire::kUnparsedField, bad);
   if (filtered > 0) out.add_uint32(wire::kFilteredField, filtered);
 }
 
@@ -531,122 +500,10 @@ Result<std::string> BatchBuilder::finish(const BatchHeader& header) {
   std::string message;
   message.reserve(columns->size() + 512);
   protozero::pbf_writer out(message);
-  write_header(out, header);
+  wire::write_header(out, header);
   out.add_uint32(wire::kLinesField, lines());
   out.add_uint64(wire::kColumnsBytesField, b.plain.size());
   out.add_bytes(wire::kColumnsField, columns->data(), columns->size());
-  return message;
-}
-
-namespace {
-
-Result<std::string> encode_header(const BatchHeader& header, BatchKind kind) {
-  if (header.kind != kind) return fail(Code::kInvalid, "batch: the header is not of that kind");
-  std::string message;
-  protozero::pbf_writer out(message);
-  write_header(out, header);
-  return message;
-}
-
-// The columns of `folded`, one entry a row; one that has only zeros is left out.
-class RowColumns {
- public:
-  RowColumns(protozero::pbf_writer& out, const std::vector<FoldedRow>& rows) : out_(out), rows_(rows) {}
-  template <class Value>
-  void unsigned_column(std::uint32_t field, Value value) {
-    column_.clear();
-    for (const auto& row : rows_) column_.push_back(value(row));
-    if (std::any_of(column_.begin(), column_.end(), [](auto number) { return number != 0; }))
-      out_.add_packed_uint64(field, column_.begin(), column_.end());
-  }
-  template <class Value>
-  void signed_column(std::uint32_t field, Value value) {
-    signed_.clear();
-    for (const auto& row : rows_) signed_.push_back(value(row));
-    if (std::any_of(signed_.begin(), signed_.end(), [](auto number) { return number != 0; }))
-      out_.add_packed_sint64(field, signed_.begin(), signed_.end());
-  }
-
- private:
-  protozero::pbf_writer& out_;
-  const std::vector<FoldedRow>& rows_;
-  std::vector<std::uint64_t> column_;
-  std::vector<std::int64_t> signed_;
-};
-
-std::string windows_message(const FoldedLines& folded) {
-  std::string plain;
-  protozero::pbf_writer out(plain);
-  out.add_uint32(wire::kWindowLengthField, static_cast<std::uint32_t>(folded.window_s));
-  if (folded.unparsed > 0) out.add_uint32(wire::kWindowsUnparsedField, folded.unparsed);
-  if (folded.filtered > 0) out.add_uint32(wire::kWindowsFilteredField, folded.filtered);
-  if (folded.too_long > 0) out.add_uint32(wire::kWindowsTooLongField, folded.too_long);
-  for (const auto& bad : folded.samples) write_unparsed(out, wire::kWindowsSampleField, bad);
-  std::vector<std::uint32_t> lengths;
-  std::string text;
-  for (const auto& site : folded.sites) {
-    lengths.push_back(static_cast<std::uint32_t>(site.size()));
-    text += site;
-  }
-  out.add_packed_uint32(wire::kSiteBytesField, lengths.begin(), lengths.end());
-  out.add_bytes(wire::kSitesField, text);
-  RowColumns columns(out, folded.rows);
-  // Always there: its entries are the number of rows.
-  std::vector<std::int64_t> starts;
-  std::int64_t before = 0;
-  for (const auto& row : folded.rows) {
-    const auto window = row.start_s / folded.window_s;
-    starts.push_back(window - before);
-    before = window;
-  }
-  out.add_packed_sint64(wire::kStartDeltaField, starts.begin(), starts.end());
-  columns.unsigned_column(wire::kSiteField, [](const auto& row) { return row.site; });
-  columns.unsigned_column(wire::kStatusField, [](const auto& row) { return row.status; });
-  columns.unsigned_column(wire::kRequestsField, [](const auto& row) { return row.sum.requests; });
-  columns.unsigned_column(wire::kBytesSentField, [](const auto& row) { return row.sum.bytes_sent; });
-  columns.signed_column(wire::kFlowDifferenceField, [](const auto& row) {
-    return static_cast<std::int64_t>(row.sum.flow_bytes - row.sum.bytes_sent);
-  });
-  columns.unsigned_column(wire::kRequestBytesField, [](const auto& row) { return row.sum.request_bytes; });
-  columns.unsigned_column(wire::kRequestTimeField, [](const auto& row) { return row.sum.request_time_ms; });
-  columns.unsigned_column(wire::kUpstreamTimeField, [](const auto& row) { return row.sum.upstream_time_ms; });
-  columns.unsigned_column(wire::kBucketsField,
-                          [](const auto& row) { return row.sum.latency.buckets().size(); });
-  std::vector<std::uint32_t> deltas;
-  std::vector<std::uint64_t> counts;
-  for (const auto& row : folded.rows) {
-    std::uint32_t last = 0;
-    for (const auto& [bucket, count] : row.sum.latency.buckets()) {
-      deltas.push_back(bucket - last);
-      counts.push_back(count);
-      last = bucket;
-    }
-  }
-  out.add_packed_uint32(wire::kBucketDeltaField, deltas.begin(), deltas.end());
-  out.add_packed_uint64(wire::kBucketCountField, counts.begin(), counts.end());
-  return plain;
-}
-
-}  // namespace
-
-Result<std::string> encode_heartbeat(const BatchHeader& header) {
-  return encode_header(header, BatchKind::kHeartbeat);
-}
-
-Result<std::string> encode_loss(const BatchHeader& header) { return encode_header(header, BatchKind::kLoss); }
-
-Result<std::string> encode_windows(const BatchHeader& header, const FoldedLines& folded, int zstd_level) {
-  auto message = encode_header(header, BatchKind::kWindows);
-  if (!message) return message;
-  const auto plain = windows_message(folded);
-  std::string compressed(ZSTD_compressBound(plain.size()), '\0');
-  const auto size =
-      ZSTD_compress(compressed.data(), compressed.size(), plain.data(), plain.size(), zstd_level);
-  if (ZSTD_isError(size) != 0U) return fail(Code::kFull, std::string("zstd: ") + ZSTD_getErrorName(size));
-  protozero::pbf_writer out(*message);
-  out.add_uint32(wire::kLinesField, folded.lines);
-  out.add_uint64(wire::kWindowsBytesField, plain.size());
-  out.add_bytes(wire::kWindowsField, compressed.data(), size);
   return message;
 }
 
