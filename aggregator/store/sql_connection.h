@@ -28,6 +28,23 @@ using SqlRow = std::vector<SqlValue>;
   return s != nullptr ? *s : std::to_string(std::get<std::int64_t>(value));
 }
 
+// The store's numbers are signed: modulo 2^64 they are the same.
+[[nodiscard]] inline std::int64_t as_number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+[[nodiscard]] inline std::uint64_t as_unsigned(const SqlValue& value) {
+  return static_cast<std::uint64_t>(number(value));
+}
+
+// `part` so many times, for the placeholders of a statement.
+[[nodiscard]] inline std::string repeated(std::string_view part, std::size_t count,
+                                          std::string_view between) {
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i > 0) out += between;
+    out += part;
+  }
+  return out;
+}
+
 class SqlConnection {
  public:
   virtual ~SqlConnection() = default;

@@ -8,6 +8,7 @@
 
 #include "aggregator/store/sql_connection.h"
 #include "aggregator/store/sql_schema.h"
+#include "aggregator/store/sql_windows.h"
 
 namespace weir {
 namespace {
@@ -15,27 +16,8 @@ namespace {
 constexpr int kMaxAttempts = 10;  // of a transaction that a deadlock or a busy file rolled back
 constexpr std::int64_t kDeadLettersPerPartition = 1000;
 constexpr std::int64_t kTrafficSliceSeconds = 6 * 3600;  // what one statement reads
-constexpr std::size_t kMaxKeyBytes = 255;
-
-std::int64_t as_number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-std::uint64_t as_unsigned(const SqlValue& value) { return static_cast<std::uint64_t>(number(value)); }
-
-std::string repeated(std::string_view part, std::size_t count, std::string_view between) {
-  std::string out;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (i > 0) out += between;
-    out += part;
-  }
-  return out;
-}
 
 constexpr std::string_view kFirstWindow = "SELECT start_s FROM window_traffic ORDER BY start_s LIMIT 1";
-constexpr std::string_view kLastWindow = "SELECT start_s FROM window_traffic ORDER BY start_s DESC LIMIT 1";
-
-constexpr std::string_view kWindowColumns =
-    "start_s, site, host, status, topic, partition_id, requests, bytes_sent, flow_bytes, request_bytes, "
-    "request_time_ms, upstream_time_ms, latency";
-
 constexpr std::string_view kDeadLetterColumns =
     "topic, partition_id, message_offset, line, source, reason, sample, seen_ms";
 static_assert(kMessagesGone.size() == 10 && kOffsetGone.size() == 7);
@@ -56,24 +38,10 @@ Result<std::vector<DeadLetter>> letters_of(const Result<std::vector<SqlRow>>& ro
   return out;
 }
 
-Result<WindowSum> sum_of(const SqlRow& row, std::size_t at) {
-  WindowSum sum;
-  sum.requests = as_unsigned(row[at]);
-  sum.bytes_sent = as_unsigned(row[at + 1]);
-  sum.flow_bytes = as_unsigned(row[at + 2]);
-  sum.request_bytes = as_unsigned(row[at + 3]);
-  sum.request_time_ms = as_unsigned(row[at + 4]);
-  sum.upstream_time_ms = as_unsigned(row[at + 5]);
-  auto latency = Histogram::decode(text(row[at + 6]));
-  if (!latency) return std::unexpected(latency.error());
-  sum.latency = std::move(*latency);
-  return sum;
-}
-
 class SqlStore : public Store {
  public:
   SqlStore(std::unique_ptr<SqlConnection> connection, RetryPause pause)
-      : db_(std::move(connection)), pause_(std::move(pause)) {}
+      : db_(std::move(connection)), pause_(std::move(pause)), windows_(*db_) {}
 
   [[nodiscard]] Result<void> migrate() override {
     if (auto ready = ensure(); !ready) return ready;
@@ -154,31 +122,13 @@ class SqlStore : public Store {
     }
   }
   Result<std::vector<std::string>> names(std::string_view sql);
-  struct WindowRow {
-    const WindowKey* key;
-    const WindowSum* sum;
-  };
-  [[nodiscard]] Result<std::int64_t> newest_window(const Commit& commit);
-  [[nodiscard]] Result<void> add_stored(const PartitionKey& partition, std::vector<WindowRow>& rows,
-                                        std::vector<WindowSum>& sums);
-  [[nodiscard]] Result<void> put_windows(const PartitionKey& partition, const std::vector<WindowRow>& rows);
-  Result<void> write_windows(const Commit& commit);
   Result<void> write_sources(const std::vector<SourceState>& sources);
   Result<void> write_sites(const std::vector<std::string>& sites);
   Result<void> write_dead_letters(const Commit& commit);
 
   std::unique_ptr<SqlConnection> db_;
   RetryPause pause_;
-  // No window of the partition that the store has begins later. Higher than need be is right, too.
-  struct Newest {
-    std::uint64_t epoch = 0;  // 0: not known
-    std::int64_t start_s = 0;
-  };
-  std::map<PartitionKey, Newest> newest_;
-  // The last statements of write_windows(), for so many rows, and their values.
-  std::size_t select_rows_ = 0, replace_rows_ = 0;
-  std::string select_sql_, replace_sql_;
-  std::vector<SqlValue> window_values_;
+  SqlWindows windows_;
   bool doubtful_ = false;  // what is open on the connection is not known: it is made anew
   std::mt19937_64 random_{std::random_device{}()};
 };
@@ -312,106 +262,6 @@ Result<GapBytes> SqlStore::gap_bytes() {
   return sums;
 }
 
-// No row of any partition began later when its owner took it, and since then the partition's rows are
-// those that this writer wrote. An owner that wrote them from elsewhere has another epoch.
-Result<std::int64_t> SqlStore::newest_window(const Commit& commit) {
-  auto& known = newest_[commit.partition];
-  if (known.epoch != commit.epoch) {
-    auto rows = db_->query(kLastWindow);
-    if (!rows) return std::unexpected(rows.error());
-    known = {commit.epoch,
-             rows->empty() ? std::numeric_limits<std::int64_t>::min() : number(rows->front().front())};
-  }
-  return known.start_s;
-}
-
-// Adds what the store has to those of the rows that it may have.
-Result<void> SqlStore::add_stored(const PartitionKey& partition, std::vector<WindowRow>& rows,
-                                  std::vector<WindowSum>& sums) {
-  if (rows.empty()) return {};
-  // Rows carry topic and partition, and the compare-and-set made this writer their only one.
-  std::vector<SqlValue> parameters = {partition.topic, std::int64_t{partition.partition}};
-  for (const auto& row : rows)
-    parameters.insert(parameters.end(),
-                      {row.key->start_s, row.key->site, row.key->host, std::int64_t{row.key->status}});
-  if (rows.size() != select_rows_) {
-    select_rows_ = rows.size();
-    select_sql_ = fmt::format(
-        "SELECT start_s, site, host, status, requests, bytes_sent, flow_bytes, request_bytes, "
-        "request_time_ms, upstream_time_ms, latency "
-        "FROM window_traffic WHERE topic = ? AND partition_id = ? AND ({})",
-        repeated("(start_s = ? AND site = ? AND host = ? AND status = ?)", rows.size(), " OR "));
-  }
-  return db_->each_row(select_sql_, parameters, [&](const SqlRow& stored) -> Result<void> {
-    const WindowKey key{number(stored[0]), text(stored[1]), text(stored[2]),
-                        static_cast<std::uint16_t>(number(stored[3]))};
-    const auto mine = std::lower_bound(rows.begin(), rows.end(), key,
-                                       [](const auto& row, const WindowKey& k) { return *row.key < k; });
-    if (mine == rows.end() || *mine->key != key)
-      return fail(Code::kCorrupt, "store: window_traffic gave a row that was not asked for");
-    auto sum = sum_of(stored, 4);
-    if (!sum) return std::unexpected(sum.error());
-    sum->merge(*mine->sum);
-    mine->sum = &sums.emplace_back(std::move(*sum));
-    return {};
-  });
-}
-
-Result<void> SqlStore::put_windows(const PartitionKey& partition, const std::vector<WindowRow>& rows) {
-  constexpr std::size_t kColumns = 13;
-  // Its strings keep their memory from call to call.
-  window_values_.resize(rows.size() * kColumns);
-  auto* value = window_values_.data();
-  for (const auto& [key, sum] : rows) {
-    *value++ = key->start_s;
-    *value++ = key->site;
-    *value++ = key->host;
-    *value++ = std::int64_t{key->status};
-    *value++ = partition.topic;
-    *value++ = std::int64_t{partition.partition};
-    for (const auto amount : {sum->requests, sum->bytes_sent, sum->flow_bytes, sum->request_bytes,
-                              sum->request_time_ms, sum->upstream_time_ms})
-      *value++ = as_number(amount);
-    *value++ = sum->latency.encode();
-  }
-  if (rows.size() != replace_rows_) {
-    replace_rows_ = rows.size();
-    replace_sql_ = fmt::format("REPLACE INTO window_traffic({}) VALUES {}", kWindowColumns,
-                               repeated("(?,?,?,?,?,?,?,?,?,?,?,?,?)", rows.size(), ","));
-  }
-  return run(replace_sql_, window_values_);
-}
-
-Result<void> SqlStore::write_windows(const Commit& commit) {
-  if (commit.windows.empty()) return {};
-  const auto newest = newest_window(commit);
-  if (!newest) return std::unexpected(newest.error());
-  const auto rows_per_statement = db_->rows_per_statement();
-  std::vector<WindowRow> rows;
-  std::vector<WindowSum> sums;  // of those that the store had
-  sums.reserve(rows_per_statement);
-  for (auto at = commit.windows.begin(); at != commit.windows.end();) {
-    rows.clear();
-    sums.clear();
-    // All of a statement may be there already, or none.
-    const bool stored = at->first.start_s <= *newest;
-    for (; at != commit.windows.end() && rows.size() < rows_per_statement &&
-           (at->first.start_s <= *newest) == stored;
-         ++at) {
-      if (at->first.site.size() > kMaxKeyBytes || at->first.host.size() > kMaxKeyBytes)
-        return fail(Code::kInvalid, "store: a site or host longer than 255 bytes");
-      rows.push_back({&at->first, &at->second});
-    }
-    if (stored) {
-      if (auto added = add_stored(commit.partition, rows, sums); !added) return added;
-    }
-    if (auto put = put_windows(commit.partition, rows); !put) return put;
-  }
-  auto& known = newest_[commit.partition];
-  known.start_s = std::max(known.start_s, commit.windows.rbegin()->first.start_s);
-  return {};
-}
-
 Result<void> SqlStore::write_sources(const std::vector<SourceState>& sources) {
   auto sorted = sources;
   std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
@@ -527,7 +377,7 @@ Result<void> SqlStore::commit(const Commit& commit) {
           if (db_->affected_rows() != 1)
             return fail(Code::kFenced, fmt::format("partition {} {}: another aggregator has taken it",
                                                    commit.partition.topic, commit.partition.partition));
-          if (auto windows = write_windows(commit); !windows) return windows;
+          if (auto windows = windows_.write(commit); !windows) return windows;
           if (auto sources = write_sources(commit.sources); !sources) return sources;
           if (auto letters = write_dead_letters(commit); !letters) return letters;
           for (const auto& agent : commit.agents) {

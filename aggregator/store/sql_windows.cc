@@ -1,0 +1,133 @@
+#include "aggregator/store/sql_windows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kColumns =
+    "start_s, site, host, status, topic, partition_id, requests, bytes_sent, flow_bytes, request_bytes, "
+    "request_time_ms, upstream_time_ms, latency";
+
+}  // namespace
+
+Result<WindowSum> sum_of(const SqlRow& row, std::size_t at) {
+  WindowSum sum;
+  sum.requests = as_unsigned(row[at]);
+  sum.bytes_sent = as_unsigned(row[at + 1]);
+  sum.flow_bytes = as_unsigned(row[at + 2]);
+  sum.request_bytes = as_unsigned(row[at + 3]);
+  sum.request_time_ms = as_unsigned(row[at + 4]);
+  sum.upstream_time_ms = as_unsigned(row[at + 5]);
+  auto latency = Histogram::decode(text(row[at + 6]));
+  if (!latency) return std::unexpected(latency.error());
+  sum.latency = std::move(*latency);
+  return sum;
+}
+
+// No row of any partition began later when its owner took it, and since then the partition's rows are
+// those that this writer wrote. An owner that wrote them from elsewhere has another epoch.
+Result<std::int64_t> SqlWindows::newest(const Commit& commit) {
+  auto& known = newest_[commit.partition];
+  if (known.epoch != commit.epoch) {
+    auto rows = db_.query(kLastWindow);
+    if (!rows) return std::unexpected(rows.error());
+    known = {commit.epoch,
+             rows->empty() ? std::numeric_limits<std::int64_t>::min() : number(rows->front().front())};
+  }
+  return known.start_s;
+}
+
+// Adds what the store has to those of the rows that it may have.
+Result<void> SqlWindows::add_stored(const PartitionKey& partition, std::vector<WindowRow>& rows,
+                                    std::vector<WindowSum>& sums) {
+  if (rows.empty()) return {};
+  // Rows carry topic and partition, and the compare-and-set made this writer their only one.
+  std::vector<SqlValue> parameters = {partition.topic, std::int64_t{partition.partition}};
+  for (const auto& row : rows)
+    parameters.insert(parameters.end(),
+                      {row.key->start_s, row.key->site, row.key->host, std::int64_t{row.key->status}});
+  if (rows.size() != select_rows_) {
+    select_rows_ = rows.size();
+    select_sql_ = fmt::format(
+        "SELECT start_s, site, host, status, requests, bytes_sent, flow_bytes, request_bytes, "
+        "request_time_ms, upstream_time_ms, latency "
+        "FROM window_traffic WHERE topic = ? AND partition_id = ? AND ({})",
+        repeated("(start_s = ? AND site = ? AND host = ? AND status = ?)", rows.size(), " OR "));
+  }
+  return db_.each_row(select_sql_, parameters, [&](const SqlRow& stored) -> Result<void> {
+    const WindowKey key{number(stored[0]), text(stored[1]), text(stored[2]),
+                        static_cast<std::uint16_t>(number(stored[3]))};
+    const auto mine = std::lower_bound(rows.begin(), rows.end(), key,
+                                       [](const auto& row, const WindowKey& k) { return *row.key < k; });
+    if (mine == rows.end() || *mine->key != key)
+      return fail(Code::kCorrupt, "store: window_traffic gave a row that was not asked for");
+    auto sum = sum_of(stored, 4);
+    if (!sum) return std::unexpected(sum.error());
+    sum->merge(*mine->sum);
+    mine->sum = &sums.emplace_back(std::move(*sum));
+    return {};
+  });
+}
+
+Result<void> SqlWindows::put(const PartitionKey& partition, const std::vector<WindowRow>& rows) {
+  constexpr std::size_t kValues = 13;
+  // Its strings keep their memory from call to call.
+  values_.resize(rows.size() * kValues);
+  auto* value = values_.data();
+  for (const auto& [key, sum] : rows) {
+    *value++ = key->start_s;
+    *value++ = key->site;
+    *value++ = key->host;
+    *value++ = std::int64_t{key->status};
+    *value++ = partition.topic;
+    *value++ = std::int64_t{partition.partition};
+    for (const auto amount : {sum->requests, sum->bytes_sent, sum->flow_bytes, sum->request_bytes,
+                              sum->request_time_ms, sum->upstream_time_ms})
+      *value++ = as_number(amount);
+    *value++ = sum->latency.encode();
+  }
+  if (rows.size() != replace_rows_) {
+    replace_rows_ = rows.size();
+    replace_sql_ = fmt::format("REPLACE INTO window_traffic({}) VALUES {}", kColumns,
+                               repeated("(?,?,?,?,?,?,?,?,?,?,?,?,?)", rows.size(), ","));
+  }
+  const auto done = db_.query(replace_sql_, values_);
+  if (!done) return std::unexpected(done.error());
+  return {};
+}
+
+Result<void> SqlWindows::write(const Commit& commit) {
+  if (commit.windows.empty()) return {};
+  const auto newest = this->newest(commit);
+  if (!newest) return std::unexpected(newest.error());
+  const auto rows_per_statement = db_.rows_per_statement();
+  std::vector<WindowRow> rows;
+  std::vector<WindowSum> sums;  // of those that the store had
+  sums.reserve(rows_per_statement);
+  for (auto at = commit.windows.begin(); at != commit.windows.end();) {
+    rows.clear();
+    sums.clear();
+    // All of a statement may be there already, or none.
+    const bool stored = at->first.start_s <= *newest;
+    for (; at != commit.windows.end() && rows.size() < rows_per_statement &&
+           (at->first.start_s <= *newest) == stored;
+         ++at) {
+      if (at->first.site.size() > kMaxKeyBytes || at->first.host.size() > kMaxKeyBytes)
+        return fail(Code::kInvalid, "store: a site or host longer than 255 bytes");
+      rows.push_back({&at->first, &at->second});
+    }
+    if (stored) {
+      if (auto added = add_stored(commit.partition, rows, sums); !added) return added;
+    }
+    if (auto done = put(commit.partition, rows); !done) return done;
+  }
+  auto& known = newest_[commit.partition];
+  known.start_s = std::max(known.start_s, commit.windows.rbegin()->first.start_s);
+  return {};
+}
+
+}  // namespace weir

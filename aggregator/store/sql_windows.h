@@ -1,0 +1,51 @@
+// The rows of windows that a commit adds to, within its transaction. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "aggregator/store/sql_connection.h"
+#include "aggregator/store/store.h"
+
+namespace weir {
+
+inline constexpr std::string_view kLastWindow =
+    "SELECT start_s FROM window_traffic ORDER BY start_s DESC LIMIT 1";
+inline constexpr std::size_t kMaxKeyBytes = 255;  // of what is a key or a part of one
+
+// Columns requests to latency of a row, from `at` on.
+[[nodiscard]] Result<WindowSum> sum_of(const SqlRow& row, std::size_t at);
+
+class SqlWindows {
+ public:
+  explicit SqlWindows(SqlConnection& db) : db_(db) {}
+  // Reads what may be there, adds to it, writes. The transaction has begun, and its compare-and-set has made
+  // the writer the partition's only one.
+  [[nodiscard]] Result<void> write(const Commit& commit);
+
+ private:
+  struct WindowRow {
+    const WindowKey* key;
+    const WindowSum* sum;
+  };
+  [[nodiscard]] Result<std::int64_t> newest(const Commit& commit);
+  [[nodiscard]] Result<void> add_stored(const PartitionKey& partition, std::vector<WindowRow>& rows,
+                                        std::vector<WindowSum>& sums);
+  [[nodiscard]] Result<void> put(const PartitionKey& partition, const std::vector<WindowRow>& rows);
+
+  SqlConnection& db_;
+  // No window of the partition that the store has begins later. Higher than need be is right, too.
+  struct Newest {
+    std::uint64_t epoch = 0;  // 0: not known
+    std::int64_t start_s = 0;
+  };
+  std::map<PartitionKey, Newest> newest_;
+  // The last statements of write(), for so many rows, and their values.
+  std::size_t select_rows_ = 0, replace_rows_ = 0;
+  std::string select_sql_, replace_sql_;
+  std::vector<SqlValue> values_;
+};
+
+}  // namespace weir
