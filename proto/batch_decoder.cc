@@ -528,7 +528,8 @@ Result<DecodedBatch> decode_batch(std::string_view message, const DecodeLimits& 
       return fail(Code::kInvalid,
                   "batch: version " + std::to_string(envelope.version) + " is not known, only " +
                       std::to_string(wire::kVersion),
-                  "update weir-aggregator before the agents");
+                  envelope.version < wire::kVersion ? "update the agent that sent it"
+                                                    : "update weir-aggregator before the agents");
     }
     const auto& header = batch.header;
     const auto sane = [](std::int64_t ms) {

@@ -496,6 +496,14 @@ TEST(Wire, AsManyStringsAsThereMayBeAreRead) {
   EXPECT_THAT(more.error().what, HasSubstr("too many strings"));
 }
 
+TEST(Wire, WhoIsToBeUpdatedIsSaid) {
+  Raw raw;
+  raw.version = 1;
+  EXPECT_THAT(decode_batch(raw.message()).error().hint, HasSubstr("update the agent"));
+  raw.version = 3;
+  EXPECT_THAT(decode_batch(raw.message()).error().hint, HasSubstr("update weir-aggregator"));
+}
+
 TEST(Wire, AColumnNearAnotherIsItsDifference) {
   Raw raw;
   raw.number = {number_column(4, {101, 0}),
