@@ -37,6 +37,7 @@ struct AgentStatus {
   std::uint64_t crowded_batches = 0;  // of windows: closed early, for their sites or windows are many
   std::uint64_t unparsed_lines = 0, filtered_lines = 0, truncated_lines = 0;
   std::uint64_t in_flight_bytes = 0;
+  std::uint64_t backlog_bytes = 0;       // of rotated files, not acknowledged
   std::uint64_t lost_bytes = 0;          // that will never be sent; see the registry's losses
   std::uint64_t unseen_truncations = 0;  // files that were truncated while nobody looked
   std::uint64_t losses_waiting = 0;      // not yet acknowledged

@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 // A reader refuses a batch with more than 256 of them.
 constexpr std::size_t kMaxInputFields = 64;
 constexpr std::size_t kMaxInputFieldBytes = 16 << 10;
+// A rate below the length of a line would be one of pauses.
+constexpr std::uint64_t kMinBacklogBytesPerS = 1 << 10;
 
 InputConfig read_input(ConfigTable& table, const std::map<std::string, FormatSpec>& formats) {
   InputConfig input;
@@ -119,6 +121,10 @@ void read_limits(ConfigTable& root, AgentConfig& config) {
   s.flush_interval = read_duration(ship, "flush_interval", s.flush_interval, 1ms, 1h);
   s.batch_max_bytes = read_size(ship, "batch_max_bytes", s.batch_max_bytes, 1 << 10, 16 << 20);
   s.max_in_flight = read_size(ship, "max_in_flight", s.max_in_flight, 1 << 10, 1ULL << 40);
+  s.backlog.percent = static_cast<unsigned>(ship.integer("backlog_percent", s.backlog.percent, 0, 99));
+  s.backlog.bytes_per_s = read_size(ship, "backlog_bytes_per_s", s.backlog.bytes_per_s, 0, 1ULL << 40);
+  if (s.backlog.bytes_per_s > 0 && s.backlog.bytes_per_s < kMinBacklogBytesPerS)
+    ship.mistake("backlog_bytes_per_s", "must be 0, which is no limit, or at least 1KiB");
   s.shutdown_timeout = read_duration(ship, "shutdown_timeout", s.shutdown_timeout, 0ms, 1h);
   s.heartbeat_interval = read_duration(ship, "heartbeat_interval", s.heartbeat_interval, 100ms, 1h);
   s.zstd_level = static_cast<int>(ship.integer("zstd_level", s.zstd_level, 1, 19));

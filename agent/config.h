@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/format/parser.h"
+#include "agent/ship/backlog_budget.h"
 #include "common/kafka_connection.h"
 #include "common/toml_config.h"
 #include "proto/result.h"
@@ -48,6 +49,8 @@ struct ShipConfig {
   std::uint64_t batch_max_bytes = 4 << 20;
   // Content bytes read and not yet acknowledged; reading stops here.
   std::uint64_t max_in_flight = 16 << 20;
+  // Of rotated files: live ones go first.
+  BacklogBudget::Limits backlog;
   std::chrono::milliseconds shutdown_timeout{10000};
   std::chrono::milliseconds heartbeat_interval{10000};
   int zstd_level = 1;

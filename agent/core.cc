@@ -68,6 +68,7 @@ void AgentCore::Impl::take_config() {
   fresh.id = config.id;
   fresh.state_dir = config.state_dir;
   const auto old = std::exchange(config, std::move(fresh));  // keeps the inputs that sources point to
+  backlog = BacklogBudget(config.ship.backlog);
   parsers.clear();
   std::vector<std::shared_ptr<Source>> gone;
   for (auto& [key, source] : sources) {
@@ -118,6 +119,7 @@ Result<std::unique_ptr<AgentCore>> AgentCore::create(const AgentConfig& config, 
   impl.host = std::move(parts.host);
   impl.options = std::move(options);
   if (impl.config.id.empty()) impl.config.id = impl.host;
+  impl.backlog = BacklogBudget(config.ship.backlog);
   const auto& name =
       config.output == AgentConfig::OutputKind::kKafka ? config.kafka.codec : config.text_codec;
   impl.codec = name == "raw" ? Codec::kRaw : name == "json" ? Codec::kJson : Codec::kBatch;
@@ -157,8 +159,9 @@ void AgentCore::tick() {
 bool AgentCore::quiet() const {
   const auto& impl = *impl_;
   return impl.scanned && !impl.scan_wanted && !impl.stopping && !impl.next_config && impl.held.empty() &&
-         impl.staged.empty() && impl.in_flight.size() == impl.heartbeats_in_flight && impl.round.empty() &&
-         impl.leaving.empty() && impl.registry->losses().empty() && impl.flushed_changes == impl.changes;
+         impl.staged.empty() && impl.in_flight.size() == impl.heartbeats_in_flight && impl.live.empty() &&
+         impl.rotated.empty() && impl.leaving.empty() && impl.registry->losses().empty() &&
+         impl.flushed_changes == impl.changes;
 }
 
 std::int64_t AgentCore::due_in_ms() const {
@@ -236,6 +239,8 @@ AgentStatus AgentCore::status() const {
                                 source->reader.offset(), source->sent.acknowledged_offset(),
                                 source->last_acknowledged_ms, source->state()});
     }
+    if (source->rotated)
+      status.backlog_bytes += source->size() - std::min(source->size(), source->sent.acknowledged_offset());
     if (!source->trouble.empty()) status.problems.push_back(source->trouble);
   }
   if (!impl.registry_problem.empty()) status.problems.push_back(impl.registry_problem);

@@ -172,6 +172,7 @@ void AgentCore::Impl::index_paths() {
     }
     folders.insert(*source->folder);
   }
+  sort_lanes();
 }
 
 void AgentCore::Impl::look_at(const std::string& path, const InputConfig& input, const FileFacts& seen) {

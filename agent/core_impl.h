@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "agent/core.h"
+#include "agent/ship/backlog_budget.h"
 #include "agent/tail/identity.h"
 #include "agent/tail/source.h"
 
@@ -70,7 +71,8 @@ struct AgentCore::Impl {
   std::map<std::string, std::string> problems;  // of the last look: path -> sentence
   std::string registry_problem;
   std::set<std::string> folders, watched;
-  std::deque<std::shared_ptr<Source>> round;  // fair turns
+  std::deque<std::shared_ptr<Source>> live, rotated;  // fair turns in each
+  BacklogBudget backlog;                              // of what is in `rotated`
   std::unordered_map<std::uint64_t, std::shared_ptr<InFlight>> in_flight;
   struct Held {
     Message message;
@@ -134,6 +136,9 @@ struct AgentCore::Impl {
   void leave(const std::shared_ptr<Source>& source);
   void drop_living(const SourceId& id);
   void mark(const std::shared_ptr<Source>& source);
+  void enqueue(const std::shared_ptr<Source>& source);
+  void sort_lanes();
+  [[nodiscard]] bool has_successor(const Source& source) const;
   enum class Proof { kWhenChanged, kAlways };
   bool look_at_size(const std::shared_ptr<Source>& source, Proof proof = Proof::kWhenChanged);
   [[nodiscard]] Result<bool> begins_as_before(const Source& source) const;
@@ -158,6 +163,15 @@ struct AgentCore::Impl {
   void forget_old();
 
   bool pump();
+  // What is left of a round: each that waited when it began has one turn.
+  struct Turns {
+    std::size_t live = 0, rotated = 0;
+    bool live_has_more = false;  // than its turn took
+    [[nodiscard]] bool contended() const { return live > 0 || live_has_more; }
+  };
+  enum class Lane { kNone, kLive, kRotated };
+  [[nodiscard]] Lane next_lane(const Turns& turns);
+  bool take_turn(Lane lane, Turns& turns);
   [[nodiscard]] std::uint64_t batch_limit(const Source& source) const;
   [[nodiscard]] bool gathers(const Source& source) const;
   bool ship(const std::shared_ptr<Source>& source);

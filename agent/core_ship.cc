@@ -80,8 +80,10 @@ BatchHeader AgentCore::Impl::header_of(const SourceId& id, std::uint64_t origin,
 }
 
 std::uint64_t AgentCore::Impl::batch_limit(const Source& source) const {
-  if (ships != Ship::kWindows || !source.cuts_known)
-    return source.batch_limit_bytes > 0 ? source.batch_limit_bytes : config.ship.batch_max_bytes;
+  if (ships != Ship::kWindows || !source.cuts_known) {
+    const auto most = source.batch_limit_bytes > 0 ? source.batch_limit_bytes : config.ship.batch_max_bytes;
+    return source.rotated ? backlog.turn_bytes(most) : most;
+  }
   const auto grid = config.ship.windows_batch_max;
   const auto limit = grid - source.reader.offset() % grid;
   return source.batch_limit_bytes > 0 ? std::min(source.batch_limit_bytes, limit) : limit;
@@ -318,6 +320,46 @@ bool AgentCore::Impl::ship_losses() {
       {.kind = InFlight::Kind::kLoss, .source = nullptr, .loss = loss, .counts = {}, .error = {}});
 }
 
+// Live files before rotated ones, but for the share that the operator gives these.
+AgentCore::Impl::Lane AgentCore::Impl::next_lane(const Turns& turns) {
+  if (in_flight_bytes >= config.ship.max_in_flight || in_flight.size() >= kMaxInFlightMessages)
+    return Lane::kNone;
+  // Live files that have nothing now find room when they have: what they get next must not wait until
+  // rotated files' bytes are acknowledged.
+  const bool room = turns.contended() || (in_flight_bytes < config.ship.max_in_flight / 4 * 3 &&
+                                          in_flight.size() < kMaxInFlightMessages / 4 * 3);
+  // At the end there are only those that failed.
+  const bool may = stopping || (room && backlog.may_read(turns.contended(), now()));
+  if (turns.rotated > 0 && may) return Lane::kRotated;
+  return turns.live > 0 ? Lane::kLive : Lane::kNone;
+}
+
+// True: something was read, and the output takes more.
+bool AgentCore::Impl::take_turn(Lane lane, Turns& turns) {
+  auto& waiting = lane == Lane::kLive ? live : rotated;
+  auto& left = lane == Lane::kLive ? turns.live : turns.rotated;
+  const bool contended = turns.contended();
+  --left;
+  const auto source = waiting.front();
+  waiting.pop_front();
+  source->queued = false;
+  const auto at = sources.find({source->facts.device, source->facts.inode});
+  if (at == sources.end() || at->second != source) return false;
+  if (stopping && !source->sent.failed()) return false;
+  const auto before_bytes = in_flight_bytes;
+  const bool shipped = ship(source);
+  const auto read_bytes = in_flight_bytes - std::min(in_flight_bytes, before_bytes);
+  if (lane == Lane::kRotated) {
+    backlog.backlog_read(read_bytes, contended);
+  } else {
+    if (!rotated.empty()) backlog.live_read(read_bytes);
+    turns.live_has_more = turns.live_has_more || (read_bytes > 0 && source->dirty);
+  }
+  // Also what only gathers, or waits until a failed batch's fellows have settled.
+  if (source->dirty || source->sent.failed()) enqueue(source);
+  return shipped;
+}
+
 // One turn for each source that has something; true when there is more to do at once.
 bool AgentCore::Impl::pump() {
   for (auto again = std::exchange(held, {}); !again.empty(); again.pop_front())
@@ -327,18 +369,11 @@ bool AgentCore::Impl::pump() {
   if (partitions <= 0) return false;
   if (!ship_losses()) return false;
   bool shipped = false;
-  for (auto turns = round.size(); turns > 0 && held.empty(); --turns) {
-    if (in_flight_bytes >= config.ship.max_in_flight || in_flight.size() >= kMaxInFlightMessages) break;
-    const auto source = round.front();
-    round.pop_front();
-    source->queued = false;
-    const auto at = sources.find({source->facts.device, source->facts.inode});
-    if (at == sources.end() || at->second != source) continue;
-    if (stopping && !source->sent.failed()) continue;
-    shipped |= ship(source);
-    // Also what only gathers, or waits until a failed batch's fellows have settled.
-    if ((source->dirty || source->sent.failed()) && !std::exchange(source->queued, true))
-      round.push_back(source);
+  Turns turns{live.size(), rotated.size()};
+  while (held.empty()) {
+    const auto lane = next_lane(turns);
+    if (lane == Lane::kNone) break;
+    shipped |= take_turn(lane, turns);
   }
   if (!staged.empty()) shipped = send_staged() && shipped;
   // Without a descriptor that tells, what was just taken is settled by the next poll().

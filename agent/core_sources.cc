@@ -62,7 +62,46 @@ void AgentCore::Impl::mark(const std::shared_ptr<Source>& source) {
     source->dirty = true;
     source->dirty_since_ms = now();
   }
-  if (!std::exchange(source->queued, true)) round.push_back(source);
+  enqueue(source);
+}
+
+void AgentCore::Impl::enqueue(const std::shared_ptr<Source>& source) {
+  if (!std::exchange(source->queued, true)) (source->rotated ? rotated : live).push_back(source);
+}
+
+// Rotated: compressed, without its name, or no longer the newest of its family. All others are live, one
+// that was renamed and has no successor yet, too: its writer goes on in it.
+void AgentCore::Impl::sort_lanes() {
+  std::unordered_map<std::string, const Source*> newest;
+  for (const auto& [key, source] : sources) {
+    if (!source->present || source->content->compressed()) continue;
+    const auto [at, first] = newest.try_emplace(log_family(source->path), source.get());
+    if (!first && older_generation(at->second->path, source->path)) at->second = source.get();
+  }
+  bool changed = false;
+  for (const auto& [key, source] : sources) {
+    const auto newer = newest.find(log_family(source->path));
+    const bool now_rotated = source->content->compressed() || has_successor(*source) ||
+                             (newer != newest.end() && newer->second != source.get());
+    changed = changed || now_rotated != source->rotated;
+    source->rotated = now_rotated;
+  }
+  if (!changed) return;
+  auto waiting = std::exchange(live, {});
+  waiting.insert(waiting.end(), rotated.begin(), rotated.end());
+  rotated.clear();
+  for (const auto& source : waiting) {
+    source->queued = false;
+    enqueue(source);
+  }
+}
+
+// Another file has a name that it had.
+bool AgentCore::Impl::has_successor(const Source& source) const {
+  return std::any_of(source.names.begin(), source.names.end(), [&](const auto& name) {
+    const auto at = by_path.find(name);
+    return at != by_path.end() && at->second.get() != &source;
+  });
 }
 
 // Its size now. A file that shrank has new content: what was read of the old one is in flight,
@@ -129,8 +168,8 @@ void AgentCore::Impl::note_present_and_told() {
 
 void AgentCore::Impl::poll_sizes() {
   last_poll_ms = now();
-  // What is dirty waits for its turn in `round`, or for the end.
-  if (all_told && round.empty()) return;
+  // What is dirty waits for its turn, or for the end.
+  if (all_told && live.empty() && rotated.empty()) return;
   for (auto at = sources.begin(); at != sources.end();) {
     const auto source = (at++)->second;
     if (!told(*source) || source->dirty) look_at_size(source);
@@ -145,11 +184,7 @@ void AgentCore::Impl::close_finished() {
     if (!source->trouble.empty()) continue;
     const auto quiet = now() - source->quiet_since_ms;
     if (quiet <= config.tail.close_rotated.count()) continue;
-    const bool replaced = source->facts.links == 0 || source->content->compressed() ||
-                          std::any_of(source->names.begin(), source->names.end(), [&](const auto& name) {
-                            const auto at = by_path.find(name);
-                            return at != by_path.end() && at->second != source;
-                          });
+    const bool replaced = source->facts.links == 0 || source->content->compressed() || has_successor(*source);
     if ((replaced || quiet > kKeepWithoutSuccessorMs) && claimed(*source)) finished.push_back(source);
   }
   for (const auto& source : finished) {

@@ -79,6 +79,8 @@ std::string render_metrics(const AgentStatus& status) {
           status.output.reconnects);
   metric(out, "weir_agent_in_flight_bytes", "gauge", "Content read and not yet acknowledged.",
          static_cast<double>(status.in_flight_bytes));
+  metric(out, "weir_agent_backlog_bytes", "gauge", "Bytes of rotated files that are not acknowledged.",
+         static_cast<double>(status.backlog_bytes));
   metric(out, "weir_agent_output_connected", "gauge", "1 when the output takes messages.",
          status.output.connected ? 1 : 0);
   metric(out, "weir_agent_sources", "gauge", "Sources that are followed.",

@@ -43,6 +43,7 @@ struct Source {
   bool claiming = false;              // that is in flight
   bool dirty = true;                  // may have bytes that were not read
   bool queued = false;                // waits for its turn
+  bool rotated = false;               // and that is in the lane of the backlog
   std::int64_t dirty_since_ms = 0;
   bool present = true;  // its path led to it at the last scan, or nobody could tell
   // Of the file that its path leads to; files of a folder share it. Null: not looked at yet.

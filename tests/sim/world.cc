@@ -194,6 +194,10 @@ void World::add_agent(std::size_t number, std::uint64_t seed) {
   config.kafka.acks = shape_.acks == Acks::kAll ? "all" : shape_.acks == Acks::kLeader ? "1" : "0";
   config.ship.max_in_flight = kMaxInFlight;
   config.ship.batch_max_bytes = kBatchBytes;
+  // None of the numbers below depends on these.
+  Random budget(seed + 991 * (number + 1));
+  config.ship.backlog.percent = static_cast<unsigned>(budget.below(3) * 45);
+  if (budget.chance(25)) config.ship.backlog.bytes_per_s = 2 * kBatchBytes;
   config.tail.missing_after = 20s;
   config.kafka.ship = shape_.ship;
   config.ship.windows_interval = 2s;

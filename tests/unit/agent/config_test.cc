@@ -76,6 +76,21 @@ TEST(AgentConfig, EveryKeyArrives) {
   EXPECT_EQ(config.metrics_listen, "127.0.0.1:9700");
 }
 
+TEST(AgentConfig, TheBacklogHasAShareAndARate) {
+  const auto with = [](std::string_view ship) { return "[ship]\n" + std::string(ship) + std::string(kGood); };
+  const auto parsed = [&](std::string_view ship) {
+    EXPECT_EQ(mistakes_of(with(ship)), "") << ship;
+    return parse_agent_config(ConfigFile::from_text(with(ship), "agent.toml")).config.ship.backlog;
+  };
+  EXPECT_EQ(parsed("").percent, 25U);
+  EXPECT_EQ(parsed("").bytes_per_s, 0U);
+  EXPECT_EQ(parsed("backlog_percent = 0").percent, 0U);
+  EXPECT_EQ(parsed("backlog_bytes_per_s = \"10MiB\"").bytes_per_s, 10U << 20);
+  EXPECT_THAT(mistakes_of(with("backlog_percent = 100")), HasSubstr("agent.toml:2: ship.backlog_percent"));
+  EXPECT_THAT(mistakes_of(with("backlog_percent = -1")), HasSubstr("ship.backlog_percent"));
+  EXPECT_THAT(mistakes_of(with("backlog_bytes_per_s = 1023")), HasSubstr("at least 1KiB"));
+}
+
 TEST(AgentConfig, WhatIsShippedIsATextOrAList) {
   const std::string base = R"(
 [agent]

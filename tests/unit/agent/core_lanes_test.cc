@@ -1,0 +1,168 @@
+// Whose turn it is: live files before rotated ones, within the budget of these.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "tests/unit/agent/core_test_parts.h"
+#include "tests/unit/gzip.h"
+
+namespace weir {
+namespace {
+
+constexpr std::uint64_t kBatchBytes = 1024;
+constexpr std::uint64_t kBatchesInFlight = 4;
+
+class CoreLanesTest : public AgentCoreTest {
+ protected:
+  CoreLanesTest() {
+    config_.inputs[0].paths.emplace_back("/l/a.log.*");
+    config_.ship.batch_max_bytes = kBatchBytes;
+    config_.ship.max_in_flight = kBatchesInFlight * kBatchBytes;
+  }
+  std::shared_ptr<sim::Inode> filled(const std::string& path, int from, int lines) {
+    auto file = files_.create(path);
+    for (int n = from; n < from + lines; ++n) files_.append(file, line(n));
+    return file;
+  }
+  void work() {
+    core_->tick();
+    while (core_->work()) {
+    }
+  }
+  // Answers one batch after the other until nothing is left; the paths of the batches in their order.
+  std::vector<BatchHeader> all_batches() {
+    for (int step = 0; step < 2000; ++step) {
+      work();
+      if (output_->answered < output_->sent.size()) {
+        output_->answer_one();
+      } else {
+        clock_.advance(100);
+      }
+    }
+    EXPECT_TRUE(core_->status().caught_up);
+    std::vector<BatchHeader> batches;
+    for (const auto& sent : output_->sent) {
+      if (sent.header.kind == BatchKind::kRecords) batches.push_back(sent.header);
+    }
+    return batches;
+  }
+  // While the live file had two batches or more to read.
+  static std::map<std::string, std::uint64_t> bytes_by_path(const std::vector<BatchHeader>& batches,
+                                                            std::uint64_t live_bytes) {
+    std::map<std::string, std::uint64_t> bytes;
+    for (const auto& batch : batches) {
+      if (batch.path == "/l/a.log" && batch.range.end + 2 * kBatchBytes > live_bytes) break;
+      bytes[batch.path] += batch.range.size();
+    }
+    return bytes;
+  }
+};
+
+TEST_F(CoreLanesTest, RotatedFilesHaveTheirShareWhileLiveOnesHaveMore) {
+  for (const unsigned percent : {10U, 25U, 75U}) {
+    config_.ship.backlog.percent = percent;
+    const auto live = filled("/l/a.log", 10'000, 1000);
+    filled("/l/a.log.1", 20'000, 4000);
+    filled("/l/a.log.2", 30'000, 4000);
+    disk_.wipe();
+    start();
+    const auto batches = all_batches();
+    ASSERT_FALSE(batches.empty());
+    EXPECT_EQ(batches.front().path, "/l/a.log");
+    const auto bytes = bytes_by_path(batches, live->bytes.size());
+    const auto first = static_cast<double>(bytes.at("/l/a.log.1"));
+    const auto second = static_cast<double>(bytes.at("/l/a.log.2"));
+    const auto all = first + second + static_cast<double>(bytes.at("/l/a.log"));
+    EXPECT_NEAR((first + second) / all, percent / 100.0, 0.03);
+    EXPECT_NEAR(first / second, 1, 0.3) << "turns are fair among them";
+  }
+}
+
+TEST_F(CoreLanesTest, WithoutAShareRotatedFilesWaitUntilLiveOnesHaveNothing) {
+  config_.ship.backlog.percent = 0;
+  const auto live = filled("/l/a.log", 10'000, 500);
+  const auto rotated = filled("/l/a.log.1", 20'000, 500);
+  start();
+  const auto batches = all_batches();
+  EXPECT_THAT(bytes_by_path(batches, live->bytes.size()), ::testing::SizeIs(1));
+  EXPECT_EQ(core_->status().shipped_bytes, live->bytes.size() + rotated->bytes.size());
+}
+
+TEST_F(CoreLanesTest, WhatALiveFileGetsLeavesWithoutAnAcknowledgementOfTheBacklog) {
+  filled("/l/a.log.1", 20'000, 500);
+  const auto live = filled("/l/a.log", 10'000, 1);
+  start();
+  work();
+  output_->answer();
+  work();
+  const auto sent = output_->sent.size();
+  ASSERT_GE(sent, 3U);
+  ASSERT_EQ(output_->sent.back().header.path, "/l/a.log.1");
+  work();
+  ASSERT_EQ(output_->sent.size(), sent) << "no more fits";
+  files_.append(live, line(1));
+  core_->path_changed("/l/a.log", false);
+  work();
+  ASSERT_EQ(output_->sent.size(), sent + 1);
+  EXPECT_EQ(output_->sent.back().header.path, "/l/a.log");
+}
+
+TEST_F(CoreLanesTest, TheRateOfRotatedFilesIsTheOperators) {
+  config_.ship.backlog.bytes_per_s = 2048;
+  const auto rotated = filled("/l/a.log.1", 20'000, 400);
+  const auto live = filled("/l/a.log", 10'000, 400);
+  start();
+  run(5000);
+  const auto status = core_->status();
+  EXPECT_EQ(status.read_bytes - live->bytes.size(), status.shipped_bytes - live->bytes.size());
+  EXPECT_GE(status.shipped_bytes, live->bytes.size() + 5 * 2048 - kBatchBytes);
+  EXPECT_LE(status.shipped_bytes, live->bytes.size() + 6 * 2048 + kBatchBytes);
+  EXPECT_EQ(status.backlog_bytes, live->bytes.size() + rotated->bytes.size() - status.shipped_bytes);
+  // Taken with a reload.
+  config_.ship.backlog.bytes_per_s = 0;
+  core_->reload(config_);
+  run(1000);
+  EXPECT_TRUE(core_->status().caught_up);
+  EXPECT_EQ(core_->status().backlog_bytes, 0U);
+}
+
+TEST_F(CoreLanesTest, AFileWithoutASuccessorIsLiveThoughItsNameIsARotatedOnes) {
+  const auto renamed = filled("/l/a.log.1", 20'000, 10);
+  start();
+  output_->partitions = 0;
+  run(1000, false);
+  EXPECT_EQ(core_->status().backlog_bytes, 0U) << "its writer goes on in it";
+  filled("/l/a.log", 10'000, 10);
+  core_->path_changed("/l/a.log", true);
+  run(1000, false);
+  EXPECT_EQ(core_->status().backlog_bytes, renamed->bytes.size());
+  files_.append(files_.create("/l/a.log.2.gz"), testing::gzip(line(1)));
+  core_->path_changed("/l/a.log.2.gz", true);
+  output_->partitions = 1;
+  run(1000);
+  EXPECT_TRUE(core_->status().caught_up);
+}
+
+TEST_F(CoreLanesTest, AFileThatWasMovedAwayIsRotatedOnceAnotherHasItsName) {
+  const auto moved = filled("/l/a.log", 20'000, 10);
+  start();
+  output_->partitions = 0;
+  run(1000, false);
+  files_.rename("/l/a.log", "/old/a.log");
+  core_->path_changed("/l/a.log", true);
+  run(1000, false);
+  EXPECT_EQ(core_->status().backlog_bytes, 0U);
+  filled("/l/a.log", 10'000, 10);
+  core_->path_changed("/l/a.log", true);
+  run(1000, false);
+  EXPECT_EQ(core_->status().backlog_bytes, moved->bytes.size());
+  output_->partitions = 1;
+  work();
+  ASSERT_FALSE(output_->sent.empty());
+  EXPECT_EQ(output_->sent.front().header.range.size(), 10 * line(10'000).size());
+  EXPECT_EQ(output_->sent.front().header.path, "/l/a.log") << "the live one comes first";
+}
+
+}  // namespace
+}  // namespace weir

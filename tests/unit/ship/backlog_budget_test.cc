@@ -1,0 +1,105 @@
+#include "agent/ship/backlog_budget.h"
+
+#include <gtest/gtest.h>
+
+namespace weir {
+namespace {
+
+constexpr std::uint64_t kTurnBytes = 1000;
+
+// Lanes that both always have more: of `turns` the rotated files' part, in bytes.
+std::uint64_t rotated_bytes_of(BacklogBudget& budget, int turns) {
+  std::uint64_t rotated = 0;
+  for (int turn = 0; turn < turns; ++turn) {
+    if (budget.may_read(true, 0)) {
+      budget.backlog_read(kTurnBytes, true);
+      rotated += kTurnBytes;
+    } else {
+      budget.live_read(kTurnBytes);
+    }
+  }
+  return rotated;
+}
+
+TEST(BacklogBudgetTest, RotatedFilesHaveTheirShareWhileLiveOnesHaveMore) {
+  for (const unsigned percent : {1U, 10U, 25U, 50U, 90U, 99U}) {
+    BacklogBudget budget({.percent = percent});
+    EXPECT_FALSE(budget.may_read(true, 0)) << "live files come first";
+    EXPECT_NEAR(static_cast<double>(rotated_bytes_of(budget, 1000)), percent * 10.0 * kTurnBytes, kTurnBytes)
+        << percent;
+  }
+}
+
+TEST(BacklogBudgetTest, WithoutAShareTheyWaitUntilLiveOnesHaveNothing) {
+  BacklogBudget budget({.percent = 0});
+  EXPECT_EQ(rotated_bytes_of(budget, 1000), 0U);
+  EXPECT_TRUE(budget.may_read(false, 0));
+}
+
+TEST(BacklogBudgetTest, WhatIsReadWhileLiveOnesHaveNothingIsNotHeldAgainstThem) {
+  BacklogBudget budget({.percent = 50});
+  for (int turn = 0; turn < 100; ++turn) {
+    ASSERT_TRUE(budget.may_read(false, 0));
+    budget.backlog_read(kTurnBytes, false);
+  }
+  budget.live_read(kTurnBytes);
+  EXPECT_TRUE(budget.may_read(true, 0));
+}
+
+TEST(BacklogBudgetTest, NoMoreIsSavedUpThanATurnOrSo) {
+  BacklogBudget budget({.percent = 50});
+  for (int turn = 0; turn < 1'000'000; ++turn) budget.live_read(1 << 20);
+  budget.backlog_read(16 << 20, true);
+  EXPECT_FALSE(budget.may_read(true, 0));
+}
+
+TEST(BacklogBudgetTest, TheRateHoldsWhateverLiveFilesDo) {
+  BacklogBudget budget({.percent = 99, .bytes_per_s = 10'000});
+  std::uint64_t read = 0;
+  for (std::int64_t now_ms = 5'000; now_ms < 65'000; now_ms += 7) {
+    while (budget.may_read(false, now_ms)) {
+      const auto bytes = budget.turn_bytes(3'333);
+      budget.backlog_read(bytes, false);
+      read += bytes;
+    }
+  }
+  // A minute's, the second's that is allowed at once, and what the last turn read beyond.
+  EXPECT_GE(read, 590'000U);
+  EXPECT_LE(read, 60 * 10'000U + 10'000U + 3'333U);
+}
+
+TEST(BacklogBudgetTest, ALongRestSavesUpNoMoreThanASecond) {
+  BacklogBudget budget({.percent = 25, .bytes_per_s = 10'000});
+  ASSERT_TRUE(budget.may_read(false, 0));
+  budget.backlog_read(10'000, false);
+  ASSERT_FALSE(budget.may_read(false, 0));
+  ASSERT_TRUE(budget.may_read(false, std::int64_t{1} << 50));
+  budget.backlog_read(10'000, false);
+  EXPECT_FALSE(budget.may_read(false, std::int64_t{1} << 50));
+}
+
+TEST(BacklogBudgetTest, ATurnThatReadsMuchMoreIsPaidBack) {
+  BacklogBudget budget({.percent = 25, .bytes_per_s = 1'000});
+  ASSERT_TRUE(budget.may_read(false, 0));
+  budget.backlog_read(11'000, false);  // one long line
+  EXPECT_FALSE(budget.may_read(false, 10'000));
+  EXPECT_TRUE(budget.may_read(false, 10'001));
+}
+
+TEST(BacklogBudgetTest, ATurnIsASecondsWorthAtMost) {
+  EXPECT_EQ(BacklogBudget({.percent = 25, .bytes_per_s = 5'000}).turn_bytes(4 << 20), 5'000U);
+  EXPECT_EQ(BacklogBudget({.percent = 25, .bytes_per_s = 0}).turn_bytes(4 << 20), 4U << 20);
+}
+
+TEST(BacklogBudgetTest, NumbersOfAnySizeAreTaken) {
+  constexpr auto kMost = ~std::uint64_t{0};
+  BacklogBudget budget({.percent = ~0U, .bytes_per_s = kMost});
+  EXPECT_TRUE(budget.may_read(false, 0));
+  budget.live_read(kMost);
+  budget.backlog_read(kMost, true);
+  EXPECT_FALSE(budget.may_read(true, 1));
+  EXPECT_TRUE(budget.may_read(false, std::int64_t{1} << 60));
+}
+
+}  // namespace
+}  // namespace weir
