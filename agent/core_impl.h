@@ -79,15 +79,18 @@ struct AgentCore::Impl {
     std::shared_ptr<InFlight> entry;
   };
   std::deque<Held> held;  // the output was full
-  // Batches that cannot be cut, until the registry has where they end.
+  // Batches of which the registry must know before they are sent: where those end that cannot be cut, and
+  // that something of a source may be counted from now on.
   struct Staged {
     std::vector<Message> messages;
     InFlight entry;
     std::uint64_t begin = 0;
     std::string tail_before;
+    bool waits = true;  // while the registry cannot be written
   };
   std::vector<Staged> staged;
   std::size_t staged_bytes = 0;
+  Registry::Keep staged_keep = Registry::Keep::kUsually;
   Ship ships = Ship::kRecords;
   std::uint64_t next_message_id = 1;
   std::uint64_t in_flight_bytes = 0;
@@ -177,7 +180,7 @@ struct AgentCore::Impl {
   bool ship(const std::shared_ptr<Source>& source);
   [[nodiscard]] Result<std::vector<Message>> messages_of(const Source& source, BatchHeader header);
   void note_read(const InFlight& entry);
-  void stage(Staged waiting);
+  void stage(Staged waiting, Registry::Keep keep);
   bool send_staged();
   bool ship_losses();
   bool hand_over(std::vector<Message> messages, InFlight entry);

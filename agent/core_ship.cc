@@ -109,14 +109,14 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
     source->reader.rewind(source->sent.acknowledged_offset(), source->sent.acknowledged_tail());
     source->sent.rewound();
   }
+  if (now() < source->retry_at_ms && !stopping) return false;
   if (ships != Ship::kRecords) {
     if (!source->cuts_known && source->reader.offset() >= source->records_until) {
       // From here on no batch may be cut: none that may is in flight before it.
       if (!source->sent.idle()) return false;
       source->cuts_known = true;
     }
-    const bool waits = now() < source->retry_at_ms || source->sent.in_flight() >= kMaxCutsInFlight;
-    if (source->cuts_known && waits && !stopping) return false;
+    if (source->cuts_known && source->sent.in_flight() >= kMaxCutsInFlight && !stopping) return false;
   }
   source->trouble.clear();
   if (!look_at_size(source)) return false;
@@ -197,27 +197,19 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
     ++totals.crowded_batches;
     source->crowded_ms = last_crowded_ms = now();
   }
-  if (!source->sent_before && !uncut) {
-    // From now on it may be counted, and must be known again, whatever happens. Afterwards the
-    // registry may lag: what it knows of it is enough to tell it from all others.
-    remember(*source);
-    write_registry(source->had_cuts ? Registry::Keep::kThroughPowerCuts : Registry::Keep::kUsually);
-    if (!registry_problem.empty() && (source->id != source->base || source->had_cuts)) {
-      // Its content alone would not tell it from its look-alike; or the registry would tell later where
-      // windows must be cut, and not that records were sent: it waits for the registry.
-      source->trouble = source->path + (source->had_cuts ? ": " : ": begins like another file, and ") +
-                        "waits until the registry can be written";
-      source->reader.rewind(begin, tail_before);
-      return false;
-    }
-    source->sent_before = true;
-  }
   in_flight_bytes += entry.content_bytes;
   source->sent.sent(messages->front().id, range, source->reader.tail_hash());
-  if (uncut) {
-    source->sent.cut_at(range.end);
+  if (uncut || !source->sent_before) {
+    // From now on it may be counted, and must be known again, whatever happens. Afterwards the registry
+    // may lag, but for cuts: what it knows of it is enough to tell it from all others.
+    if (uncut) source->sent.cut_at(range.end);
     remember(*source);
-    stage({std::move(*messages), std::move(entry), begin, tail_before});
+    // Without the registry its content alone would not tell it from its look-alike; or the registry would
+    // tell later where windows must be cut, and not that records were sent.
+    const bool look_alike = source->id != source->base;
+    const bool cuts = uncut || source->had_cuts;
+    stage({std::move(*messages), std::move(entry), begin, tail_before, cuts || look_alike},
+          cuts ? Registry::Keep::kThroughPowerCuts : Registry::Keep::kUsually);
     return (staged.size() < kMaxStaged && staged_bytes < kMaxStagedBytes) || send_staged();
   }
   note_read(entry);
@@ -260,32 +252,36 @@ void AgentCore::Impl::note_read(const InFlight& entry) {
   totals.truncated_lines += entry.counts.truncated;
 }
 
-void AgentCore::Impl::stage(Staged waiting) {
+void AgentCore::Impl::stage(Staged waiting, Registry::Keep keep) {
+  if (keep == Registry::Keep::kThroughPowerCuts) staged_keep = keep;
   for (const auto& message : waiting.messages) staged_bytes += message.payload.size();
   staged.push_back(std::move(waiting));
 }
 
-// One write of the registry, which waits for the disk, for all of them. False: nothing was sent, or the
-// output is full.
+// One write of the registry, which may wait for the disk, for all of them. False: some were not sent, or
+// the output is full.
 bool AgentCore::Impl::send_staged() {
   if (staged.empty()) return true;
   auto batches = std::exchange(staged, {});
   staged_bytes = 0;
-  write_registry(Registry::Keep::kThroughPowerCuts);
-  bool taken = registry_problem.empty();
-  for (auto& [messages, entry, begin, tail_before] : batches) {
+  write_registry(std::exchange(staged_keep, Registry::Keep::kUsually));
+  bool taken = true;
+  for (auto& [messages, entry, begin, tail_before, waits] : batches) {
     const auto source = entry.source;
-    if (registry_problem.empty()) {
+    if (registry_problem.empty() || !waits) {
       source->sent_before = true;
       note_read(entry);
       taken = hand_over(std::move(messages), std::move(entry)) && taken;
       continue;
     }
-    // Nobody would know after a crash where it ended: it is read again once the registry can be written.
+    taken = false;
+    // Nobody would know after a crash what was sent: it is read again once the registry can be written.
     in_flight_bytes -= entry.content_bytes;
     source->sent.take_back();
     source->reader.rewind(begin, tail_before);
-    source->trouble = source->path + ": waits until the registry can be written";
+    const bool cuts = source->had_cuts || source->cuts_known;
+    source->trouble = source->path + (cuts ? ": " : ": begins like another file, and ") +
+                      "waits until the registry can be written";
     source->retry_at_ms = now() + kSendAgainMs;
     mark(source);
   }
@@ -322,12 +318,12 @@ bool AgentCore::Impl::ship_losses() {
 
 // Live files before rotated ones, but for the share that the operator gives these.
 AgentCore::Impl::Lane AgentCore::Impl::next_lane(const Turns& turns) {
-  if (in_flight_bytes >= config.ship.max_in_flight || in_flight.size() >= kMaxInFlightMessages)
-    return Lane::kNone;
+  const auto messages = in_flight.size() + staged.size();
+  if (in_flight_bytes >= config.ship.max_in_flight || messages >= kMaxInFlightMessages) return Lane::kNone;
   // Live files that have nothing now find room when they have: what they get next must not wait until
   // rotated files' bytes are acknowledged.
   const bool room = turns.contended() || (in_flight_bytes < config.ship.max_in_flight / 4 * 3 &&
-                                          in_flight.size() < kMaxInFlightMessages / 4 * 3);
+                                          messages < kMaxInFlightMessages / 4 * 3);
   // At the end there are only those that failed.
   const bool may = stopping || (room && backlog.may_read(turns.contended(), now()));
   if (turns.rotated > 0 && may) return Lane::kRotated;

@@ -20,6 +20,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
 TEST_F(AgentCoreTest, AtRestItAsksForTheNextTickWhenSomethingIsDue) {
@@ -306,6 +307,35 @@ TEST_F(AgentCoreTest, ARegistryThatCannotBeWrittenStopsNothingAndIsSaid) {
   run();
   EXPECT_THAT(core_->status().problems, IsEmpty());
   EXPECT_EQ(disk_.image.entries.size(), 1U);
+}
+
+TEST_F(AgentCoreTest, ManyNewFilesAreFewWritesOfTheRegistry) {
+  constexpr int kFiles = 200;
+  config_.inputs[0].paths = {"/l/*.log"};
+  for (int n = 0; n < kFiles; ++n) files_.append(files_.create("/l/" + std::to_string(n) + ".log"), line(n));
+  start();
+  run(100, false);
+  EXPECT_EQ(output_->ranges(BatchKind::kRecords).size(), std::size_t{kFiles});
+  EXPECT_EQ(disk_.image.entries.size(), std::size_t{kFiles}) << "known before anything of them is counted";
+  EXPECT_LE(disk_.writes, 3U);
+}
+
+TEST_F(AgentCoreTest, AmongNewFilesOnlyALookAlikeWaitsForTheRegistry) {
+  config_.inputs[0].paths = {"/l/*.log", "/l/a.log.1"};
+  files_.append(files_.create("/l/a.log"), line(1) + line(2));
+  files_.append(files_.create("/l/a.log.1"), line(1) + line(3) + line(4));
+  files_.append(files_.create("/l/b.log"), line(5));
+  write_fails_ = 1000;
+  start();
+  run(5000);
+  EXPECT_THAT(output_->ranges(BatchKind::kRecords), SizeIs(2));
+  EXPECT_THAT(core_->status().problems, Contains(HasSubstr("begins like another file, and waits")));
+  EXPECT_EQ(core_->status().in_flight_bytes, 0U);
+  write_fails_ = 0;
+  run(12'000);
+  EXPECT_THAT(output_->ranges(BatchKind::kRecords), SizeIs(3));
+  EXPECT_THAT(core_->status().problems, IsEmpty());
+  EXPECT_TRUE(core_->status().caught_up);
 }
 
 TEST_F(AgentCoreTest, ABatchThatTheTopicDoesNotTakeIsMadeSmallerAfterAPause) {
