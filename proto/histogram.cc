@@ -59,25 +59,28 @@ void Histogram::merge(const Histogram& other) {
     for (const auto& [bucket, count] : other.buckets_) add_to(bucket, count);
     return;
   }
-  std::vector<Bucket> merged(buckets_.size() + other.buckets_.size());
-  const auto* a = buckets_.data();
-  const auto* const a_end = a + buckets_.size();
-  const auto* b = other.buckets_.data();
-  const auto* const b_end = b + other.buckets_.size();
-  auto* to = merged.data();
-  while (a != a_end && b != b_end) {
-    if (a->first == b->first) {
-      *to++ = {a->first, saturating_add(a->second, b->second)};
-      ++a;
-      ++b;
-    } else {
-      *to++ = a->first < b->first ? *a++ : *b++;
-    }
+  // In place, from the back, and without a branch that depends on the buckets: which of two rows has one
+  // cannot be predicted.
+  const auto mask = [](bool all) { return std::uint64_t{0} - std::uint64_t{all}; };
+  auto from = buckets_.size();
+  auto left = other.buckets_.size();
+  buckets_.resize(from + left);
+  auto to = buckets_.size();
+  auto* const ours = buckets_.data();
+  while (from > 0 && left > 0) {
+    const auto& mine = ours[from - 1];
+    const auto& theirs = other.buckets_[left - 1];
+    const bool has_mine = mine.first >= theirs.first;
+    const bool has_theirs = theirs.first >= mine.first;
+    const auto count = saturating_add(mine.second & mask(has_mine), theirs.second & mask(has_theirs));
+    ours[--to] = {std::max(mine.first, theirs.first), count};
+    from -= std::size_t{has_mine};
+    left -= std::size_t{has_theirs};
   }
-  to = std::copy(a, a_end, to);
-  to = std::copy(b, b_end, to);
-  merged.resize(static_cast<std::size_t>(to - merged.data()));
-  buckets_ = std::move(merged);
+  for (; left > 0; --left) ours[--to] = other.buckets_[left - 1];
+  // As many as both had.
+  buckets_.erase(buckets_.begin() + static_cast<std::ptrdiff_t>(from),
+                 buckets_.begin() + static_cast<std::ptrdiff_t>(to));
 }
 
 std::uint64_t Histogram::count() const {
@@ -103,15 +106,17 @@ double Histogram::quantile_ms(double q) const {
 }
 
 std::string Histogram::encode() const {
-  std::string out((1 + buckets_.size() * 2) * kMaxVarintBytes, '\0');
-  auto* to = write_varint(out.data(), kEncodingVersion);
-  std::uint64_t last = 0;
-  for (const auto& [bucket, count] : buckets_) {
-    to = write_varint(to, bucket - last);
-    to = write_varint(to, count);
-    last = bucket;
-  }
-  out.resize(static_cast<std::size_t>(to - out.data()));
+  std::string out;
+  out.resize_and_overwrite((1 + buckets_.size() * 2) * kMaxVarintBytes, [&](char* bytes, std::size_t) {
+    auto* to = write_varint(bytes, kEncodingVersion);
+    std::uint64_t last = 0;
+    for (const auto& [bucket, count] : buckets_) {
+      to = write_varint(to, bucket - last);
+      to = write_varint(to, count);
+      last = bucket;
+    }
+    return static_cast<std::size_t>(to - bytes);
+  });
   return out;
 }
 

@@ -51,15 +51,6 @@ inline std::uint64_t f64(protozero::pbf_reader& in) {
 inline protozero::data_view bytes_of(protozero::pbf_reader& in) {
   return typed(in, pbf_wire_type::length_delimited, [&] { return in.get_view(); });
 }
-inline auto packed_u32(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::length_delimited, [&] { return in.get_packed_uint32(); });
-}
-inline auto packed_u64(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::length_delimited, [&] { return in.get_packed_uint64(); });
-}
-inline auto packed_s64(protozero::pbf_reader& in) {
-  return typed(in, pbf_wire_type::length_delimited, [&] { return in.get_packed_sint64(); });
-}
 
 // Libraries join the pieces of such a field or take the last one: two readers must not read two things.
 inline void once(std::uint32_t& seen, std::uint32_t field) {

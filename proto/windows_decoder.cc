@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <tuple>
 #include <utility>
 
 #include "proto/hostile.h"
+#include "proto/varint.h"
 #include "proto/window.h"
 #include "proto/wire.h"
 
@@ -14,9 +16,33 @@ namespace {
 constexpr std::int64_t kMaxStartS = kMaxTimeMs / 1000 * 2;
 constexpr std::uint32_t kMaxWindowS = 86400;
 
-using Packed32 = protozero::iterator_range<protozero::pbf_reader::const_uint32_iterator>;
-using Packed64 = protozero::iterator_range<protozero::pbf_reader::const_uint64_iterator>;
-using PackedSigned = protozero::iterator_range<protozero::pbf_reader::const_sint64_iterator>;
+// A packed field, value by value: most have a byte, and protozero's iterators step over each twice.
+class Varints {
+ public:
+  Varints() = default;
+  explicit Varints(std::string_view bytes) : left_(bytes) {}
+
+  [[nodiscard]] bool empty() const { return left_.empty(); }
+  // Were they whole.
+  [[nodiscard]] std::size_t count() const {
+    return static_cast<std::size_t>(std::count_if(
+        left_.begin(), left_.end(), [](char byte) { return static_cast<unsigned char>(byte) < 0x80; }));
+  }
+  [[nodiscard]] std::uint64_t next() {
+    check(!left_.empty(), "a column is cut off");
+    std::uint64_t value = static_cast<unsigned char>(left_.front());
+    if (value < 0x80) {
+      left_.remove_prefix(1);
+    } else {
+      check(take_varint(left_, value), "a number that is cut off, or of more than 64 bits");
+    }
+    return value;
+  }
+  [[nodiscard]] std::int64_t next_signed() { return protozero::decode_zigzag64(next()); }
+
+ private:
+  std::string_view left_;
+};
 
 class WindowsReader {
  public:
@@ -35,6 +61,8 @@ class WindowsReader {
   }
 
  private:
+  static Varints packed(protozero::pbf_reader& in) { return Varints(view(bytes_of(in))); }
+
   void find_sections() {
     std::uint32_t window_s = 0;
     std::uint32_t seen = 0;
@@ -59,13 +87,13 @@ class WindowsReader {
           samples_.push_back(bytes_of(in));
           break;
         case kSiteBytesField:
-          site_bytes_ = packed_u32(in);
+          site_bytes_ = packed(in);
           break;
         case kSitesField:
           sites_ = view(bytes_of(in));
           break;
         case kStartDeltaField:
-          start_delta_ = packed_s64(in);
+          start_delta_ = packed(in);
           break;
         case kSiteField:
         case kStatusField:
@@ -76,17 +104,17 @@ class WindowsReader {
         case kUpstreamTimeField:
         case kBucketsField: {
           const auto field = in.tag();  // which the read forgets
-          columns_[field] = packed_u64(in);
+          columns_[field] = packed(in);
           break;
         }
         case kFlowDifferenceField:
-          flow_difference_ = packed_s64(in);
+          flow_difference_ = packed(in);
           break;
         case kBucketDeltaField:
-          bucket_delta_ = packed_u32(in);
+          bucket_delta_ = packed(in);
           break;
         case kBucketCountField:
-          bucket_count_ = packed_u64(in);
+          bucket_count_ = packed(in);
           break;
         default:
           in.skip();
@@ -108,7 +136,8 @@ class WindowsReader {
 
   void read_sites() {
     auto rest = sites_;
-    for (const auto size : site_bytes_) {
+    while (!site_bytes_.empty()) {
+      const auto size = site_bytes_.next();
       check(size <= rest.size(), "a site is cut off");
       check(out_.sites.size() < limits_.max_rows, "too many sites");
       check(is_site(rest.substr(0, size)), "a site that no host is called");
@@ -122,24 +151,26 @@ class WindowsReader {
   // A column that is not there has only zeros.
   template <class Set>
   void read_column(std::uint32_t field, Set set) {
-    const auto& column = columns_[field];
+    auto column = columns_[field];
     if (column.empty()) return;
-    auto row = out_.rows.begin();
-    for (const auto value : column) {
-      check(row != out_.rows.end(), "a column does not have one entry per row");
-      set(*row++, value);
+    for (auto& row : out_.rows) {
+      check(!column.empty(), "a column does not have one entry per row");
+      set(row, column.next());
     }
-    check(row == out_.rows.end(), "a column does not have one entry per row");
+    check(column.empty(), "a column does not have one entry per row");
   }
 
   void read_starts() {
     std::int64_t window = 0;
     const auto furthest = kMaxStartS / out_.window_s;
-    for (const auto delta : start_delta_) {
-      check(out_.rows.size() < limits_.max_rows, "too many rows");
-      check(!__builtin_add_overflow(window, delta, &window) && window >= -furthest && window <= furthest,
+    const auto rows = start_delta_.count();
+    check(rows <= limits_.max_rows, "too many rows");
+    budget_.take(rows * sizeof(FoldedRow));
+    out_.rows.reserve(rows);
+    while (!start_delta_.empty()) {
+      check(!__builtin_add_overflow(window, start_delta_.next_signed(), &window) && window >= -furthest &&
+                window <= furthest,
             "a window out of range");
-      budget_.take(sizeof(FoldedRow));
       out_.rows.emplace_back().start_s = window * out_.window_s;
     }
   }
@@ -175,35 +206,37 @@ class WindowsReader {
     sum(kUpstreamTimeField, &WindowSum::upstream_time_ms);
     for (auto& row : out_.rows) row.sum.flow_bytes = row.sum.bytes_sent;
     if (flow_difference_.empty()) return;
-    auto row = out_.rows.begin();
-    for (const auto difference : flow_difference_) {
-      check(row != out_.rows.end(), "a column does not have one entry per row");
-      (row++)->sum.flow_bytes += static_cast<std::uint64_t>(difference);
+    for (auto& row : out_.rows) {
+      check(!flow_difference_.empty(), "a column does not have one entry per row");
+      row.sum.flow_bytes += static_cast<std::uint64_t>(flow_difference_.next_signed());
     }
-    check(row == out_.rows.end(), "a column does not have one entry per row");
+    check(flow_difference_.empty(), "a column does not have one entry per row");
   }
 
   // Those of all rows, one after the other.
   void read_latencies() {
-    auto delta = bucket_delta_.begin();
-    auto count = bucket_count_.begin();
+    // Of its own: their ends stay in registers.
+    auto deltas = bucket_delta_;
+    auto counts = bucket_count_;
     read_column(kBucketsField, [&](FoldedRow& row, std::uint64_t buckets) {
       std::uint64_t bucket = 0;
       auto left = row.sum.requests;
       check(buckets <= left, "more latencies than requests");
       budget_.take(buckets * sizeof(Histogram::Bucket));
       row.sum.latency.reserve(buckets);
-      for (std::uint64_t i = 0; i < buckets; ++i, ++delta, ++count) {
-        check(delta != bucket_delta_.end() && count != bucket_count_.end(), "a latency is cut off");
-        check(i == 0 || *delta > 0, "latencies out of order");
-        bucket += *delta;
-        check(bucket < Histogram::kBuckets, "a latency out of range");
-        check(*count > 0 && *count <= left, "more latencies than requests");
-        left -= *count;
-        row.sum.latency.append(static_cast<std::uint16_t>(bucket), *count);
+      for (std::uint64_t i = 0; i < buckets; ++i) {
+        check(!deltas.empty() && !counts.empty(), "a latency is cut off");
+        const auto delta = deltas.next();
+        const auto count = counts.next();
+        check(i == 0 || delta > 0, "latencies out of order");
+        check(delta < Histogram::kBuckets && bucket + delta < Histogram::kBuckets, "a latency out of range");
+        check(count > 0 && count <= left, "more latencies than requests");
+        bucket += delta;
+        left -= count;
+        row.sum.latency.append(static_cast<std::uint16_t>(bucket), count);
       }
     });
-    check(delta == bucket_delta_.end() && count == bucket_count_.end(), "latencies of no row");
+    check(deltas.empty() && counts.empty(), "latencies of no row");
   }
 
   FoldedLines& out_;
@@ -212,10 +245,8 @@ class WindowsReader {
   Budget budget_;
   std::vector<protozero::data_view> samples_;
   std::string_view sites_;
-  Packed32 site_bytes_, bucket_delta_;
-  Packed64 bucket_count_;
-  PackedSigned start_delta_, flow_difference_;
-  std::array<Packed64, kBucketCountField + 1> columns_;  // by field
+  Varints site_bytes_, start_delta_, flow_difference_, bucket_delta_, bucket_count_;
+  std::array<Varints, kBucketCountField + 1> columns_;  // by field
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
 #include <set>
 
@@ -118,6 +119,33 @@ TEST(Histogram, quantiles_are_within_the_bound) {
   for (const double q : {0.01, 0.5, 0.95, 0.99, 1.0})
     EXPECT_NEAR(histogram.quantile_ms(q), q * 10'000, q * 10'000 / 64 + 1) << q;
   EXPECT_EQ(Histogram().quantile_ms(0.5), 0);
+}
+
+// Whatever buckets two have alone or together: the sum of each, once, in order.
+TEST(Histogram, merged_is_the_sum_of_each_bucket) {
+  std::mt19937_64 random(7);
+  const auto some = [&](std::map<std::uint16_t, std::uint64_t>& expected) {
+    Histogram histogram;
+    const auto span = 1 + random() % 64;
+    std::uint64_t bucket = random() % span;
+    for (auto left = random() % 200; left > 0 && bucket < Histogram::kBuckets; --left) {
+      const auto count = random() % 50 == 0 ? ~0ULL - random() % 2 : 1 + random() % 1000;
+      histogram.append(static_cast<std::uint16_t>(bucket), count);
+      auto& sum = expected[static_cast<std::uint16_t>(bucket)];
+      sum = sum + count < sum ? ~0ULL : sum + count;
+      bucket += 1 + random() % span;
+    }
+    return histogram;
+  };
+  for (int round = 0; round < 3000; ++round) {
+    std::map<std::uint16_t, std::uint64_t> expected;
+    auto a = some(expected);
+    a.merge(some(expected));
+    ASSERT_TRUE(
+        std::equal(a.buckets().begin(), a.buckets().end(), expected.begin(), expected.end(),
+                   [](const auto& x, const auto& y) { return x.first == y.first && x.second == y.second; }))
+        << "round " << round;
+  }
 }
 
 TEST(Histogram, encoded_comes_back_and_hostile_bytes_do_not) {

@@ -228,6 +228,7 @@ struct Rows {
   std::vector<std::uint64_t> site_of = {0, 0}, status = {200, 200}, requests = {1, 2}, buckets = {1, 1};
   std::vector<std::uint32_t> bucket_delta = {5, 6};
   std::vector<std::uint64_t> bucket_count = {1, 2};
+  std::string bytes_sent;  // as they stand on the wire
 
   [[nodiscard]] std::string message() const {
     std::string plain;
@@ -244,6 +245,7 @@ struct Rows {
     in.add_packed_uint64(wire::kBucketsField, buckets.begin(), buckets.end());
     in.add_packed_uint32(wire::kBucketDeltaField, bucket_delta.begin(), bucket_delta.end());
     in.add_packed_uint64(wire::kBucketCountField, bucket_count.begin(), bucket_count.end());
+    in.add_bytes(wire::kBytesSentField, bytes_sent);
     in.add_uint64(99, 7);  // of a newer writer
     std::string packed(ZSTD_compressBound(plain.size()), '\0');
     packed.resize(ZSTD_compress(packed.data(), packed.size(), plain.data(), plain.size(), 1));
@@ -312,6 +314,9 @@ TEST(Windows, HostileRowsAreRefusedForWhatIsWrong) {
       {"a latency out of range", [](Rows& r) { r.bucket_delta = {5, 1920}; }},
       {"more latencies than requests", [](Rows& r) { r.bucket_count = {1, 3}; }},
       {"more latencies than requests", [](Rows& r) { r.bucket_count = {1, 0}; }},
+      {"one entry per row", [](Rows& r) { r.bytes_sent = "\x07"; }},
+      {"a number that is cut off", [](Rows& r) { r.bytes_sent = "\x07\x80"; }},
+      {"of more than 64 bits", [](Rows& r) { r.bytes_sent = std::string(10, '\xff') + "\x01"; }},
       {"larger than the limit", [](Rows& r) { r.site.assign(33ULL << 20, 'a'); }},
   };
   for (const auto& [what, change] : kCases) {
