@@ -561,10 +561,10 @@ listen = "127.0.0.1:0"
             name_of(generation)
             self.append(self.log, 20)
         before = len(self.arrived())
-        written = self.expected[10:]
+        rotated, live = self.expected[10:-20], self.expected[-20:]
         self.start_again()
         self.all_came()
-        self.assertEqual(self.arrived()[before:], written, "in the order in which they were written")
+        self.assertEqual(self.arrived()[before:], live + rotated, "the live one, then the others in the order in which they were written")
         self.once()
 
     def test_many_generations_rotated_while_the_agent_is_down_are_read_in_order(self):
@@ -577,6 +577,23 @@ listen = "127.0.0.1:0"
 
     def test_generations_named_by_their_date_are_read_in_order(self):
         self.rotated_while_down(lambda n: self.log.rename(self.logs / f"access.log-202611{20 + n}"))
+
+    def test_a_live_file_is_shipped_while_rotated_ones_wait_for_their_rate(self):
+        self.append(self.logs / "access.log.2", 5000)
+        self.append(self.logs / "access.log.1", 5000)
+        rotated = self.expected[:]
+        self.start(ship='backlog_bytes_per_s = "1KiB"')
+        for _ in range(3):
+            self.append(self.log, 10)
+            new = set(self.expected[-10:])
+            self.holds(lambda: new <= set(self.arrived()), "the live lines came")
+        left = self.agent.metric("weir_agent_backlog_bytes")
+        self.assertGreater(left, 0)
+        # In turns.
+        self.holds(lambda: {rotated[0], rotated[5000]} <= set(self.arrived()), "lines of both rotated files came")
+        self.config.write_text(self.config.read_text().replace("backlog_bytes_per_s", "# backlog_bytes_per_s"))
+        self.agent.process.send_signal(signal.SIGHUP)
+        self.once()
 
     def test_many_generations_rotated_and_compressed_while_behind(self):
         self.append(self.log, 10_000)
