@@ -169,7 +169,7 @@ struct AgentCore::Impl {
   // What is left of a round: each that waited when it began has one turn.
   struct Turns {
     std::size_t live = 0, rotated = 0;
-    bool live_has_more = false;  // than its turn took
+    bool live_has_more = false, rotated_has_more = false;  // than a turn took
     [[nodiscard]] bool contended() const { return live > 0 || live_has_more; }
   };
   enum class Lane { kNone, kLive, kRotated };

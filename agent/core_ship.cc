@@ -327,6 +327,8 @@ AgentCore::Impl::Lane AgentCore::Impl::next_lane(const Turns& turns) {
   // At the end there are only those that failed.
   const bool may = stopping || (room && backlog.may_read(turns.contended(), now()));
   if (turns.rotated > 0 && may) return Lane::kRotated;
+  // The share is not used up: the next round begins with it.
+  if (turns.rotated_has_more && turns.contended() && may) return Lane::kNone;
   return turns.live > 0 ? Lane::kLive : Lane::kNone;
 }
 
@@ -345,11 +347,13 @@ bool AgentCore::Impl::take_turn(Lane lane, Turns& turns) {
   const auto before_bytes = in_flight_bytes;
   const bool shipped = ship(source);
   const auto read_bytes = in_flight_bytes - std::min(in_flight_bytes, before_bytes);
+  const bool has_more = read_bytes > 0 && source->dirty;
   if (lane == Lane::kRotated) {
     backlog.backlog_read(read_bytes, contended);
+    turns.rotated_has_more = turns.rotated_has_more || has_more;
   } else {
     if (!rotated.empty()) backlog.live_read(read_bytes);
-    turns.live_has_more = turns.live_has_more || (read_bytes > 0 && source->dirty);
+    turns.live_has_more = turns.live_has_more || has_more;
   }
   // Also what only gathers, or waits until a failed batch's fellows have settled.
   if (source->dirty || source->sent.failed()) enqueue(source);

@@ -5,7 +5,8 @@
 namespace weir {
 namespace {
 
-// Live files that were busy for long while few rotated bytes waited save up no more than this.
+// Live files that were busy for long while few rotated bytes waited save up no more than this, or what
+// one turn of theirs is worth.
 constexpr std::int64_t kMaxCreditBytes = 4 << 20;
 // What the arithmetic below can take; more in one second, or in one turn, is no limit.
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 40;
@@ -16,7 +17,8 @@ std::int64_t bounded(std::uint64_t bytes) { return static_cast<std::int64_t>(std
 
 void BacklogBudget::live_read(std::uint64_t bytes) {
   const auto percent = static_cast<std::int64_t>(std::min(limits_.percent, 99U));
-  credit_bytes_ = std::min(kMaxCreditBytes, credit_bytes_ + bounded(bytes) * percent / (100 - percent));
+  const auto worth = bounded(bytes) * percent / (100 - percent);
+  credit_bytes_ = std::min(std::max(kMaxCreditBytes, worth), credit_bytes_ + worth);
 }
 
 void BacklogBudget::backlog_read(std::uint64_t bytes, bool contended) {

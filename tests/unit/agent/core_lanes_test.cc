@@ -60,11 +60,11 @@ class CoreLanesTest : public AgentCoreTest {
 };
 
 TEST_F(CoreLanesTest, RotatedFilesHaveTheirShareWhileLiveOnesHaveMore) {
-  for (const unsigned percent : {10U, 25U, 75U}) {
+  for (const unsigned percent : {10U, 25U, 75U, 90U}) {
     config_.ship.backlog.percent = percent;
     const auto live = filled("/l/a.log", 10'000, 1000);
-    filled("/l/a.log.1", 20'000, 4000);
-    filled("/l/a.log.2", 30'000, 4000);
+    filled("/l/a.log.1", 20'000, 5000);
+    filled("/l/a.log.2", 30'000, 5000);
     disk_.wipe();
     start();
     const auto batches = all_batches();
@@ -76,6 +76,29 @@ TEST_F(CoreLanesTest, RotatedFilesHaveTheirShareWhileLiveOnesHaveMore) {
     const auto all = first + second + static_cast<double>(bytes.at("/l/a.log"));
     EXPECT_NEAR((first + second) / all, percent / 100.0, 0.03);
     EXPECT_NEAR(first / second, 1, 0.3) << "turns are fair among them";
+  }
+}
+
+// Also where one rotated file stands against many live ones, and the other way round.
+TEST_F(CoreLanesTest, TheShareIsOfBytesAndNotOfFiles) {
+  config_.inputs[0].paths = {"/l/*.log", "/l/*.log.1"};
+  config_.ship.backlog.percent = 80;
+  for (const int live_files : {1, 12}) {
+    for (const auto& [path, inode] : std::map(files_.names())) files_.unlink(path);
+    disk_.wipe();
+    std::uint64_t live_bytes = 0;
+    for (int n = 0; n < live_files; ++n)
+      live_bytes +=
+          filled("/l/" + std::to_string(n) + ".log", 10'000 * (n + 1), 600 / live_files)->bytes.size();
+    filled("/l/0.log.1", 900'000, 6000);
+    start();
+    std::uint64_t live = 0;
+    std::uint64_t rotated = 0;
+    for (const auto& batch : all_batches()) {
+      if (live + 12 * kBatchBytes > live_bytes) break;
+      (batch.path == "/l/0.log.1" ? rotated : live) += batch.range.size();
+    }
+    EXPECT_NEAR(static_cast<double>(rotated) / static_cast<double>(live + rotated), 0.8, 0.03) << live_files;
   }
 }
 

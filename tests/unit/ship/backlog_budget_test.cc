@@ -5,34 +5,35 @@
 namespace weir {
 namespace {
 
-constexpr std::uint64_t kTurnBytes = 1000;
-
 // Lanes that both always have more: of `turns` the rotated files' part, in bytes.
-std::uint64_t rotated_bytes_of(BacklogBudget& budget, int turns) {
+std::uint64_t rotated_bytes_of(BacklogBudget& budget, int turns, std::uint64_t turn_bytes) {
   std::uint64_t rotated = 0;
   for (int turn = 0; turn < turns; ++turn) {
     if (budget.may_read(true, 0)) {
-      budget.backlog_read(kTurnBytes, true);
-      rotated += kTurnBytes;
+      budget.backlog_read(turn_bytes, true);
+      rotated += turn_bytes;
     } else {
-      budget.live_read(kTurnBytes);
+      budget.live_read(turn_bytes);
     }
   }
   return rotated;
 }
 
 TEST(BacklogBudgetTest, RotatedFilesHaveTheirShareWhileLiveOnesHaveMore) {
-  for (const unsigned percent : {1U, 10U, 25U, 50U, 90U, 99U}) {
-    BacklogBudget budget({.percent = percent});
-    EXPECT_FALSE(budget.may_read(true, 0)) << "live files come first";
-    EXPECT_NEAR(static_cast<double>(rotated_bytes_of(budget, 1000)), percent * 10.0 * kTurnBytes, kTurnBytes)
-        << percent;
+  for (const std::uint64_t turn_bytes : {1000U, 4U << 20, 16U << 20}) {
+    for (const unsigned percent : {1U, 10U, 25U, 50U, 90U, 99U}) {
+      BacklogBudget budget({.percent = percent});
+      EXPECT_FALSE(budget.may_read(true, 0)) << "live files come first";
+      const auto turns =
+          static_cast<double>(rotated_bytes_of(budget, 1000, turn_bytes)) / static_cast<double>(turn_bytes);
+      EXPECT_NEAR(turns, percent * 10.0, 1) << percent << " of turns of " << turn_bytes;
+    }
   }
 }
 
 TEST(BacklogBudgetTest, WithoutAShareTheyWaitUntilLiveOnesHaveNothing) {
   BacklogBudget budget({.percent = 0});
-  EXPECT_EQ(rotated_bytes_of(budget, 1000), 0U);
+  EXPECT_EQ(rotated_bytes_of(budget, 1000, 1000), 0U);
   EXPECT_TRUE(budget.may_read(false, 0));
 }
 
@@ -40,9 +41,9 @@ TEST(BacklogBudgetTest, WhatIsReadWhileLiveOnesHaveNothingIsNotHeldAgainstThem) 
   BacklogBudget budget({.percent = 50});
   for (int turn = 0; turn < 100; ++turn) {
     ASSERT_TRUE(budget.may_read(false, 0));
-    budget.backlog_read(kTurnBytes, false);
+    budget.backlog_read(1000, false);
   }
-  budget.live_read(kTurnBytes);
+  budget.live_read(1000);
   EXPECT_TRUE(budget.may_read(true, 0));
 }
 
@@ -96,7 +97,8 @@ TEST(BacklogBudgetTest, NumbersOfAnySizeAreTaken) {
   BacklogBudget budget({.percent = ~0U, .bytes_per_s = kMost});
   EXPECT_TRUE(budget.may_read(false, 0));
   budget.live_read(kMost);
-  budget.backlog_read(kMost, true);
+  EXPECT_TRUE(budget.may_read(true, 0));
+  for (int turn = 0; turn < 100; ++turn) budget.backlog_read(kMost, true);
   EXPECT_FALSE(budget.may_read(true, 1));
   EXPECT_TRUE(budget.may_read(false, std::int64_t{1} << 60));
 }
