@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <utility>
 
 #include "tests/unit/agent/core_test_parts.h"
 #include "tests/unit/gzip.h"
@@ -79,11 +80,12 @@ TEST_F(CoreLanesTest, RotatedFilesHaveTheirShareWhileLiveOnesHaveMore) {
   }
 }
 
-// Also where one rotated file stands against many live ones, and the other way round.
+// Also where one rotated file stands against one live file, or many.
 TEST_F(CoreLanesTest, TheShareIsOfBytesAndNotOfFiles) {
   config_.inputs[0].paths = {"/l/*.log", "/l/*.log.1"};
   config_.ship.backlog.percent = 80;
-  for (const int live_files : {1, 12}) {
+  for (const auto& [live_files, batches_in_flight] : {std::pair(1, 4), std::pair(12, 4), std::pair(1, 100)}) {
+    config_.ship.max_in_flight = static_cast<std::uint64_t>(batches_in_flight) * kBatchBytes;
     for (const auto& [path, inode] : std::map(files_.names())) files_.unlink(path);
     disk_.wipe();
     std::uint64_t live_bytes = 0;
@@ -98,7 +100,8 @@ TEST_F(CoreLanesTest, TheShareIsOfBytesAndNotOfFiles) {
       if (live + 12 * kBatchBytes > live_bytes) break;
       (batch.path == "/l/0.log.1" ? rotated : live) += batch.range.size();
     }
-    EXPECT_NEAR(static_cast<double>(rotated) / static_cast<double>(live + rotated), 0.8, 0.03) << live_files;
+    EXPECT_NEAR(static_cast<double>(rotated) / static_cast<double>(live + rotated), 0.8, 0.03)
+        << live_files << " live files, " << batches_in_flight << " batches in flight";
   }
 }
 
@@ -168,23 +171,28 @@ TEST_F(CoreLanesTest, AFileWithoutASuccessorIsLiveThoughItsNameIsARotatedOnes) {
 }
 
 TEST_F(CoreLanesTest, AFileThatWasMovedAwayIsRotatedOnceAnotherHasItsName) {
-  const auto moved = filled("/l/a.log", 20'000, 10);
-  start();
-  output_->partitions = 0;
-  run(1000, false);
-  files_.rename("/l/a.log", "/old/a.log");
-  core_->path_changed("/l/a.log", true);
-  run(1000, false);
-  EXPECT_EQ(core_->status().backlog_bytes, 0U);
-  filled("/l/a.log", 10'000, 10);
-  core_->path_changed("/l/a.log", true);
-  run(1000, false);
-  EXPECT_EQ(core_->status().backlog_bytes, moved->bytes.size());
-  output_->partitions = 1;
-  work();
-  ASSERT_FALSE(output_->sent.empty());
-  EXPECT_EQ(output_->sent.front().header.range.size(), 10 * line(10'000).size());
-  EXPECT_EQ(output_->sent.front().header.path, "/l/a.log") << "the live one comes first";
+  for (const bool followed_there : {false, true}) {
+    for (const auto& [path, inode] : std::map(files_.names())) files_.unlink(path);
+    disk_.wipe();
+    if (followed_there) config_.inputs[0].paths.emplace_back("/old/*");
+    const auto moved = filled("/l/a.log", 20'000, 10);
+    start();
+    output_->partitions = 0;
+    run(1000, false);
+    files_.rename("/l/a.log", "/old/a.log");
+    core_->path_changed("/l/a.log", true);
+    run(1000, false);
+    EXPECT_EQ(core_->status().backlog_bytes, 0U);
+    filled("/l/a.log", 10'000, 10);
+    core_->path_changed("/l/a.log", true);
+    run(1000, false);
+    EXPECT_EQ(core_->status().backlog_bytes, moved->bytes.size()) << followed_there;
+    output_->partitions = 1;
+    work();
+    ASSERT_FALSE(output_->sent.empty());
+    EXPECT_EQ(output_->sent.front().header.range.size(), 10 * line(10'000).size());
+    EXPECT_EQ(output_->sent.front().header.path, "/l/a.log") << "the live one comes first";
+  }
 }
 
 }  // namespace
