@@ -174,7 +174,7 @@ TEST_F(CoreLanesTest, AFileThatWasMovedAwayIsRotatedOnceAnotherHasItsName) {
   for (const bool followed_there : {false, true}) {
     for (const auto& [path, inode] : std::map(files_.names())) files_.unlink(path);
     disk_.wipe();
-    if (followed_there) config_.inputs[0].paths.emplace_back("/old/*");
+    if (followed_there) config_.inputs[0].paths.emplace_back("/old/*.log");
     const auto moved = filled("/l/a.log", 20'000, 10);
     start();
     output_->partitions = 0;
