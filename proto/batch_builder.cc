@@ -105,6 +105,8 @@ struct BatchBuilder::Impl {
   std::array<TextCells, kTextCount> text;
   std::array<Column<std::uint64_t>, kNumberCount> number;
   std::uint32_t text_used = 0, number_used = 0;  // bit i: that column has a cell
+  // How many bits those have: full() asks for each line, and a processor of any age counts them by a call.
+  std::uint64_t text_columns = 0, number_columns = 0;
   std::uint32_t client_is = 0;  // columns that have the client's address in each record: it needs no cells
   std::vector<std::string> extra_names;
   std::vector<TextCells> extra;
@@ -128,6 +130,11 @@ struct BatchBuilder::Impl {
 
   [[nodiscard]] std::size_t records() const { return time_delta_ms.size(); }
 
+  static void use(std::uint32_t& used, std::uint32_t more, std::uint64_t& count) {
+    if ((used | more) == used) return;
+    used |= more;
+    count = static_cast<std::uint64_t>(std::popcount(used));
+  }
   void line(std::uint32_t bytes) {
     line_bytes.push_back(bytes);
     line_bits |= bytes;
@@ -215,7 +222,7 @@ void BatchBuilder::Impl::add_texts(const Record& record) {
   const auto row = records();
   compare_client(record);
   // Columns that this or an earlier record of the batch has, and no others.
-  text_used |= record.text_present;
+  use(text_used, record.text_present, text_columns);
   struct Waiting {
     std::uint32_t field, hash;
   };
@@ -379,6 +386,7 @@ void BatchBuilder::begin(std::vector<std::string> extra_names) {
   for (auto& column : b.text) column.clear();
   for (auto& column : b.number) column.clear();
   b.text_used = b.number_used = 0;
+  b.text_columns = b.number_columns = 0;
   b.client_is = kClientIs;
   b.extra_names = std::move(extra_names);
   b.extra.resize(b.extra_names.size());
@@ -400,7 +408,7 @@ void BatchBuilder::add(const Record& record, std::uint32_t line_bytes) {
   auto& b = *impl_;
   const auto row = b.records();
   b.add_texts(record);
-  b.number_used |= record.number_present;
+  b.use(b.number_used, record.number_present, b.number_columns);
   for (auto left = b.number_used; left != 0; left &= left - 1) {
     const auto field = static_cast<std::size_t>(std::countr_zero(left));
     const bool present = record.has(static_cast<Number>(field));
@@ -475,12 +483,12 @@ bool BatchBuilder::full() const {
   constexpr DecodeLimits kLimits;
   const std::uint64_t lines = b.line_bytes.size();
   const std::uint64_t strings = b.strings;
-  const auto texts = static_cast<std::uint64_t>(std::popcount(b.text_used)) + b.extra.size();
-  const auto numbers = static_cast<std::uint64_t>(std::popcount(b.number_used));
+  const auto texts = b.text_columns + b.extra.size();
   // A cell of a text is below 2^21, a number below 2^64; a time's difference takes up to 7 bytes.
-  const std::uint64_t encoded = b.string_bytes + strings * 4 + lines * (16 + 3 * texts + 8 * numbers) +
-                                b.unparsed.size() * 20 + kUnparsedSamples * kUnparsedSampleBytes;
-  const std::uint64_t expanded = lines * (4 + 20 + 4 * texts + 8 * numbers) +
+  const std::uint64_t encoded = b.string_bytes + strings * 4 +
+                                lines * (16 + 3 * texts + 8 * b.number_columns) + b.unparsed.size() * 20 +
+                                kUnparsedSamples * kUnparsedSampleBytes;
+  const std::uint64_t expanded = lines * (4 + 20 + 4 * texts + 8 * b.number_columns) +
                                  strings * (sizeof(std::string_view) + 4 + INET6_ADDRSTRLEN) +
                                  b.unparsed.size() * sizeof(UnparsedLine);
   // With one more line whatever it has: a string in each column.
