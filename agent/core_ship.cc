@@ -210,7 +210,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
     const bool cuts = uncut || source->had_cuts;
     stage({std::move(*messages), std::move(entry), begin, tail_before, cuts || look_alike},
           cuts ? Registry::Keep::kThroughPowerCuts : Registry::Keep::kUsually);
-    return (staged.size() < kMaxStaged && staged_bytes < kMaxStagedBytes) || send_staged();
+    return (staged.size() >= kMaxStaged || staged_bytes >= kMaxStagedBytes) && send_staged();
   }
   note_read(entry);
   return hand_over(std::move(*messages), std::move(entry));
@@ -258,23 +258,20 @@ void AgentCore::Impl::stage(Staged waiting, Registry::Keep keep) {
   staged.push_back(std::move(waiting));
 }
 
-// One write of the registry, which may wait for the disk, for all of them. False: some were not sent, or
-// the output is full.
+// One write of the registry, which may wait for the disk, for all of them. True: the output took some.
 bool AgentCore::Impl::send_staged() {
-  if (staged.empty()) return true;
   auto batches = std::exchange(staged, {});
   staged_bytes = 0;
   write_registry(std::exchange(staged_keep, Registry::Keep::kUsually));
-  bool taken = true;
+  bool taken = false;
   for (auto& [messages, entry, begin, tail_before, waits] : batches) {
     const auto source = entry.source;
     if (registry_problem.empty() || !waits) {
       source->sent_before = true;
       note_read(entry);
-      taken = hand_over(std::move(messages), std::move(entry)) && taken;
+      taken |= hand_over(std::move(messages), std::move(entry));
       continue;
     }
-    taken = false;
     // Nobody would know after a crash what was sent: it is read again once the registry can be written.
     in_flight_bytes -= entry.content_bytes;
     source->sent.take_back();
@@ -332,7 +329,7 @@ AgentCore::Impl::Lane AgentCore::Impl::next_lane(const Turns& turns) {
   return turns.live > 0 ? Lane::kLive : Lane::kNone;
 }
 
-// True: something was read, and the output takes more.
+// True: the output took something.
 bool AgentCore::Impl::take_turn(Lane lane, Turns& turns) {
   auto& waiting = lane == Lane::kLive ? live : rotated;
   auto& left = lane == Lane::kLive ? turns.live : turns.rotated;
@@ -362,9 +359,12 @@ bool AgentCore::Impl::take_turn(Lane lane, Turns& turns) {
 
 // One turn for each source that has something; true when there is more to do at once.
 bool AgentCore::Impl::pump() {
+  // Without a descriptor that tells, what was just taken is settled by the next poll().
+  const bool tells = output.readable_fd() >= 0;
+  const auto waited = held.size();
   for (auto again = std::exchange(held, {}); !again.empty(); again.pop_front())
     hand_over(std::move(again.front().message), again.front().entry);
-  if (!held.empty()) return false;
+  if (!held.empty()) return held.size() < waited && !tells;
   partitions = output.partition_count();
   if (partitions <= 0) return false;
   if (!ship_losses()) return false;
@@ -375,9 +375,8 @@ bool AgentCore::Impl::pump() {
     if (lane == Lane::kNone) break;
     shipped |= take_turn(lane, turns);
   }
-  if (!staged.empty()) shipped = send_staged() && shipped;
-  // Without a descriptor that tells, what was just taken is settled by the next poll().
-  return shipped && (held.empty() || output.readable_fd() < 0);
+  if (!staged.empty()) shipped |= send_staged();
+  return shipped && (held.empty() || !tells);
 }
 
 void AgentCore::Impl::settled(std::uint64_t id, const Error* error) {

@@ -320,6 +320,18 @@ TEST_F(AgentCoreTest, ManyNewFilesAreFewWritesOfTheRegistry) {
   EXPECT_LE(disk_.writes, 3U);
 }
 
+TEST_F(AgentCoreTest, WhatAFullOutputDoesNotTakeGoesOnWithoutATick) {
+  constexpr int kFiles = 200;
+  config_.inputs[0].paths = {"/l/*.log"};
+  for (int n = 0; n < kFiles; ++n) files_.append(files_.create("/l/" + std::to_string(n) + ".log"), line(n));
+  start();
+  output_->takes = 7;
+  core_->tick();
+  while (core_->work()) {
+  }
+  EXPECT_EQ(output_->ranges(BatchKind::kRecords).size(), std::size_t{kFiles});
+}
+
 TEST_F(AgentCoreTest, AmongNewFilesOnlyALookAlikeWaitsForTheRegistry) {
   config_.inputs[0].paths = {"/l/*.log", "/l/a.log.1"};
   files_.append(files_.create("/l/a.log"), line(1) + line(2));

@@ -33,13 +33,19 @@ class FakeOutput : public Output {
   };
   void set_on_settled(Settled on_settled) override { on_settled_ = std::move(on_settled); }
   [[nodiscard]] Result<void> send(Message& message) override {
+    if (taken == takes) return fail(Code::kFull, "no more before the next poll");
+    ++taken;
     auto batch = decode_batch(message.payload);
     if (!batch) return std::unexpected(batch.error());
     sent.push_back({message.id, batch->header, message.to_windows, batch->folded.lines});
     return {};
   }
   [[nodiscard]] std::int32_t partition_count() override { return partitions; }
-  void poll() override {}
+  void poll() override {
+    if (takes == kAll) return;
+    taken = 0;
+    answer();
+  }
   [[nodiscard]] int readable_fd() const override { return -1; }
   [[nodiscard]] OutputStatus status() const override { return state; }
   void answer_one(const Error* error = nullptr) {
@@ -57,6 +63,9 @@ class FakeOutput : public Output {
     return out;
   }
 
+  static constexpr auto kAll = ~std::size_t{0};
+  std::size_t takes = kAll;  // messages until the next poll(), which answers them, as a file does
+  std::size_t taken = 0;
   std::vector<Sent> sent;
   std::size_t answered = 0;
   std::int32_t partitions = 1;  // 0: no broker yet
