@@ -368,7 +368,7 @@ bool AgentCore::Impl::pump() {
   partitions = output.partition_count();
   if (partitions <= 0) return false;
   if (!ship_losses()) return false;
-  bool shipped = false;
+  bool shipped = waited > 0;
   Turns turns{live.size(), rotated.size()};
   while (held.empty()) {
     const auto lane = next_lane(turns);

@@ -321,11 +321,11 @@ TEST_F(AgentCoreTest, ManyNewFilesAreFewWritesOfTheRegistry) {
 }
 
 TEST_F(AgentCoreTest, WhatAFullOutputDoesNotTakeGoesOnWithoutATick) {
-  constexpr int kFiles = 200;
+  constexpr int kFiles = 600;
   config_.inputs[0].paths = {"/l/*.log"};
   for (int n = 0; n < kFiles; ++n) files_.append(files_.create("/l/" + std::to_string(n) + ".log"), line(n));
   start();
-  output_->takes = 7;
+  output_->takes = 64;  // a full batch of first ones fills it exactly
   core_->tick();
   while (core_->work()) {
   }
