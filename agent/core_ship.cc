@@ -118,7 +118,8 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
     }
     if (source->cuts_known && source->sent.in_flight() >= kMaxCutsInFlight && !stopping) return false;
   }
-  source->trouble.clear();
+  // What it kept from being read is still to be read, be the file's size what it was.
+  if (!std::exchange(source->trouble, {}).empty()) source->dirty = true;
   if (!look_at_size(source)) return false;
   if (!source->trouble.empty()) {
     source->dirty = false;  // looked at again with the next scan
