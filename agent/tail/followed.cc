@@ -13,6 +13,8 @@ namespace weir {
 namespace {
 
 constexpr std::size_t kReadBytes = 256 << 10;
+// The least that is asked for at once: a line's end, mostly.
+constexpr std::size_t kLeastReadBytes = 4 << 10;
 constexpr std::size_t kTailHashBytes = 1024;
 constexpr std::size_t kProofBytes = 256;
 constexpr std::size_t kHeadScanBytes = 64 << 10;
@@ -312,12 +314,12 @@ Result<bool> LineReader::still_there() {
 
 // Reads on at position(). The bytes before are looked at after the read: whoever truncates and
 // writes anew before it is noticed, whoever does so after it has taken nothing.
-Result<std::size_t> LineReader::read_on(std::string& out) {
+Result<std::size_t> LineReader::read_on(std::string& out, std::size_t size_bytes) {
   const auto from = position();
   // One for all sources of a thread: 10,000 of them must not keep one each.
   thread_local std::string block;
   block.clear();
-  const auto got = content_->read(from, kReadBytes, block);
+  const auto got = content_->read(from, size_bytes, block);
   if (!got || *got == 0) return got;
   const auto same = recent_at(from);
   if (!same) return std::unexpected(same.error());
@@ -403,6 +405,29 @@ void LineReader::take_long_line(LineBatch& batch, std::string_view bytes) {
 }
 
 Result<void> LineReader::fill(LineBatch& batch, std::uint64_t limit_bytes, LineParser& parser) {
+  auto filled = read_lines(batch, limit_bytes, parser);
+  if (at_end_ || rewritten_ || !proved_) return filled;
+  // The others have their turns now. Ten thousand that are behind must not keep a block each: what was read
+  // beyond the batch is read again, but for what is dear to read again.
+  if (hole_bytes_ == 0 && cut_bytes_ == 0 && !content_->compressed()) {
+    recent_ = tail_.size() > kProofBytes ? tail_.substr(tail_.size() - kProofBytes) : tail_;
+    rest();
+  } else if (pending_.capacity() > 2 * pending_.size() + 4096) {
+    pending_.shrink_to_fit();
+  }
+  return filled;
+}
+
+// What the batch still takes, and no less than what waits for its line's end: it is searched anew each time.
+std::size_t LineReader::next_read_bytes(const LineBatch& batch, std::uint64_t limit_bytes) const {
+  if (cut_bytes_ > 0) return kReadBytes;
+  const auto has = batch.content_bytes() + pending_.size();
+  const auto left = limit_bytes > has ? limit_bytes - has : 0;
+  return std::clamp<std::uint64_t>(std::max<std::uint64_t>(left, pending_.size()), kLeastReadBytes,
+                                   kReadBytes);
+}
+
+Result<void> LineReader::read_lines(LineBatch& batch, std::uint64_t limit_bytes, LineParser& parser) {
   at_end_ = false;
   if (!proved_) {
     if (auto proved = prove_start(); !proved) return proved;
@@ -433,7 +458,7 @@ Result<void> LineReader::fill(LineBatch& batch, std::uint64_t limit_bytes, LineP
       return {};
     }
     std::string of_long_line;
-    const auto got = read_on(cut_bytes_ > 0 ? of_long_line : pending_);
+    const auto got = read_on(cut_bytes_ > 0 ? of_long_line : pending_, next_read_bytes(batch, limit_bytes));
     if (!got) return std::unexpected(got.error());
     if (*got == 0) break;
     if (cut_bytes_ > 0) take_long_line(batch, of_long_line);

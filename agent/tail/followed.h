@@ -120,8 +120,8 @@ class SentRanges {
 
 // Reads forward through a content and hands whole lines to a LineBatch. Before it goes on
 // anywhere it proves that the bytes before are those that it knows: a file that was truncated
-// and written anew, however large it is by now, is never spliced to the old one. At the end of
-// the file it forgets these bytes and keeps their hash: most of many thousand files rest.
+// and written anew, however large it is by now, is never spliced to the old one. Between two fill()s
+// it forgets these bytes and keeps their hash: many thousand files wait or rest.
 class LineReader {
  public:
   // `expected_tail`: tail_hash() of the bytes before `offset`; "" when it is not known.
@@ -161,7 +161,9 @@ class LineReader {
   [[nodiscard]] Result<void> prove_start();
   void rest();
   [[nodiscard]] Result<bool> recent_at(std::uint64_t position) const;
-  [[nodiscard]] Result<std::size_t> read_on(std::string& out);
+  [[nodiscard]] Result<void> read_lines(LineBatch& batch, std::uint64_t limit_bytes, LineParser& parser);
+  [[nodiscard]] std::size_t next_read_bytes(const LineBatch& batch, std::uint64_t limit_bytes) const;
+  [[nodiscard]] Result<std::size_t> read_on(std::string& out, std::size_t size_bytes);
   void consumed(std::string_view bytes);
   [[nodiscard]] bool take_hole(LineBatch& batch);
   void take_long_line(LineBatch& batch, std::string_view bytes);

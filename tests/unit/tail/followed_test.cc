@@ -7,6 +7,7 @@
 #include <random>
 
 #include "tests/unit/gzip.h"
+#include "tests/unit/tail/counting_files.h"
 #include "tests/unit/temp_folder.h"
 
 namespace weir {
@@ -26,7 +27,7 @@ struct Follow {
   explicit Follow(const std::string& path, std::uint64_t offset = 0, std::uint64_t max_line = 1 << 20,
                   const char* format = "combined", Codec codec = Codec::kBatch)
       : parser(std::move(*compile_format(*named_format(format), {}))),
-        content(std::move(*Content::open(path))),
+        content(std::move(*Content::open(path, files))),
         reader(content, offset, {}, max_line),
         batch(codec, 1) {}
 
@@ -46,6 +47,7 @@ struct Follow {
     return decoded ? std::move(*decoded) : DecodedBatch{};
   }
 
+  CountingFiles files;
   std::unique_ptr<LineParser> parser;
   std::shared_ptr<Content> content;
   LineReader reader;
@@ -80,6 +82,34 @@ TEST(LineReader, StopsAtTheLimitAndGoesOnFromThere) {
   }
   EXPECT_EQ(records, 10'000U);
   EXPECT_GE(batches, text.size() / 50'200);
+}
+
+// Ten thousand files that are behind wait for their turns: none may keep a block of what it has.
+TEST(LineReader, BetweenTwoBatchesNothingIsHeldAndLittleIsReadTwice) {
+  const TempFolder folder;
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) text += line(i);
+  for (const std::uint64_t limit_bytes : {20'000U, 300'000U}) {
+    Follow follow(folder.write("a.log", text));
+    std::size_t batches = 0;
+    for (; follow.reader.offset() < text.size(); ++batches) {
+      std::ignore = follow.next(limit_bytes);
+      EXPECT_EQ(follow.reader.position(), follow.reader.offset());
+    }
+    // A proof of the bytes before each batch, twice, and the end of its last line.
+    EXPECT_LT(follow.files.read_bytes, text.size() + batches * (4096 + 2048));
+  }
+}
+
+// Its beginning is searched again with each block: blocks of the least size would take minutes.
+TEST(LineReader, ALineOfMegabytesBehindASmallLimitIsReadInLargeBlocks) {
+  const TempFolder folder;
+  Follow follow(folder.write("a.log", line(1) + std::string(8 << 20, 'x') + "\n" + line(2)), 0, 16 << 20);
+  std::ignore = follow.next(10);
+  const auto before = follow.files.reads;
+  std::ignore = follow.next(10);
+  EXPECT_EQ(follow.reader.offset(), line(1).size() + (8 << 20) + 1);
+  EXPECT_LT(follow.files.reads - before, 100U);
 }
 
 // Nothing of these lines compresses, and nothing comes twice.
