@@ -160,8 +160,8 @@ bool AgentCore::quiet() const {
   const auto& impl = *impl_;
   return impl.scanned && !impl.scan_wanted && !impl.stopping && !impl.next_config && impl.held.empty() &&
          impl.staged.empty() && impl.in_flight.size() == impl.heartbeats_in_flight && impl.live.empty() &&
-         impl.rotated.empty() && impl.leaving.empty() && impl.registry->losses().empty() &&
-         impl.flushed_changes == impl.changes;
+         impl.rotated.empty() && impl.packed.empty() && impl.leaving.empty() &&
+         impl.registry->losses().empty() && impl.flushed_changes == impl.changes;
 }
 
 std::int64_t AgentCore::due_in_ms() const {

@@ -72,7 +72,10 @@ struct AgentCore::Impl {
   std::string registry_problem;
   std::set<std::string> folders, watched;
   std::deque<std::shared_ptr<Source>> live, rotated;  // fair turns in each
-  BacklogBudget backlog;                              // of what is in `rotated`
+  // Of the rotated ones those that are compressed: one after the other, each to its end.
+  std::deque<std::shared_ptr<Source>> packed;
+  bool packed_next = false;
+  BacklogBudget backlog;  // of what is in `rotated` and `packed`
   std::unordered_map<std::uint64_t, std::shared_ptr<InFlight>> in_flight;
   struct Held {
     Message message;
@@ -175,6 +178,7 @@ struct AgentCore::Impl {
   enum class Lane { kNone, kLive, kRotated };
   [[nodiscard]] Lane next_lane(const Turns& turns);
   bool take_turn(Lane lane, Turns& turns);
+  [[nodiscard]] std::deque<std::shared_ptr<Source>>& queue_of(Lane lane);
   [[nodiscard]] std::uint64_t batch_limit(const Source& source) const;
   [[nodiscard]] bool gathers(const Source& source) const;
   bool ship(const std::shared_ptr<Source>& source);

@@ -330,9 +330,17 @@ AgentCore::Impl::Lane AgentCore::Impl::next_lane(const Turns& turns) {
   return turns.live > 0 ? Lane::kLive : Lane::kNone;
 }
 
+// Plain and compressed rotated files in turn, while there are both.
+std::deque<std::shared_ptr<Source>>& AgentCore::Impl::queue_of(Lane lane) {
+  if (lane == Lane::kLive) return live;
+  if (packed.empty() || rotated.empty()) return packed.empty() ? rotated : packed;
+  packed_next = !packed_next;
+  return packed_next ? packed : rotated;
+}
+
 // True: the output took something.
 bool AgentCore::Impl::take_turn(Lane lane, Turns& turns) {
-  auto& waiting = lane == Lane::kLive ? live : rotated;
+  auto& waiting = queue_of(lane);
   auto& left = lane == Lane::kLive ? turns.live : turns.rotated;
   const bool contended = turns.contended();
   --left;
@@ -350,11 +358,14 @@ bool AgentCore::Impl::take_turn(Lane lane, Turns& turns) {
     backlog.backlog_read(read_bytes, contended);
     turns.rotated_has_more = turns.rotated_has_more || has_more;
   } else {
-    if (!rotated.empty()) backlog.live_read(read_bytes);
+    if (!rotated.empty() || !packed.empty()) backlog.live_read(read_bytes);
     turns.live_has_more = turns.live_has_more || has_more;
   }
-  // Also what only gathers, or waits until a failed batch's fellows have settled.
-  if (source->dirty || source->sent.failed()) enqueue(source);
+  if (&waiting == &packed && has_more && !std::exchange(source->queued, true)) {
+    packed.push_front(source);
+  } else if (source->dirty || source->sent.failed()) {
+    enqueue(source);  // also what only gathers, or waits until a failed batch's fellows have settled
+  }
   return shipped;
 }
 
@@ -370,7 +381,7 @@ bool AgentCore::Impl::pump() {
   if (partitions <= 0) return false;
   if (!ship_losses()) return false;
   bool shipped = waited > 0;
-  Turns turns{live.size(), rotated.size()};
+  Turns turns{live.size(), rotated.size() + packed.size()};
   while (held.empty()) {
     const auto lane = next_lane(turns);
     if (lane == Lane::kNone) break;

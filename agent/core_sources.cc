@@ -66,7 +66,9 @@ void AgentCore::Impl::mark(const std::shared_ptr<Source>& source) {
 }
 
 void AgentCore::Impl::enqueue(const std::shared_ptr<Source>& source) {
-  if (!std::exchange(source->queued, true)) (source->rotated ? rotated : live).push_back(source);
+  if (std::exchange(source->queued, true)) return;
+  auto& queue = !source->rotated ? live : source->content->compressed() ? packed : rotated;
+  queue.push_back(source);
 }
 
 // Rotated: compressed, without its name, or no longer the newest of its family. All others are live, one
@@ -88,8 +90,10 @@ void AgentCore::Impl::sort_lanes() {
   }
   if (!changed) return;
   auto waiting = std::exchange(live, {});
-  waiting.insert(waiting.end(), rotated.begin(), rotated.end());
-  rotated.clear();
+  for (auto* queue : {&rotated, &packed}) {
+    waiting.insert(waiting.end(), queue->begin(), queue->end());
+    queue->clear();
+  }
   for (const auto& source : waiting) {
     source->queued = false;
     enqueue(source);
@@ -169,7 +173,7 @@ void AgentCore::Impl::note_present_and_told() {
 void AgentCore::Impl::poll_sizes() {
   last_poll_ms = now();
   // What is dirty waits for its turn, or for the end.
-  if (all_told && live.empty() && rotated.empty()) return;
+  if (all_told && live.empty() && rotated.empty() && packed.empty()) return;
   for (auto at = sources.begin(); at != sources.end();) {
     const auto source = (at++)->second;
     if (!told(*source) || source->dirty) look_at_size(source);

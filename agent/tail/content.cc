@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "agent/tail/decompressor.h"
 
@@ -10,6 +13,31 @@ namespace weir {
 namespace {
 
 constexpr std::size_t kBlockBytes = 64 << 10;
+// A decompressor has a window of 8 MiB, say: of the contents of a thread those that were read last keep
+// theirs. The others begin anew, so whoever has many reads them one after the other.
+constexpr std::size_t kMaxUnpacking = 4;
+
+struct Unpacking {
+  std::unique_ptr<Decompressor> decompressor;  // null: let go
+  std::string raw;                             // of the file, from raw_used on not yet given to it
+  std::size_t raw_used = 0;
+
+  void let_go() {
+    decompressor.reset();
+    raw.clear();
+    raw.shrink_to_fit();  // to assign {} would keep the memory
+    raw_used = 0;
+  }
+};
+
+void note_read(const std::shared_ptr<Unpacking>& unpacking) {
+  thread_local std::vector<std::weak_ptr<Unpacking>> recent;  // the last one last
+  std::erase_if(recent, [&](const auto& other) { return other.expired() || other.lock() == unpacking; });
+  recent.push_back(unpacking);
+  if (recent.size() <= kMaxUnpacking) return;
+  if (const auto oldest = recent.front().lock()) oldest->let_go();
+  recent.erase(recent.begin());
+}
 
 }  // namespace
 
@@ -20,31 +48,30 @@ struct Content::Impl {
   std::unique_ptr<File> file;
   Compression compression = Compression::kNone;
   // While decompressing.
-  std::unique_ptr<Decompressor> decompressor;
-  std::string raw;  // of the file, from raw_used on not yet given to it
-  std::size_t raw_used = 0;
-  std::uint64_t raw_offset = 0;    // of the next bytes to read from the file
-  std::uint64_t plain_offset = 0;  // of the next decompressed byte
+  std::shared_ptr<Unpacking> unpacking;  // not null when compressed
+  std::uint64_t raw_offset = 0;          // of the next bytes to read from the file
+  std::uint64_t plain_offset = 0;        // of the next decompressed byte
   bool complete = false;
 
   [[nodiscard]] std::unexpected<Error> closed() const { return fail(Code::kIo, path + ": is closed"); }
 
   Result<void> restart() {
-    raw.clear();
-    raw_used = 0;
+    unpacking->raw.clear();
+    unpacking->raw_used = 0;
     raw_offset = plain_offset = 0;
-    if (decompressor) {
-      decompressor->reset();
+    if (unpacking->decompressor) {
+      unpacking->decompressor->reset();
       return {};
     }
     auto made = Decompressor::create(compression, path);
     if (!made) return std::unexpected(made.error());
-    decompressor = std::move(*made);
+    unpacking->decompressor = std::move(*made);
     return {};
   }
 
   // Up to `size` bytes into `out`; 0 at the end of what the file has.
   Result<std::size_t> inflate_some(char* out, std::size_t size) {
+    auto& [decompressor, raw, raw_used] = *unpacking;
     for (;;) {
       const auto progress = decompressor->run(std::string_view(raw).substr(raw_used), out, size);
       if (!progress) return std::unexpected(progress.error());
@@ -72,16 +99,17 @@ Result<std::unique_ptr<Content>> Content::open(const std::string& path, const Fi
   auto& impl = *content->impl_;
   impl.file = std::move(*file);
   impl.compression = compression_of(path);
-  if (impl.compression != Compression::kNone) impl.path = path;
+  if (impl.compression != Compression::kNone) {
+    impl.path = path;
+    impl.unpacking = std::make_shared<Unpacking>();
+  }
   return content;
 }
 
 bool Content::compressed() const { return impl_->compression != Compression::kNone; }
 bool Content::complete() const { return impl_->complete; }
 void Content::rest() {
-  impl_->decompressor.reset();
-  impl_->raw.clear();
-  impl_->raw.shrink_to_fit();  // to assign {} would keep the memory
+  if (impl_->unpacking) impl_->unpacking->let_go();
 }
 void Content::give_up(const std::string& path) {
   rest();
@@ -105,7 +133,8 @@ Result<std::size_t> Content::read(std::uint64_t offset, std::size_t size_bytes, 
   const auto before = out.size();
   if (!impl.file) return impl.closed();
   if (!compressed()) return impl.file->read(offset, size_bytes, out);
-  if (!impl.decompressor || offset < impl.plain_offset) {
+  note_read(impl.unpacking);
+  if (!impl.unpacking->decompressor || offset < impl.plain_offset) {
     if (auto started = impl.restart(); !started) return std::unexpected(started.error());
   }
   std::array<char, kBlockBytes> skipped;

@@ -35,7 +35,8 @@ class Content {
   [[nodiscard]] std::uint64_t data_from(std::uint64_t offset) const;
   [[nodiscard]] std::uint64_t free_bytes() const;
   // Appends up to `size_bytes` from `offset` to `out`; 0: the end, for now. Sequential reads
-  // are cheap; going back in a compressed file decompresses it from its start.
+  // are cheap; going back in a compressed file decompresses it from its start, and so does a read after
+  // others of the same thread were read: their memory is bounded, so read one after the other.
   // Errors: kIo, kCorrupt (not gzip, or damaged).
   [[nodiscard]] Result<std::size_t> read(std::uint64_t offset, std::size_t size_bytes, std::string& out);
 

@@ -170,6 +170,47 @@ TEST_F(CoreLanesTest, AFileWithoutASuccessorIsLiveThoughItsNameIsARotatedOnes) {
   EXPECT_TRUE(core_->status().caught_up);
 }
 
+// A decompressor each would take megabytes of each that was begun.
+TEST_F(CoreLanesTest, CompressedFilesAreReadOneAfterTheOtherInTurnWithTheOthers) {
+  for (int n = 1; n <= 4; ++n) {
+    std::string text;
+    for (int i = 0; i < 100; ++i) text += line(10'000 * n + i);
+    files_.append(files_.create("/l/a.log." + std::to_string(n + 1) + ".gz"), testing::gzip(text));
+  }
+  filled("/l/a.log.1", 60'000, 100);
+  start();
+  std::vector<std::string> packed;
+  std::size_t begun_before_plain_ended = 0;
+  for (const auto& batch : all_batches()) {
+    if (!batch.path.ends_with(".gz")) begun_before_plain_ended = packed.size();
+    if (batch.path.ends_with(".gz") && (packed.empty() || packed.back() != batch.path))
+      packed.push_back(batch.path);
+  }
+  EXPECT_THAT(packed,
+              ::testing::ElementsAre("/l/a.log.5.gz", "/l/a.log.4.gz", "/l/a.log.3.gz", "/l/a.log.2.gz"));
+  EXPECT_LE(begun_before_plain_ended, 2U) << "turns are fair";
+}
+
+// What is left of it is no growth of the file that would ask for another turn.
+TEST_F(CoreLanesTest, ACompressedFileThatGaveAnErrorWhileItWasAskedForIsReadToItsEnd) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += line(i);
+  files_.append(files_.create("/l/a.log.1.gz"), testing::gzip(text));
+  start();
+  files_.faults.random = &random_;
+  int looks = 0;
+  files_.between = [&] {
+    if (output_->sent.empty()) return;
+    ++looks;
+    if (looks == 1) core_->path_changed("/l/a.log.1.gz", false);  // while it has its turn
+    files_.faults.error_per_mille = looks == 1 ? 1000 : 0;
+  };
+  run(30'000);
+  EXPECT_GT(looks, 1);
+  EXPECT_EQ(core_->status().shipped_bytes, text.size());
+  EXPECT_TRUE(core_->status().caught_up);
+}
+
 TEST_F(CoreLanesTest, AFileThatWasMovedAwayIsRotatedOnceAnotherHasItsName) {
   for (const bool followed_there : {false, true}) {
     for (const auto& [path, inode] : std::map(files_.names())) files_.unlink(path);

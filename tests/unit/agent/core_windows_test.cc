@@ -111,30 +111,6 @@ TEST_F(AgentCoreTest, WindowsWaitUntilTheRegistryHasWhereTheyEnd) {
   EXPECT_THAT(core_->status().problems, IsEmpty());
 }
 
-// What is read already and is not in a batch: the file has nothing new that would ask for another turn.
-TEST_F(AgentCoreTest, WindowsThatAnErrorKeptFromBeingSentAreSentAfterIt) {
-  config_.kafka.ship = Ship::kWindows;
-  const auto log = files_.create("/l/a.log");
-  files_.append(log, line(1));
-  start();
-  run(11'000, false);
-  ASSERT_EQ(output_->ranges(BatchKind::kWindows).size(), 1U);
-  files_.append(log, line(2));
-  start();  // what was in flight is cut there again, with the second line read
-  files_.faults.random = &random_;
-  int looks_since = 0;
-  files_.between = [&] {
-    if (output_->sent.empty()) return;
-    ++looks_since;
-    if (looks_since == 1) core_->path_changed("/l/a.log", false);  // while it has its turn
-    files_.faults.error_per_mille = looks_since == 1 ? 1000 : 0;
-  };
-  run(30'000);
-  EXPECT_GT(looks_since, 1);
-  const auto end = line(1).size();
-  EXPECT_EQ(output_->ranges(BatchKind::kWindows), (std::vector<ByteRange>{{0, end}, {end, 2 * end}}));
-}
-
 TEST_F(AgentCoreTest, WhatMayHaveBeenSentAsRecordsGoesAsRecordsAgain) {
   const auto log = files_.create("/l/a.log");
   files_.append(log, line(1));

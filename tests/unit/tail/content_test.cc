@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "tests/unit/gzip.h"
+#include "tests/unit/tail/counting_files.h"
 #include "tests/unit/temp_folder.h"
 
 namespace weir {
@@ -50,6 +51,31 @@ TEST(Content, ReadsGzipOfSeveralMembersWithPaddingForwardAndBack) {
   EXPECT_TRUE((*content)->compressed());
   EXPECT_EQ(all_of(**content), first + second);
   EXPECT_EQ(all_of(**content, 299'999), "a" + second);
+}
+
+// Each that was begun would keep a decompressor, of megabytes with some windows.
+TEST(Content, OfManyCompressedOnesThoseThatWereReadLastGoOnAndTheOthersBeginAnew) {
+  const TempFolder folder;
+  std::string text;
+  for (int n = 0; n < 100'000; ++n) text += std::to_string(n) + "\n";
+  CountingFiles files;
+  std::vector<std::unique_ptr<Content>> contents;
+  std::vector<std::string> read(10);
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    const auto path = folder.write(std::to_string(i) + ".log.gz", gzip(text));
+    contents.push_back(std::move(*Content::open(path, files)));
+    ASSERT_TRUE(contents.back()->read(0, 1000, read[i]).has_value());
+  }
+  EXPECT_EQ(files.reads_from_the_start, 10U);
+  for (const std::size_t i : {9U, 8U, 7U, 6U})
+    ASSERT_TRUE(contents[i]->read(1000, 1000, read[i]).has_value());
+  EXPECT_EQ(files.reads_from_the_start, 10U);
+  contents[8].reset();
+  for (const std::size_t i : {0U, 1U, 6U}) {
+    read[i] += all_of(*contents[i], read[i].size());
+    EXPECT_EQ(read[i], text);
+  }
+  EXPECT_EQ(files.reads_from_the_start, 12U);
 }
 
 TEST(Content, OfDamagedGzipWhatCameBeforeIsReadAndThenTheErrorSaysWhere) {
