@@ -486,6 +486,34 @@ def files(bench):
     return table
 
 
+def long(bench):
+    """What a line costs when there are a hundred times as many: one log, ten, a hundred of the same minutes (30 GB of disk)."""
+    table = Table()
+    costs, rss = collections.defaultdict(list), collections.defaultdict(list)
+    for copies in (1, 10, 100):
+        logs, lines = bench.copies(copies)
+        for _ in range(bench.rounds):
+            for ship_ in ("records", "windows"):
+                topic = bench.topic()
+                it = weir_runs.Agent(bench.new_folder("agent"), bench.brokers, topic, [logs], ship=ship_)
+                it.await_shipped(lines, 3000)
+                shipped = it.stop()
+                settled = weir_runs.settle(bench.new_folder("settle"), bench.brokers, topic, lines)
+                for who, used in (("agent", shipped), ("aggregator", settled)):
+                    costs[ship_, who, copies].append(used.cpu_s / lines * 1e9)
+                    rss[ship_, who, copies].append(used.rss_mb)
+        shutil.rmtree(logs.parent)
+    for ship_, who in (("records", "agent"), ("records", "aggregator"), ("windows", "agent"), ("windows", "aggregator")):
+        for copies in (1, 10, 100):
+            table.add(f"{ship_}: {who}, {copies * (bench.lines + 1):,} lines, start included", costs[ship_, who, copies], "CPU ns/line")
+        table.add(f"{ship_}: {who}, a hundred logs to one", ratios(costs[ship_, who, 100], costs[ship_, who, 1]), "times", 1.1, at_most=True)
+        table.add(f"{ship_}: {who}, a hundred logs to ten", ratios(costs[ship_, who, 100], costs[ship_, who, 10]), "times", 1.1, at_most=True)
+        table.add(f"{ship_}: {who}, peak RSS, a hundred logs to one", ratios(rss[ship_, who, 100], rss[ship_, who, 1]), "times")
+        table.add(f"{ship_}: {who}, peak RSS, a hundred logs", rss[ship_, who, 100], "MB")
+    return table
+
+
 SECTIONS = {"ship": ship, "acks": acks, "parse": parse, "settle": settle, "windows": windows, "single": single, "latency": latency,
-            "idle": idle, "many": many, "growth": growth, "files": files}
+            "idle": idle, "many": many, "growth": growth, "files": files, "long": long}
+ONLY_BY_NAME = {"long"}  # takes a quarter of an hour and much disk
 NEED_NO_BROKER = {"parse", "single"}
