@@ -265,15 +265,21 @@ bool AgentCore::Impl::send_staged() {
   staged_bytes = 0;
   write_registry(std::exchange(staged_keep, Registry::Keep::kUsually));
   bool taken = false;
-  for (auto& [messages, entry, begin, tail_before, waits] : batches) {
-    const auto source = entry.source;
-    if (registry_problem.empty() || !waits) {
-      source->sent_before = true;
-      note_read(entry);
-      taken |= hand_over(std::move(messages), std::move(entry));
+  std::vector<const Staged*> not_sent;
+  for (auto& one : batches) {
+    if (!registry_problem.empty() && one.waits) {
+      not_sent.push_back(&one);
       continue;
     }
-    // Nobody would know after a crash what was sent: it is read again once the registry can be written.
+    one.entry.source->sent_before = true;
+    note_read(one.entry);
+    taken |= hand_over(std::move(one.messages), std::move(one.entry));
+  }
+  // Nobody would know after a crash what was sent: it is read again once the registry can be written. Of two
+  // of a source the later one first.
+  for (auto at = not_sent.rbegin(); at != not_sent.rend(); ++at) {
+    const auto& [messages, entry, begin, tail_before, waits] = **at;
+    const auto source = entry.source;
     in_flight_bytes -= entry.content_bytes;
     source->sent.take_back();
     source->reader.rewind(begin, tail_before);

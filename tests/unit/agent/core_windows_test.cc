@@ -4,8 +4,10 @@
 
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "tests/unit/agent/core_test_parts.h"
+#include "tests/unit/gzip.h"
 
 namespace weir {
 namespace {
@@ -109,6 +111,32 @@ TEST_F(AgentCoreTest, WindowsWaitUntilTheRegistryHasWhereTheyEnd) {
   EXPECT_EQ(output_->ranges(BatchKind::kWindows), (std::vector<ByteRange>{{0, line(1).size()}}));
   EXPECT_EQ(core_->status().read_lines, 1U);
   EXPECT_THAT(core_->status().problems, IsEmpty());
+}
+
+// One after the other in one round of turns: all of them are taken back.
+TEST_F(AgentCoreTest, BatchesOfACompressedFileThatTheRegistryCouldNotTakeAreReadAgainFromTheFirst) {
+  config_.kafka.ship = Ship::kWindows;
+  config_.ship.windows_batch_max = 1024;
+  config_.inputs[0].paths = {"/l/a.log.*"};
+  std::string text;
+  for (int n = 100; n < 200; ++n) text += line(n);
+  for (const char* path : {"/l/a.log.2.gz", "/l/a.log.1.gz"})
+    files_.append(files_.create(path), testing::gzip(path + (" \n" + text)));
+  write_fails_ = 1000;
+  start();
+  run(1000);
+  EXPECT_THAT(output_->sent, IsEmpty());
+  EXPECT_EQ(core_->status().in_flight_bytes, 0U);
+  write_fails_ = 0;
+  run(15'000);
+  std::map<std::string, std::uint64_t> ends;
+  for (const auto& sent : output_->sent) {
+    if (sent.header.kind != BatchKind::kWindows) continue;
+    EXPECT_EQ(std::exchange(ends[sent.header.path], sent.header.range.end), sent.header.range.begin);
+  }
+  EXPECT_EQ(core_->status().read_lines, 202U);
+  EXPECT_EQ(ends["/l/a.log.1.gz"], text.size() + 15);
+  EXPECT_TRUE(core_->status().caught_up);
 }
 
 TEST_F(AgentCoreTest, WhatMayHaveBeenSentAsRecordsGoesAsRecordsAgain) {
