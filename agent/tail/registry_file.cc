@@ -487,6 +487,8 @@ Result<RegistryContent> read_registry(const std::string& state_dir) {
   int status = 0;
   const auto database = open_database(file, SQLITE_OPEN_READONLY, status);
   if (status != SQLITE_OK) return sqlite_error(file, database.get());
+  const auto objects = column_of(database.get(), file, "SELECT name FROM sqlite_schema LIMIT 1");
+  if (objects && objects->empty()) return RegistryContent{};  // it is being made this moment
   if (auto shape = check_shape(database.get(), file); !shape) {
     if (shape.error().code != Code::kCorrupt || is_damage(sqlite3_errcode(database.get())))
       return std::unexpected(shape.error());

@@ -32,6 +32,25 @@ RegistryEntry entry_of(std::string_view first_line) {
   return entry;
 }
 
+// Whoever waits for what an agent ships that was started this moment must not be told that its registry is
+// foreign.
+TEST(Registry, OneThatIsBeingMadeHasNothingYet) {
+  const TempFolder folder;
+  folder.write("registry", "");
+  const auto content = read_registry(folder / ".");
+  ASSERT_TRUE(content.has_value()) << content.error().what;
+  EXPECT_TRUE(content->entries.empty());
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open((folder / "registry").c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "PRAGMA journal_mode=WAL; BEGIN; CREATE TABLE meta(name TEXT)", nullptr,
+                         nullptr, nullptr),
+            SQLITE_OK);
+  EXPECT_TRUE(read_registry(folder / ".").has_value());
+  ASSERT_EQ(sqlite3_exec(database, "COMMIT", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_FALSE(read_registry(folder / ".").has_value()) << "somebody else's";
+  sqlite3_close(database);
+}
+
 TEST(Registry, RemembersAcrossStarts) {
   const TempFolder folder;
   const auto entry = entry_of("one");
