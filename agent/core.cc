@@ -99,9 +99,13 @@ void AgentCore::Impl::housekeeping() {
     if (next_config && !leaving.empty()) settle_leaving();
     return;
   }
-  const auto since = now() - last_scan_ms;
-  if (!scanned || (scan_wanted && since >= kScanPauseMs) || since >= config.tail.scan_interval.count())
-    scan();
+  if (!scanned || now() - last_scan_ms >= scan_pause_ms(scan_wanted)) scan();
+}
+
+// From the end of one to the next, and no shorter than it took: where a look at many thousand files takes
+// longer than the interval, half of the time is left for reading them.
+std::int64_t AgentCore::Impl::scan_pause_ms(bool wanted) const {
+  return std::max<std::int64_t>(wanted ? kScanPauseMs : config.tail.scan_interval.count(), scan_took_ms);
 }
 
 // ---- The outside
@@ -171,7 +175,7 @@ std::int64_t AgentCore::due_in_ms() const {
   const auto due = [&at_ms](std::int64_t last_ms, std::chrono::milliseconds every) {
     at_ms = std::min(at_ms, last_ms + every.count());
   };
-  due(impl.last_scan_ms, impl.config.tail.scan_interval);
+  due(impl.last_scan_ms, std::chrono::milliseconds(impl.scan_pause_ms(false)));
   due(impl.last_heartbeat_ms, impl.config.ship.heartbeat_interval);
   if (!impl.all_told || !impl.all_present) due(impl.last_poll_ms, impl.config.tail.poll_interval);
   const auto output = impl.output.status();

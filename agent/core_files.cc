@@ -83,7 +83,7 @@ void AgentCore::Impl::scan() {
   ++scan_count;
   ++changes;
   scan_wanted = false;
-  last_scan_ms = now();
+  const auto begun_ms = now();
   problems.clear();
   // A truncated file must have made way for its copy.
   for (auto at = sources.begin(); at != sources.end();) {
@@ -149,6 +149,8 @@ void AgentCore::Impl::scan() {
   forget_old();
   note_present_and_told();
   scanned = true;
+  last_scan_ms = now();
+  scan_took_ms = last_scan_ms - begun_ms;
 }
 
 // Under which paths a change of a source may be told: its own, and that of the file that this leads to.

@@ -106,6 +106,7 @@ struct AgentCore::Impl {
   std::uint64_t scan_count = 0, changes = 0, flushed_changes = 0;
   // As of the last look: an idle tick then has no need to go through them.
   bool all_present = false, all_told = false;
+  std::int64_t scan_took_ms = 0;
   std::int64_t last_scan_ms = 0, last_heartbeat_ms = 0, last_flush_ms = 0, stop_asked_ms = 0,
                last_poll_ms = 0, last_crowded_ms = 0;
   std::map<std::string, std::int64_t> said_ms;  // at most kMaxProblems and two
@@ -118,6 +119,7 @@ struct AgentCore::Impl {
   Result<std::shared_ptr<LineParser>> parser_for(const InputConfig& input);
 
   void scan();
+  [[nodiscard]] std::int64_t scan_pause_ms(bool wanted) const;
   struct Found {
     std::string path;
     const InputConfig* input;

@@ -332,6 +332,25 @@ TEST_F(AgentCoreTest, WhatAFullOutputDoesNotTakeGoesOnWithoutATick) {
   EXPECT_EQ(output_->ranges(BatchKind::kRecords).size(), std::size_t{kFiles});
 }
 
+// On a busy machine, say: between two looks at all files only a few would be shipped.
+TEST_F(AgentCoreTest, LooksThatTakeLongerThanTheirIntervalLeaveTimeForShipping) {
+  constexpr int kFiles = 600;
+  config_.inputs[0].paths = {"/l/*.log"};
+  config_.tail.scan_interval = std::chrono::seconds(1);
+  for (int n = 0; n < kFiles; ++n) files_.append(files_.create("/l/" + std::to_string(n) + ".log"), line(n));
+  start();
+  output_->takes = 64;
+  files_.between = [&] { clock_.advance(1); };
+  for (int turns = 0; turns < 100 && !core_->status().caught_up; ++turns) {
+    core_->tick();
+    core_->work();
+  }
+  EXPECT_TRUE(core_->status().caught_up);
+  EXPECT_EQ(output_->ranges(BatchKind::kRecords).size(), std::size_t{kFiles});
+  EXPECT_LE(core_->scans(), 4U);
+  EXPECT_GT(core_->due_in_ms(), 1);
+}
+
 TEST_F(AgentCoreTest, AmongNewFilesOnlyALookAlikeWaitsForTheRegistry) {
   config_.inputs[0].paths = {"/l/*.log", "/l/a.log.1"};
   files_.append(files_.create("/l/a.log"), line(1) + line(2));
