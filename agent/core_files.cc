@@ -47,7 +47,7 @@ void AgentCore::Impl::problem(const std::string& key, std::string what) {
   if (problems.size() < kMaxProblems || problems.contains(key)) problems[key] = std::move(what);
 }
 
-std::vector<AgentCore::Impl::Found> AgentCore::Impl::find_files(bool& all_known) {
+std::vector<AgentCore::Impl::Found> AgentCore::Impl::find_files() {
   std::vector<Found> found;
   folders.clear();
   const auto expand = [&](const std::string& pattern) {
@@ -90,8 +90,8 @@ void AgentCore::Impl::scan() {
     const auto source = (at++)->second;
     look_at_size(source, Proof::kAlways);
   }
-  bool all_known = true;
-  const auto found = find_files(all_known);
+  all_known = true;
+  const auto found = find_files();
   struct Seen {
     const std::string& path;
     std::string_view family;  // the beginning of `path`
@@ -145,7 +145,7 @@ void AgentCore::Impl::scan() {
   index_paths();
   release_under_pressure();
   give_up_unreadable();
-  note_missing(all_known);
+  note_missing();
   forget_old();
   note_present_and_told();
   scanned = true;
@@ -296,6 +296,12 @@ void AgentCore::Impl::open_source(const std::string& path, const InputConfig& in
     case Verdict::kNew:
     case Verdict::kResumes:
       break;
+  }
+  if (identity->by_first_line && !all_known) {
+    plan({}, 0, "waits: the file that it begins like may be where nothing can be read");
+    problem(path,
+            path + ": begins like a file that may be where nothing can be read, and waits until it can");
+    return;
   }
   auto parser = parser_for(input);
   if (!parser) {

@@ -101,6 +101,7 @@ struct AgentCore::Impl {
   std::int64_t loss_again_ms = 0;
   std::optional<std::int64_t> failed_ms;  // when the output last did not take a message for good
   std::int32_t partitions = 0;
+  bool all_known = true;  // the last look could read every folder, and look at all that was there
   bool scanned = false, scan_wanted = true, stopping = false;
   // Whatever makes a source's registry_dirty true adds to `changes`, too.
   std::uint64_t scan_count = 0, changes = 0, flushed_changes = 0;
@@ -124,7 +125,7 @@ struct AgentCore::Impl {
     std::string path;
     const InputConfig* input;
   };
-  [[nodiscard]] std::vector<Found> find_files(bool& all_known);
+  [[nodiscard]] std::vector<Found> find_files();
   void index_paths();
   // `seen`: what the path led to when the look began.
   void look_at(const std::string& path, const InputConfig& input, const FileFacts& seen);
@@ -167,7 +168,7 @@ struct AgentCore::Impl {
   void give_up(const std::shared_ptr<Source>& source, LossCause cause);
   void give_up_unreadable();
   void release_under_pressure();
-  void note_missing(bool all_known);
+  void note_missing();
   void forget_old();
 
   bool pump();

@@ -288,7 +288,7 @@ void AgentCore::Impl::release_under_pressure() {
 }
 
 // What the registry knows to be unread, and no file has.
-void AgentCore::Impl::note_missing(bool all_known) {
+void AgentCore::Impl::note_missing() {
   if (!all_known || options.position_of) return;
   std::vector<RegistryEntry> lost;
   std::vector<RegistryEntry> truncated;

@@ -26,27 +26,30 @@ struct Known {
   const RegistryEntry* unproven = nullptr;  // nothing tells it from its look-alikes
 };
 
+bool same_file(const RegistryEntry& entry, const FileFacts& facts) {
+  return entry.device == facts.device && entry.inode == facts.inode &&
+         (entry.birth_ns == 0 || entry.birth_ns == facts.birth_ns);
+}
+
+std::uint64_t known_until(const RegistryEntry& entry) {
+  return std::max(entry.sent_offset, entry.acknowledged_offset);
+}
+
 // Of the registry's sources that are not in memory, the one that goes on here: the same file
 // before others, then the one that was read furthest.
 Result<Known> known_entry(const Sighting& sighting, const FirstLine& first, const Surroundings& around) {
   auto entries =
       around.registry.candidates(first.base, sighting.facts.device, sighting.facts.inode, first.line_hash);
   std::erase_if(entries, [&](const auto* entry) { return around.in_memory(entry->id); });
-  const auto same_file = [&](const RegistryEntry* entry) {
-    return entry->device == sighting.facts.device && entry->inode == sighting.facts.inode &&
-           (entry->birth_ns == 0 || entry->birth_ns == sighting.facts.birth_ns);
-  };
+  const auto is_here = [&](const RegistryEntry* entry) { return same_file(*entry, sighting.facts); };
   std::sort(entries.begin(), entries.end(), [&](const auto* a, const auto* b) {
-    if (same_file(a) != same_file(b)) return same_file(a);
-    const auto known_to = [](const RegistryEntry* entry) {
-      return std::max(entry->sent_offset, entry->acknowledged_offset);
-    };
-    if (known_to(a) != known_to(b)) return known_to(a) > known_to(b);
+    if (is_here(a) != is_here(b)) return is_here(a);
+    if (known_until(*a) != known_until(*b)) return known_until(*a) > known_until(*b);
     return a->id < b->id;
   });
   Known known;
   for (const auto* entry : entries) {
-    if (nothing_proves(*entry) && !same_file(entry)) {
+    if (nothing_proves(*entry) && !is_here(entry)) {
       if (known.unproven == nullptr && entry->base == first.base) known.unproven = entry;
       continue;
     }
@@ -103,6 +106,8 @@ Result<Identity> identify(const Sighting& sighting, const FirstLine& first, cons
     identity.verdict = Verdict::kResumes;
     identity.id = entry.id;
     identity.entry = &entry;
+    // Its end of line may be CRLF.
+    identity.by_first_line = !same_file(entry, sighting.facts) && known_until(entry) <= first.line.size() + 2;
     return identity;
   };
   if (known->entry != nullptr) return resumes(*known->entry);

@@ -32,7 +32,9 @@ struct Identity {
   Verdict verdict = Verdict::kWait;
   SourceId id, base;
   std::string line_hash;
-  const RegistryEntry* entry = nullptr;   // kResumes, unless the store knows it
+  const RegistryEntry* entry = nullptr;  // kResumes, unless the store knows it
+  // kResumes: of another file, and no more than this first line proves it. That file may be elsewhere.
+  bool by_first_line = false;
   std::optional<std::uint64_t> position;  // kResumes: where the store lets it begin
   std::shared_ptr<Source> source;         // kMoves
 };

@@ -82,6 +82,10 @@ GlobResult SimFiles::glob(const std::string& pattern) const {
     result.trouble = *error;
     return result;
   }
+  if (bad_folders.contains(pattern)) {
+    result.trouble = Error{Code::kIo, pattern + ": simulated bad sector", ""};
+    return result;
+  }
   if (pattern.find(".log") == std::string::npos) {
     result.paths.push_back(pattern);
     return result;

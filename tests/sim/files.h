@@ -56,7 +56,8 @@ class SimFiles : public FileSystem {
   // Called with the path at each change of content or name.
   std::function<void(const std::string& path, bool name_changed)> on_change;
   mutable ReadFaults faults;
-  std::set<std::string> bad_disk;  // what was opened under these paths gives no bytes
+  std::set<std::string> bad_disk;     // what was opened under these paths gives no bytes
+  std::set<std::string> bad_folders;  // of these patterns nobody can tell what matches
   // Called before a call is answered: writers do not wait for readers.
   std::function<void()> between;
   std::uint64_t free_bytes = UINT64_MAX;  // of the disk

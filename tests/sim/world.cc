@@ -359,8 +359,8 @@ void World::write_meanwhile() {
 void World::set_faults(std::uint64_t level) {
   output_level_ = level;
   meanwhile_per_mille_ = shape_.meanwhile && level > 0 ? 12 : 0;
-  // A short read and an error behind it would send the first line alone of a file that has more: until the
-  // rest of it is sent, nothing but its inode tells it from one that begins alike (docs/guarantees.md).
+  // A short read and an error behind it would send the first line alone of a file that has more: once such a
+  // file is deleted nothing tells it from one that begins alike (docs/guarantees.md).
   files_.faults = {&random_, level * 5, shape_.look_alikes ? 0 : level * 50, level * 2};
   // A registry that was never written tells no look-alikes apart, and knows no file in another folder
   // (docs/guarantees.md).

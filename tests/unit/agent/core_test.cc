@@ -332,6 +332,30 @@ TEST_F(AgentCoreTest, WhatAFullOutputDoesNotTakeGoesOnWithoutATick) {
   EXPECT_EQ(output_->ranges(BatchKind::kRecords).size(), std::size_t{kFiles});
 }
 
+TEST_F(AgentCoreTest, AFileThatBeginsLikeOneThatMayBeInAnUnreadableFolderWaits) {
+  config_.inputs[0].paths.emplace_back("/old/*.log.*");
+  const auto first = files_.create("/l/a.log");
+  files_.append(first, line(1));
+  start();
+  run(1000);
+  const auto id = output_->sent.front().header.source;
+  files_.append(first, line(2));
+  files_.rename("/l/a.log", "/old/a.log.1");
+  files_.append(files_.create("/l/a.log"), line(1) + line(3));
+  files_.bad_folders = {"/old/*.log.*"};
+  start();
+  run(15'000);
+  EXPECT_THAT(output_->sent, IsEmpty());
+  EXPECT_THAT(core_->status().problems, Contains(HasSubstr("may be where nothing can be read, and waits")));
+  files_.bad_folders.clear();
+  run(15'000);
+  ASSERT_THAT(output_->sent, SizeIs(2));
+  for (const auto& sent : output_->sent)
+    EXPECT_EQ(sent.header.source == id, sent.header.path == "/old/a.log.1");
+  EXPECT_EQ(core_->status().read_lines, 3U);
+  EXPECT_THAT(core_->status().problems, IsEmpty());
+}
+
 // On a busy machine, say: between two looks at all files only a few would be shipped.
 TEST_F(AgentCoreTest, LooksThatTakeLongerThanTheirIntervalLeaveTimeForShipping) {
   constexpr int kFiles = 600;
