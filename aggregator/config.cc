@@ -63,7 +63,28 @@ RuleConfig read_rule(ConfigTable& table) {
   return rule;
 }
 
-void read_store(ConfigTable& root, AggregatorConfig& config) {
+void read_source(ConfigTable& root, AggregatorConfig& config, ConfigPurpose purpose) {
+  auto source = root.table("source");
+  if (auto kafka = source.table("kafka"); kafka.present()) {
+    KafkaSourceConfig from;
+    read_kafka_connection(kafka, from);
+    kafka.require("topics");
+    from.topics = kafka.strings("topics");
+    if (kafka.has("topics") && from.topics.empty())
+      kafka.mistake("topics", "is empty; name at least one topic");
+    for (const auto& topic : from.topics) {
+      if (!is_topic_name(topic)) kafka.mistake("topics", fmt::format("\"{}\" {}", topic, kTopicRule));
+    }
+    from.group = kafka.string("group", from.group);
+    from.format = resolve_format(kafka, "format", kafka.string("format", "combined"), config.formats);
+    config.kafka = std::move(from);
+  } else if (purpose == ConfigPurpose::kRun) {
+    root.mistake("source",
+                 "needs [source.kafka]; on a single box, weir-aggregator local needs no configuration");
+  }
+}
+
+void read_store(ConfigTable& root, AggregatorConfig& config, ConfigPurpose purpose) {
   auto store = root.table("store");
   int stores = 0;
   if (auto table = store.table("mysql"); table.present()) {
@@ -83,7 +104,9 @@ void read_store(ConfigTable& root, AggregatorConfig& config) {
     table.require("path");
     config.sqlite_path = table.string("path");
   }
-  if (stores != 1) root.mistake("store", "needs exactly one of [store.mysql], [store.sqlite]");
+  const bool required = purpose == ConfigPurpose::kRun;
+  if (stores > 1 || (stores == 0 && required))
+    root.mistake("store", "needs exactly one of [store.mysql], [store.sqlite]");
 }
 
 void read_mail(ConfigTable& root, AggregatorConfig& config) {
@@ -112,30 +135,13 @@ void read_mail(ConfigTable& root, AggregatorConfig& config) {
 
 }  // namespace
 
-LoadedAggregatorConfig parse_aggregator_config(ConfigFile file) {
+LoadedAggregatorConfig parse_aggregator_config(ConfigFile file, ConfigPurpose purpose) {
   LoadedAggregatorConfig loaded;
   auto& config = loaded.config;
   auto& root = file.root();
-  const auto formats = read_formats(root);
-  auto source = root.table("source");
-  if (auto kafka = source.table("kafka"); kafka.present()) {
-    KafkaSourceConfig from;
-    read_kafka_connection(kafka, from);
-    kafka.require("topics");
-    from.topics = kafka.strings("topics");
-    if (kafka.has("topics") && from.topics.empty())
-      kafka.mistake("topics", "is empty; name at least one topic");
-    for (const auto& topic : from.topics) {
-      if (!is_topic_name(topic)) kafka.mistake("topics", fmt::format("\"{}\" {}", topic, kTopicRule));
-    }
-    from.group = kafka.string("group", from.group);
-    from.format = resolve_format(kafka, "format", kafka.string("format", "combined"), formats);
-    config.kafka = std::move(from);
-  } else {
-    root.mistake("source",
-                 "needs [source.kafka]; on a single box, weir-aggregator local needs no configuration");
-  }
-  read_store(root, config);
+  config.formats = read_formats(root);
+  read_source(root, config, purpose);
+  read_store(root, config, purpose);
   auto window = root.table("window");
   const auto length = window.duration("length", config.window);
   if (length < 1s || length > 86400s || length.count() % 1000 != 0 || 86'400'000 % length.count() != 0) {
@@ -166,10 +172,10 @@ LoadedAggregatorConfig parse_aggregator_config(ConfigFile file) {
   return loaded;
 }
 
-Result<LoadedAggregatorConfig> load_aggregator_config(const std::string& path) {
+Result<LoadedAggregatorConfig> load_aggregator_config(const std::string& path, ConfigPurpose purpose) {
   auto file = ConfigFile::read(path);
   if (!file) return std::unexpected(file.error());
-  return parse_aggregator_config(std::move(*file));
+  return parse_aggregator_config(std::move(*file), purpose);
 }
 
 Result<std::unique_ptr<Store>> open_store(const AggregatorConfig& config) {

@@ -42,14 +42,23 @@ struct AggregatorConfig {
   std::optional<MailConfig> mail;
   std::vector<RuleConfig> rules;
   SettleConfig settle;
+  std::map<std::string, FormatSpec> formats;  // [format.NAME], by NAME
+};
+
+// What the file is read for decides what must be in it.
+enum class ConfigPurpose {
+  kRun,    // [source.kafka] and exactly one store are required
+  kLocal,  // a single box: neither is required, and neither is used
 };
 
 struct LoadedAggregatorConfig {
   AggregatorConfig config;
   std::vector<ConfigMistake> mistakes;
 };
-[[nodiscard]] Result<LoadedAggregatorConfig> load_aggregator_config(const std::string& path);
-[[nodiscard]] LoadedAggregatorConfig parse_aggregator_config(ConfigFile file);
+[[nodiscard]] Result<LoadedAggregatorConfig> load_aggregator_config(
+    const std::string& path, ConfigPurpose purpose = ConfigPurpose::kRun);
+[[nodiscard]] LoadedAggregatorConfig parse_aggregator_config(ConfigFile file,
+                                                             ConfigPurpose purpose = ConfigPurpose::kRun);
 
 // Opens whichever store the config names.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_store(const AggregatorConfig& config);

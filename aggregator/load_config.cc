@@ -6,8 +6,8 @@
 
 namespace weir {
 
-std::optional<AggregatorConfig> load_or_print(const std::string& path) {
-  auto loaded = load_aggregator_config(path);
+std::optional<AggregatorConfig> load_or_print(const std::string& path, ConfigPurpose purpose) {
+  auto loaded = load_aggregator_config(path, purpose);
   if (!loaded) {
     print_error(kProgram, loaded.error());
     return std::nullopt;

@@ -170,7 +170,7 @@ std::string default_store_path() {
 int local_command(const LocalOptions& options) {
   AggregatorConfig config;
   if (!options.config_path.empty()) {
-    auto loaded = load_or_print(options.config_path);
+    auto loaded = load_or_print(options.config_path, ConfigPurpose::kLocal);
     if (!loaded) return kExitConfig;
     config = std::move(*loaded);
   }

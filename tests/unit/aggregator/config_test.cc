@@ -141,5 +141,22 @@ TEST(AggregatorConfig, WithoutSourceOrStoreIsSaid) {
   EXPECT_THAT(said, HasSubstr("[store.sqlite]"));
 }
 
+TEST(AggregatorConfig, ASingleBoxNeedsNeitherSourceNorStore) {
+  const auto parse_local = [](std::string_view text) {
+    return parse_aggregator_config(ConfigFile::from_text(text, "rules.toml"), ConfigPurpose::kLocal);
+  };
+  const auto loaded = parse_local(R"([format.day]
+regex = '^(?P<remote_addr>\S+) \[(?P<time_local>[^\]]+)\] (?P<status>\d+)$'
+[[rule]]
+name = "busy"
+metric = "requests_per_second"
+above = 1
+)");
+  for (const auto& mistake : loaded.mistakes) ADD_FAILURE() << mistake.text();
+  EXPECT_EQ(loaded.config.rules.size(), 1U);
+  EXPECT_EQ(loaded.config.formats.count("day"), 1U);
+  EXPECT_FALSE(parse_local("[source.kafka]\nborkers = []\n").mistakes.empty()) << "mistakes stay mistakes";
+}
+
 }  // namespace
 }  // namespace weir
