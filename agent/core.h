@@ -68,6 +68,9 @@ class AgentCore {
   [[nodiscard]] bool done() const;
   void finish();  // the last words to the registry
 
+  // Its invariants, and those of its parts (proto/must.h).
+  void check() const;
+
   [[nodiscard]] AgentStatus status() const;
   // Looks once, reads nothing, keeps nothing: what a start would do.
   [[nodiscard]] std::vector<PlanLine> plan();

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/must.h"
+
 namespace weir {
 namespace {
 
@@ -270,6 +272,17 @@ void Engine::reacquire_fenced() {
     if (owned_.contains(it->first)) inbox_.emplace_front(Assigned{{it->first}});
     it = fenced_.erase(it);
   }
+}
+
+void Engine::check() const {
+#ifdef WEIR_MUST
+  if (!settler_) return;
+  settler_->check();
+  for (const PartitionKey& partition : settler_->pending_partitions())
+    MUST(owned_.contains(partition), "only partitions that are owned have something pending");
+  for (const auto& [partition, until] : fenced_)
+    MUST(!settler_->has_pending(partition), "a fenced partition has nothing pending");
+#endif
 }
 
 // False: it did not land (yet).

@@ -56,6 +56,7 @@ class Engine {
   // run() is step() until stop(), then finish(). For tests.
   [[nodiscard]] Result<void> step();
   void finish();
+  void check() const;  // its invariants (proto/must.h), on the thread of step()
 
  private:
   using Time = std::chrono::milliseconds;   // of the clock that never goes back

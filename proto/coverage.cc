@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/must.h"
+
 namespace weir {
 
 Coverage::Coverage(std::uint64_t origin, std::uint64_t high_water, std::vector<Gap> gaps)
@@ -68,6 +70,7 @@ void Coverage::add(ByteRange range, std::uint64_t origin, LossCause cause_of_gap
     if (meets) merge_touching();
   }
   high_water_ = std::max(high_water_, range.end);
+  MUST(valid(), "a coverage is valid after add()");
 }
 
 void Coverage::lose(ByteRange range, std::uint64_t origin, LossCause cause, std::int64_t now_ms) {
@@ -90,6 +93,7 @@ void Coverage::lose(ByteRange range, std::uint64_t origin, LossCause cause, std:
   high_water_ = std::max(high_water_, range.end);
   gaps_ = std::move(gaps);
   merge_touching();
+  MUST(valid(), "a coverage is valid after lose()");
 }
 
 void Coverage::merge_touching() {

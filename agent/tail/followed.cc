@@ -9,6 +9,8 @@
 #include <optional>
 #include <tuple>
 
+#include "proto/must.h"
+
 namespace weir {
 namespace {
 
@@ -218,12 +220,32 @@ void SentRanges::settled(std::uint64_t message_id, bool acknowledged) {
   if (entries_.empty()) let_go(entries_);  // most rest
 }
 
+void SentRanges::check([[maybe_unused]] std::uint64_t offset) const {
+#ifdef WEIR_MUST
+  auto end = acknowledged_offset_;
+  std::size_t outstanding = 0;
+  for (const auto& entry : entries_) {
+    MUST(entry.range.begin == end && entry.range.end > end,
+         "ranges in flight follow each other without a hole");
+    end = entry.range.end;
+    outstanding += entry.acknowledged ? 0 : 1;
+  }
+  MUST(failed_ ? outstanding_ <= outstanding : outstanding_ == outstanding,
+       "each range in flight is awaited, unless one failed");
+  MUST(end <= offset, "nothing is in flight that was not read");
+  for (std::size_t i = 1; i < cuts_.size(); ++i) MUST(cuts_[i - 1] < cuts_[i], "cuts ascend");
+  MUST(cuts_.empty() || cuts_.front() > acknowledged_offset_, "cuts lie behind the acknowledged offset");
+#endif
+}
+
 void SentRanges::rewound() {
+  MUST(outstanding_ == 0, "reading starts again once nothing is awaited");
   entries_.clear();
   failed_ = false;
 }
 
 void SentRanges::take_back() {
+  MUST(!entries_.empty() && outstanding_ > 0, "what is taken back was sent");
   entries_.pop_back();
   --outstanding_;
 }

@@ -95,6 +95,8 @@ class SentRanges {
   // One failed: once idle(), reading starts again at acknowledged_offset().
   [[nodiscard]] bool failed() const { return failed_; }
   void rewound();
+  // Its invariants; `offset`: the reader's.
+  void check(std::uint64_t offset) const;
   // The newest was not sent after all.
   void take_back();
 

@@ -8,6 +8,7 @@
 
 #include "aggregator/settle/clean_text.h"
 #include "aggregator/settle/foreign.h"
+#include "proto/must.h"
 
 namespace weir {
 namespace {
@@ -509,6 +510,7 @@ std::optional<SourceId> Settler::wants(const SourceMessage& message) {
 void Settler::know_source(const SourceState& state) {
   impl_->forget_clean_sources();
   KnownSource& source = impl_->sources[state.id];
+  MUST(!source.in_open && !source.in_sealed, "a source is not read from the store while a commit has it");
   source.state = state;
   source.partition.reset();
 }
@@ -630,6 +632,11 @@ void Settler::committed(const Commit& commit) {
   const auto it = impl_->partitions.find(commit.partition);
   if (it == impl_->partitions.end() || !it->second.sealed || it->second.state.epoch != commit.epoch) return;
   Partition& partition = it->second;
+  MUST(commit.next_offset == partition.sealed->next_offset &&
+           commit.sources.size() == partition.sealed->sources.size(),
+       "what was committed is the sealed commit");
+  MUST(commit.expected_next_offset == partition.state.next_offset,
+       "a commit begins where the one before it ended");
   partition.state.next_offset = commit.next_offset;
   for (const SourceState& state : commit.sources) {
     if (const auto source = impl_->sources.find(state.id); source != impl_->sources.end()) {
@@ -640,6 +647,51 @@ void Settler::committed(const Commit& commit) {
   for (const std::string& site : commit.new_sites) impl_->sites[site] = true;
   partition.sealed.reset();
   partition.sealed_bytes = 0;
+}
+
+void Settler::check() const {
+#ifdef WEIR_MUST
+  std::size_t in_open = 0;
+  for (const auto& [key, partition] : impl_->partitions) {
+    MUST(partition.lost_offsets || partition.next_apply >= partition.state.next_offset,
+         "what is applied next is not below what is committed");
+    MUST(partition.open_touched || (partition.open.sources.empty() && partition.open.bytes == 0),
+         "a commit that nothing was applied to has nothing");
+    MUST(partition.sealed || partition.sealed_bytes == 0, "only a sealed commit has bytes");
+    for (const SourceId& id : partition.open.sources) {
+      const auto source = impl_->sources.find(id);
+      MUST(source != impl_->sources.end(), "the source of a commit is known");
+      MUST(source->second.in_open && source->second.partition == key,
+           "a source is in the open commit of its own partition");
+      ++in_open;
+    }
+    if (!partition.sealed) continue;
+    const Commit& commit = *partition.sealed;
+    MUST(commit.partition == key && commit.epoch == partition.state.epoch,
+         "a sealed commit is of the partition and epoch that it was taken in");
+    MUST(commit.expected_next_offset == partition.state.next_offset,
+         "a sealed commit begins where the last one ended");
+    MUST(partition.lost_offsets || commit.next_offset <= partition.next_apply,
+         "a sealed commit ends where something was applied");
+    for (const SourceState& state : commit.sources) {
+      const auto source = impl_->sources.find(state.id);
+      MUST(source != impl_->sources.end() && source->second.in_sealed,
+           "the sources of a sealed commit are known to be in it");
+      MUST(source->second.state.version == state.version,
+           "the version of a source changes only when its commit has landed");
+      MUST(source->second.state.coverage.high_water() >= state.coverage.high_water(), "coverage only grows");
+    }
+  }
+  std::size_t marked = 0;
+  for (const auto& [id, source] : impl_->sources) {
+    MUST(source.state.coverage.valid(), "the coverage of a source is valid");
+    if (source.in_open || source.in_sealed)
+      MUST(source.partition && impl_->partitions.contains(*source.partition),
+           "a source with something pending belongs to an assigned partition");
+    marked += source.in_open ? 1 : 0;
+  }
+  MUST(marked == in_open, "a source marked as pending is in one open commit");
+#endif
 }
 
 SettlerCounters Settler::counters() const { return impl_->counters; }

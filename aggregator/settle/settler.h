@@ -76,6 +76,8 @@ class Settler {
   [[nodiscard]] const Commit& take(const PartitionKey& partition, std::string cluster_id);
   void committed(const Commit& commit);
 
+  // Its invariants (proto/must.h).
+  void check() const;
   [[nodiscard]] SettlerCounters counters() const;
   // For /health: agent ids that two hosts claim. Forgotten 10 minutes after the last sign of it.
   [[nodiscard]] std::vector<std::string> problems(std::int64_t now_ms) const;

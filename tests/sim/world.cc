@@ -10,6 +10,7 @@
 #include "agent/core.h"
 #include "agent/tail/decompressor.h"
 #include "aggregator/engine.h"
+#include "proto/must.h"
 #include "tests/sim/broker.h"
 #include "tests/sim/clock.h"
 #include "tests/sim/files.h"
@@ -32,6 +33,11 @@ constexpr int kHealingRounds = 60;  // of a second each: longer than anything wa
 struct Violation {
   std::string what;
 };
+
+// So that the seed and the actions are printed, and shrunk.
+[[noreturn]] void throw_violation(const char* file, int line, const char* sentence) {
+  throw Violation{fmt::format("{}:{}: an invariant is broken: {}", file, line, sentence)};
+}
 
 struct Shape {
   std::size_t agents, files, aggregators;
@@ -148,6 +154,7 @@ class World {
   void set_faults(std::uint64_t level);
   void check_bounds(const AgentHost& agent);
   void check_bounds(const AggregatorHost& aggregator);
+  void check_parts() const;
 
   [[nodiscard]] bool followed(const AgentHost& agent, const std::string& path) const;
   [[nodiscard]] bool settled();
@@ -291,6 +298,7 @@ void World::as(AgentHost& agent, Body body) {
   try {
     body();
     check_bounds(agent);
+    check_parts();
   } catch (const Crash&) {
     say(fmt::format("agent {} crashes", agent.number));
     ++totals_.crashes;
@@ -304,6 +312,7 @@ void World::as(AggregatorHost& aggregator, Body body) {
   try {
     body();
     check_bounds(aggregator);
+    check_parts();
   } catch (const Crash&) {
     say(fmt::format("aggregator {} crashes", aggregator.number));
     ++totals_.crashes;
@@ -396,6 +405,17 @@ void World::check_bounds(const AggregatorHost& aggregator) {
   const auto bytes = aggregator.engine->status().pending_bytes;
   if (bytes > kMaxPendingBytes + 64 * 8 * kBatchBytes)
     throw Violation{fmt::format("aggregator {} holds {} bytes", aggregator.number, bytes)};
+}
+
+// Each part's own invariants, so that a fault shows at the action that makes it. An aggregator that sleeps
+// is in the middle of something.
+void World::check_parts() const {
+  for (const auto& agent : agents_) {
+    if (agent->core) agent->core->check();
+  }
+  for (const auto& aggregator : aggregators_) {
+    if (aggregator->engine && !aggregator->source->asleep()) aggregator->engine->check();
+  }
 }
 
 // ---- What happens
@@ -604,6 +624,7 @@ void World::act(const Action& action) {
     case Kind::kCount:
       break;
   }
+  check_parts();
   ++totals_.actions;
 }
 
@@ -770,6 +791,7 @@ void World::check() {
 std::optional<std::string> run_schedule(const Schedule& schedule, Totals& totals,
                                         std::vector<std::string>* trace) {
   ++totals.schedules;
+  set_must_handler(throw_violation);
   try {
     World world(schedule.seed, totals, trace);
     for (const auto& action : schedule.actions) world.act(action);

@@ -1,0 +1,26 @@
+// Invariants: what our own code guarantees, whatever the input. Never for input: that gives an Error.
+//
+//   MUST(bytes_ == sum, "the bytes in flight are the sum of what is in flight");
+//
+// On where WEIR_MUST is defined (CMake option WEIR_MUST: every preset but release and bench). Where it
+// is off the condition is compiled, so that it cannot rot, and not evaluated.
+#pragma once
+
+namespace weir {
+
+// Prints the place and the sentence to stderr and aborts, unless a handler is set that throws.
+[[noreturn]] void must_failed(const char* file, int line, const char* sentence);
+
+// Called before must_failed() aborts. The simulation sets one that throws, so that it can print the seed
+// and the actions. Thread: set it before others start. Returns the previous one.
+using MustHandler = void (*)(const char* file, int line, const char* sentence);
+MustHandler set_must_handler(MustHandler handler);
+
+}  // namespace weir
+
+#ifdef WEIR_MUST
+#define MUST(condition, sentence) \
+  ((condition) ? static_cast<void>(0) : ::weir::must_failed(__FILE__, __LINE__, sentence))
+#else
+#define MUST(condition, sentence) static_cast<void>(sizeof((condition) ? 1 : 0))
+#endif
