@@ -5,7 +5,6 @@
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <set>
 #include <utility>
 
 namespace weir {
@@ -91,6 +90,22 @@ std::optional<std::int64_t> iso_8601(std::string_view text) {
   return time;
 }
 
+// "from, to, site" lists "to".
+bool is_listed(std::string_view name, std::string_view list) {
+  while (!list.empty()) {
+    const auto comma = list.find(", ");
+    if (list.substr(0, comma) == name) return true;
+    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 2);
+  }
+  return false;
+}
+
+std::unexpected<Error> in_parameter(std::string_view name, const Error& error) {
+  return fail(error.code, fmt::format("parameter {}: {}", name, error.what), error.hint);
+}
+
+constexpr const char* kApiStepHint = "write for example 1m, 5m, 1h, 1d, auto or all";
+
 Result<void> parse_by(std::string_view text, TrafficRequest& out) {
   while (!text.empty()) {
     const auto comma = text.find(',');
@@ -105,7 +120,7 @@ Result<void> parse_by(std::string_view text, TrafficRequest& out) {
     } else if (name == "class") {
       out.by_class = true;
     } else {
-      return fail(Code::kInvalid, fmt::format("parameter by: \"{}\" is no dimension", shown(name)),
+      return fail(Code::kInvalid, fmt::format("parameter by: \"{}\" is not a dimension", shown(name)),
                   "write a comma-separated list of site, host, status, class");
     }
   }
@@ -130,59 +145,64 @@ Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_s) {
     out = iso_8601(text);
   }
   if (!out || *out > kMaxTime || *out < -kMaxTime) {
-    return fail(Code::kInvalid, fmt::format("\"{}\" is no time", shown(text)),
+    return fail(Code::kInvalid, fmt::format("\"{}\" is not a time", shown(text)),
                 "write Unix seconds, 2026-11-23T10:00:00Z, or -24h for a day ago");
   }
   return *out;
 }
 
-Result<void> refuse_params(const Params& params) {
-  if (params.empty()) return {};
-  return fail(Code::kInvalid, fmt::format("parameter \"{}\" is not known here", shown(params.begin()->first)),
-              "leave it out");
+Result<void> check_params(const Params& params, std::string_view known) {
+  const std::string* before = nullptr;
+  for (const auto& [name, value] : params) {
+    if (!is_listed(name, known)) {
+      return fail(Code::kInvalid, fmt::format("parameter \"{}\" is not known here", shown(name)),
+                  known.empty() ? "leave it out" : fmt::format("known are {}", known));
+    }
+    if (before != nullptr && *before == name)
+      return fail(Code::kInvalid, fmt::format("parameter {} is given twice", shown(name)), "give it once");
+    before = &name;
+  }
+  return {};
+}
+
+Result<std::int64_t> parse_step(std::string_view text, std::int64_t window_s) {
+  if (text == "all") return 0;
+  const auto step_s = duration_s(text);
+  if (step_s && *step_s > 0 && *step_s % window_s == 0) return *step_s;
+  return fail(Code::kInvalid,
+              fmt::format("\"{}\" is not a multiple of the window of {} s", shown(text), window_s),
+              "write for example 1m, 5m, 1h, 1d, or all");
 }
 
 Result<TrafficRequest> parse_traffic(const Params& params, std::int64_t now_s, std::int64_t window_s,
                                      bool with_step) {
+  if (const auto known =
+          check_params(params, with_step ? "from, to, step, by, site, host" : "from, to, site, host");
+      !known)
+    return std::unexpected(known.error());
   TrafficRequest out;
-  std::set<std::string> seen;
   for (const auto& [name, value] : params) {
-    if (!seen.insert(name).second) {
-      return fail(Code::kInvalid, fmt::format("parameter {} is given twice", shown(name)), "give it once");
-    }
+    if (value.empty()) continue;
     if (name == "from" || name == "to") {
-      if (value.empty()) continue;
       const auto time = parse_time(value, now_s);
-      if (!time)
-        return fail(Code::kInvalid, fmt::format("parameter {}: {}", name, time.error().what),
-                    time.error().hint);
+      if (!time) return in_parameter(name, time.error());
       (name == "from" ? out.query.from_s : out.query.to_s) = *time;
     } else if (name == "site") {
-      if (!value.empty()) out.query.site = value;
+      out.query.site = value;
     } else if (name == "host") {
-      if (!value.empty()) out.query.host = value;
-    } else if (name == "step" && with_step) {
-      if (value == "auto") {
-        out.auto_step = true;
-      } else if (value != "all" && !value.empty()) {
-        const auto step = duration_s(value);
-        if (!step || *step <= 0 || *step % window_s != 0) {
-          return fail(Code::kInvalid,
-                      fmt::format("parameter step: \"{}\" is no multiple of the window of {} s", shown(value),
-                                  window_s),
-                      "write 1m, 5m, 1h, 1d, auto or all");
-        }
-        out.query.step_s = *step;
-      }
-    } else if (name == "by" && with_step) {
-      if (const auto by = parse_by(value, out); !by) return std::unexpected(by.error());
-    } else {
-      return fail(Code::kInvalid, fmt::format("parameter \"{}\" is not known here", shown(name)),
-                  with_step ? "known are from, to, step, by, site, host" : "known are from, to, site, host");
+      out.query.host = value;
+    } else if (name == "step" && value == "auto") {
+      out.auto_step = true;
+    } else if (name == "step") {
+      const auto step_s = parse_step(value, window_s);
+      if (!step_s) return in_parameter(name, {step_s.error().code, step_s.error().what, kApiStepHint});
+      out.query.step_s = *step_s;
+    } else if (const auto by = parse_by(value, out); !by) {
+      return std::unexpected(by.error());
     }
   }
   if (out.query.from_s && out.query.to_s && *out.query.from_s > *out.query.to_s) {
-    return fail(Code::kInvalid, "parameter from lies after to", "swap them");
+    return fail(Code::kInvalid, "parameter from is later than to", "swap them");
   }
   return out;
 }

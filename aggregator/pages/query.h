@@ -28,10 +28,13 @@ struct TrafficRequest {
 // seconds, ISO 8601 in UTC, or "-24h" before now.
 [[nodiscard]] Result<TrafficRequest> parse_traffic(const Params& params, std::int64_t now_s,
                                                    std::int64_t window_s, bool with_step);
-[[nodiscard]] Result<void> refuse_params(const Params& params);  // of a route that has none
+// `known`: "from, to, site". Each parameter must be one of them, and be given once.
+[[nodiscard]] Result<void> check_params(const Params& params, std::string_view known);
+// The length of a step in seconds: a multiple of the window, or 0 for "all". Also for `report --step`.
+[[nodiscard]] Result<std::int64_t> parse_step(std::string_view text, std::int64_t window_s);
 [[nodiscard]] Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_s);
 
-// A step from a list that people like, a multiple of the window, with at most ~300 points.
+// A round step, a multiple of the window, with at most about 300 points.
 [[nodiscard]] std::int64_t choose_step(std::int64_t from_s, std::int64_t to_s, std::int64_t window_s);
 // kInvalid when [from, to) has more than kMaxPoints steps.
 [[nodiscard]] Result<void> check_points(std::int64_t from_s, std::int64_t to_s, std::int64_t step_s);

@@ -3,7 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
+#include <latch>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
 
 #include "aggregator/pages/metrics.h"
 #include "tests/unit/warn/memory_store.h"
@@ -58,6 +63,119 @@ TEST_F(ApiTest, TheWindowThatHoldsFromIsPartOfTheRange) {
   const Params half_way = {{"from", std::to_string(kMinute + 29)}};
   EXPECT_EQ(get("/api/v1/summary", half_way)["total"]["requests"], 10);
   EXPECT_EQ(get("/api/v1/traffic", half_way)["rows"][0]["requests"], 10);
+}
+
+// Counts what the store is asked, and can make the first question wait.
+struct Asked {
+  std::mutex mutex;
+  std::vector<TrafficQuery> traffic;
+  std::size_t spans = 0;
+  std::optional<std::latch> hold;  // traffic() waits for it
+};
+
+class CountingStore : public test::MemoryStore {
+ public:
+  CountingStore(std::shared_ptr<test::MemoryTables> tables, Asked& asked)
+      : MemoryStore(std::move(tables)), asked_(asked) {}
+  Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query, std::size_t max_rows) override {
+    {
+      const std::lock_guard lock(asked_.mutex);
+      asked_.traffic.push_back(query);
+    }
+    if (asked_.hold) asked_.hold->wait();
+    return MemoryStore::traffic(query, max_rows);
+  }
+  Result<std::optional<Span>> traffic_span() override {
+    {
+      const std::lock_guard lock(asked_.mutex);
+      ++asked_.spans;
+    }
+    return MemoryStore::traffic_span();
+  }
+
+ private:
+  Asked& asked_;
+};
+
+class AskedApiTest : public ApiTest {
+ protected:
+  Asked asked;
+  Api counted{
+      PagesConfig{},
+      [this]() -> Result<std::unique_ptr<Store>> { return std::make_unique<CountingStore>(tables, asked); },
+      [this] { return engine; }, [this] { return warner; }, [this] { return now_ms; }};
+};
+
+TEST_F(AskedApiTest, NoQuestionReadsBeyondItsRange) {
+  for (std::int64_t day = 0; day < 40; ++day) tables->add(kMinute - day * 86400, "a", "h", 200, 1, 1);
+  const std::int64_t hour_ago = kNow - 3600;
+  for (const char* path : {"/api/v1/summary", "/api/v1/traffic"})
+    EXPECT_EQ(counted.get(path, {{"from", "-1h"}}).status, 200);
+  EXPECT_EQ(counted.get("/api/v1/agents", {}).status, 200);
+  ASSERT_EQ(asked.traffic.size(), 2U);
+  for (const TrafficQuery& query : asked.traffic) {
+    EXPECT_GE(query.from_s.value(), hour_ago - 60);
+    EXPECT_LE(query.to_s.value(), kMinute + 60);
+  }
+  EXPECT_GE(asked.spans, 2U);
+}
+
+TEST_F(AskedApiTest, ARangeWithoutDataAsksForNoTraffic) {
+  tables->add(kMinute - 7200, "a", "h", 200, 1, 1);
+  EXPECT_EQ(counted.get("/api/v1/summary", {{"from", "-1h"}}).status, 200);
+  EXPECT_EQ(counted.get("/api/v1/traffic", {{"to", "2020-01-01"}}).status, 200);
+  EXPECT_TRUE(asked.traffic.empty());
+}
+
+TEST_F(AskedApiTest, ConcurrentIdenticalQuestionsShareOneAnswer) {
+  tables->add(kMinute, "a", "h", 200, 42, 1);
+  asked.hold.emplace(1);
+  const auto ask = [&] { return counted.get("/api/v1/summary", {{"from", "-1h"}}); };
+  auto first = std::async(std::launch::async, ask);
+  auto second = std::async(std::launch::async, ask);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto questions = [&] {
+    const std::lock_guard lock(asked.mutex);
+    return asked.traffic.size();
+  };
+  while (counted.sharing() == 0 && questions() < 2 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  asked.hold->count_down();
+  const Answer answers[] = {first.get(), second.get()};
+  EXPECT_EQ(questions(), 1U);
+  EXPECT_THAT(answers[0].body, HasSubstr("\"requests\":42"));
+  EXPECT_EQ(answers[0].body, answers[1].body);
+  EXPECT_EQ(ask().status, 200);
+  EXPECT_EQ(questions(), 2U) << "an answer is not kept";
+}
+
+TEST_F(ApiTest, TheListOfRoutesNamesEachOnceAndSaysWhatItIs) {
+  const json list = get("/api/v1")["routes"];
+  std::set<std::string> paths;
+  for (const json& route : list) {
+    EXPECT_TRUE(paths.insert(route["path"].get<std::string>()).second) << route;
+    EXPECT_FALSE(route["doc"].get<std::string>().empty()) << route;
+    const Answer answer = api.get(route["path"].get<std::string>(), {});
+    EXPECT_TRUE(answer.status == 200 || answer.status == 503) << route << answer.body;
+    const Answer wrong = api.get(route["path"].get<std::string>(), {{"nope", "1"}});
+    EXPECT_EQ(wrong.status, 400) << route;
+    EXPECT_THAT(wrong.body, HasSubstr(route["parameters"].get<std::string>()));
+  }
+  EXPECT_GE(paths.size(), 11U);
+}
+
+TEST_F(ApiTest, TrafficSaysUpToWhenItIsComplete) {
+  tables->add(kMinute - 3600, "a", "h", 200, 1, 1);
+  AgentState agent;
+  agent.host = "h";
+  agent.last_heartbeat_ms = now_ms - 1000;
+  agent.watermark_ms = now_ms - 1000;
+  tables->agents = {agent};
+  const json known = get("/api/v1/traffic", {{"from", "-30m"}, {"to", "now"}, {"step", "1m"}})["known"];
+  EXPECT_EQ(known["complete_s"], kMinute);
+  EXPECT_EQ(known["draw_from_s"], kMinute - 1800) << "the window that holds `from` is read whole";
+  EXPECT_EQ(known["draw_to_s"], kMinute) << "zeros, as the agent has shipped everything";
+  EXPECT_EQ(get("/api/v1/agents")["complete_s"], kMinute);
 }
 
 TEST_F(ApiTest, AnEmptyStoreIsNoError) {

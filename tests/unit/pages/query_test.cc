@@ -46,12 +46,12 @@ TEST(Query, SaysWhatIsWrong) {
   EXPECT_THAT(parse({{"from", "soon"}}).error().what, HasSubstr("parameter from"));
   EXPECT_THAT(parse({{"step", "90s"}}).error().what, HasSubstr("multiple of the window"));
   EXPECT_THAT(parse({{"step", "0"}}).error().what, HasSubstr("parameter step"));
-  EXPECT_THAT(parse({{"by", "path"}}).error().what, HasSubstr("\"path\" is no dimension"));
+  EXPECT_THAT(parse({{"by", "path"}}).error().what, HasSubstr("\"path\" is not a dimension"));
   EXPECT_THAT(parse({{"by", "class,status"}}).error().what, HasSubstr("exclude"));
-  EXPECT_THAT(parse({{"from", "now"}, {"to", "-1h"}}).error().what, HasSubstr("after to"));
+  EXPECT_THAT(parse({{"from", "now"}, {"to", "-1h"}}).error().what, HasSubstr("later than to"));
   EXPECT_THAT(parse({{"site", "a"}, {"site", "b"}}).error().what, HasSubstr("twice"));
   EXPECT_FALSE(parse_traffic({{"step", "1m"}}, kNow, 60, false).has_value());
-  EXPECT_FALSE(refuse_params({{"a", "b"}}).has_value());
+  EXPECT_FALSE(check_params({{"a", "b"}}, "").has_value());
 }
 
 TEST(Query, HostileNamesComeBackHarmless) {

@@ -53,7 +53,17 @@ class MemoryStore : public Store {
 
   Result<std::vector<std::string>> sites() override { return names(&TrafficRow::site); }
   Result<std::vector<std::string>> hosts() override { return names(&TrafficRow::host); }
-  Result<std::optional<Span>> traffic_span() override { return away(); }
+  Result<std::optional<Span>> traffic_span() override {
+    const std::lock_guard lock(tables_->mutex);
+    if (tables_->down) return away();
+    std::optional<Span> span;
+    for (const TrafficRow& row : tables_->windows) {
+      if (!span) span = {row.start_s, row.start_s};
+      span->first_s = std::min(span->first_s, row.start_s);
+      span->last_s = std::max(span->last_s, row.start_s);
+    }
+    return span;
+  }
   Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query, std::size_t max_rows) override {
     const std::lock_guard lock(tables_->mutex);
     if (tables_->down) return away();

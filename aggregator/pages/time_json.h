@@ -1,0 +1,14 @@
+// Times as the API writes them.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+
+namespace weir {
+
+// null: never, or not known.
+[[nodiscard]] inline nlohmann::json time_json(std::int64_t time_ms) {
+  return time_ms <= 0 ? nlohmann::json(nullptr) : nlohmann::json(time_ms);
+}
+
+}  // namespace weir
