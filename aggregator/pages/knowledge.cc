@@ -75,7 +75,7 @@ DrawnSteps drawn_steps(const Knowledge& known, std::int64_t from_s, std::int64_t
   if (out.begin_s < out.end_s) return out;
   // No step is whole: what came is drawn, over the seconds that it is of.
   out = {floor_to(std::max(from_s, known.data.first_s), step_s),
-         ceil_to(std::min(to_s, known.data.end_s), step_s)};
+         ceil_to(std::min(to_s, known.data.end_s), step_s), false};
   return out.begin_s < out.end_s ? out : DrawnSteps{};
 }
 

@@ -40,6 +40,7 @@ struct Knowledge {
 // nothing else to draw. Empty (begin_s == end_s): nothing is known of the range.
 struct DrawnSteps {
   std::int64_t begin_s = 0, end_s = 0;
+  bool whole = true;  // false: there was nothing else to draw
   bool operator==(const DrawnSteps&) const = default;
 };
 [[nodiscard]] DrawnSteps drawn_steps(const Knowledge& known, std::int64_t from_s, std::int64_t to_s,

@@ -9,6 +9,7 @@
 #include "aggregator/pages/answer.h"
 #include "aggregator/pages/knowledge.h"
 #include "aggregator/pages/metrics.h"
+#include "aggregator/pages/name_memory.h"
 #include "aggregator/pages/pages.h"
 #include "aggregator/pages/query.h"
 #include "aggregator/pages/single_flight.h"
@@ -26,6 +27,7 @@ struct ApiContext {
   StorePool pool;
   StoreWatch watch;
   SingleFlight<int, Result<std::optional<DataRange>>> data_flight{};
+  NameMemory hosts{};
 
   [[nodiscard]] std::int64_t now_s() const { return now_ms() / 1000; }
   // Of all windows: two look-ups in an index. nullopt: there are none.

@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -95,6 +96,7 @@ Result<json> known_json(ApiContext& context, const TrafficQuery& query,
                                    query.to_s.value_or(data->end_s), query.step_s);
     out["draw_from_s"] = drawn.begin_s;
     out["draw_to_s"] = drawn.end_s;
+    out["draw_whole"] = drawn.whole;
   }
   return out;
 }
@@ -215,7 +217,20 @@ Answer sites(ApiContext& context, const Params&) {
 }
 
 Answer hosts(ApiContext& context, const Params&) {
-  return names_answer("hosts", context.pool.with<Names>([](Store& store) { return store.hosts(); }));
+  const std::int64_t now_ms = context.now_ms();
+  auto names = context.hosts.fresh(now_ms);
+  if (!names) {
+    const auto all = context.pool.with<Names>([](Store& store) { return store.hosts(); });
+    if (!all) return error_answer(all.error());
+    context.hosts.remember(*all, now_ms);
+    names = *all;
+  }
+  // A new host shows with its agent's first heartbeat.
+  const auto agents = context.pool.with<std::vector<AgentState>>([](Store& store) { return store.agents(); });
+  if (!agents) return error_answer(agents.error());
+  std::set<std::string> hosts(names->begin(), names->end());
+  for (const AgentState& agent : *agents) hosts.insert(agent.host);
+  return json_answer({{"hosts", hosts}});
 }
 
 }  // namespace weir::routes_of_traffic

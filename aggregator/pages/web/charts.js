@@ -23,16 +23,43 @@ function lonePoints(plot, series) {
   return lone;
 }
 
+// Diagonal lines over the time whose data is not complete.
+function drawHatching(plot, hatched) {
+  if (!hatched) return;
+  const { ctx, bbox } = plot;
+  const clamp = (x) => Math.min(Math.max(x, bbox.left), bbox.left + bbox.width);
+  const left = clamp(plot.valToPos(hatched[0], "x", true));
+  const right = clamp(plot.valToPos(hatched[1], "x", true));
+  if (right - left < 1) return;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, bbox.top, right - left, bbox.height);
+  ctx.clip();
+  ctx.strokeStyle = colour("quiet");
+  ctx.globalAlpha = 0.35;
+  ctx.beginPath();
+  for (let x = left - bbox.height; x < right; x += 9 * devicePixelRatio) {
+    ctx.moveTo(x, bbox.top + bbox.height);
+    ctx.lineTo(x + bbox.height, bbox.top);
+  }
+  ctx.stroke();
+  ctx.restore();
+}
+
 export class Chart {
-  constructor(place, format) {
+  // zoom(from, to): a range in seconds was dragged over
+  constructor(place, title, format, zoom) {
     this.place = place;
+    this.title = title;
     this.format = format;
+    this.zoom = zoom;
     this.plot = null;
     this.shape = "";
+    place.setAttribute("role", "img");
     new ResizeObserver(() => this.resize()).observe(place);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.shape = "";
-      if (this.last) this.show(...this.last);
+      if (this.last) this.show(this.last);
     });
   }
 
@@ -44,10 +71,14 @@ export class Chart {
     if (this.plot && this.plot.width !== this.size().width) this.plot.setSize(this.size());
   }
 
-  // lines: [{label, colour, values, fill?}], range: [min, max] of x in seconds
-  show(xs, lines, range, synced) {
-    this.last = [xs, lines, range, synced];
-    this.range = range;
+  // drawing: {xs, lines: [{label, colour, values, fill?}], range: [min, max], hatched: [from, to] or null,
+  // times: the range in words}. Times are Unix seconds; a value that is null is not known.
+  show(drawing) {
+    this.last = drawing;
+    this.range = drawing.range;
+    this.hatched = drawing.hatched;
+    this.describe(drawing);
+    const { xs, lines } = drawing;
     const shape = lines.map((line) => line.label).join(",");
     const data = [xs, ...lines.map((line) => line.values)];
     if (this.plot && shape === this.shape) {
@@ -56,10 +87,27 @@ export class Chart {
     }
     this.shape = shape;
     if (this.plot) this.plot.destroy();
+    this.place.replaceChildren();
+    this.plot = new uPlot(this.options(lines), data, this.place);
+  }
+
+  // For those who do not see it, and for tests.
+  describe({ xs, lines, hatched, times }) {
+    const parts = lines.map(({ label, values }) => {
+      const known = values.filter((value) => value !== null);
+      if (known.length === 0) return `${label}: nothing`;
+      return `${label}: lowest ${this.format(Math.min(...known))}, highest ${this.format(Math.max(...known))}, last ${this.format(known[known.length - 1])}`;
+    });
+    this.place.setAttribute("aria-label", `${this.title}, ${times}. ${parts.join("; ") || "Nothing is known"}.`);
+    this.place.dataset.steps = xs.length ? `${xs[0]},${xs[xs.length - 1]}` : "";
+    this.place.dataset.hatched = hatched ? hatched.join(",") : "";
+  }
+
+  options(lines) {
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-    const options = {
+    return {
       ...this.size(),
-      cursor: { sync: { key: synced }, drag: { x: false, y: false }, points: { size: 6 } },
+      cursor: { sync: { key: "time" }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
       legend: { live: true },
       scales: { x: { time: true, range: () => this.range }, y: { range: (u, min, max) => [0, max > 0 ? max * 1.08 : 1] } },
       series: [
@@ -77,8 +125,15 @@ export class Chart {
         { ...axis, values: axisTimes, space: 60 },
         { ...axis, size: 68, space: 38, values: (u, splits) => splits.map((value) => this.format(value)) },
       ],
+      hooks: {
+        drawClear: [(plot) => drawHatching(plot, this.hatched)],
+        setSelect: [(plot) => {
+          const { left, width } = plot.select;
+          if (width < 5) return;
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          this.zoom(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+        }],
+      },
     };
-    this.place.replaceChildren();
-    this.plot = new uPlot(options, data, this.place);
   }
 }

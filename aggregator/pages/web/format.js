@@ -1,6 +1,14 @@
-// Numbers, times and tables. Text from logs reaches the page through textContent alone.
+// Numbers and times in words. Units are decimal, as in `report`.
 
 const prefixes = ["", "k", "M", "G", "T", "P", "E"];
+
+function fixed(value, index) {
+  const digits = value === 0 || Math.abs(value) >= 100 || (index === 0 && Number.isInteger(value)) ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return value.toFixed(digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+
+// Below 1 two digits that tell: 0.04, 0.0028; what is smaller than a millionth is written so.
+const small = (value) => (Math.abs(value) < 1e-6 ? "<0.000001" : String(Number(value.toPrecision(2))));
 
 export function scaled(value, unit, base = 1000) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
@@ -10,8 +18,7 @@ export function scaled(value, unit, base = 1000) {
     rest /= base;
     index += 1;
   }
-  const digits = rest === 0 || Math.abs(rest) >= 100 || (index === 0 && Number.isInteger(rest)) ? 0 : Math.abs(rest) >= 10 ? 1 : 2;
-  const text = rest.toFixed(digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+  const text = Math.abs(rest) >= 1 || rest === 0 ? fixed(rest, index) : small(rest);
   return `${text}${unit ? "\u202f" : ""}${prefixes[index]}${unit}`;
 }
 
@@ -26,6 +33,11 @@ export function percent(part, whole) {
   if (value === 0) return "0\u202f%";
   return `${value >= 10 ? value.toFixed(1) : value >= 0.01 ? value.toFixed(2) : "<0.01"}\u202f%`;
 }
+
+export const alertValue = (value) => (Math.abs(value) < 1 ? Number(value.toPrecision(3)) : scaled(value, ""));
+
+// A few failures among few requests are no reason for red.
+export const tooMany5xx = (failed, requests) => failed >= 10 && failed >= requests / 100;
 
 export function millis(value) {
   if (value === null || value === undefined) return "–";
@@ -53,31 +65,4 @@ export function time(ms, withSeconds = false) {
 // Control characters and direction overrides would hide or turn what stands beside them.
 export function clean(text) {
   return String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, "\ufffd");
-}
-
-export function element(tag, text, className) {
-  const node = document.createElement(tag);
-  if (text !== undefined) node.textContent = clean(text);
-  if (className) node.className = className;
-  return node;
-}
-
-// columns: [{title, text(row), className(row)?, number?}]
-export function fillTable(table, columns, rows) {
-  const head = element("tr");
-  for (const column of columns) head.append(element("th", column.title, column.number ? "number" : ""));
-  const headSection = element("thead");
-  headSection.append(head);
-  const body = element("tbody");
-  for (const row of rows) {
-    const line = element("tr");
-    for (const column of columns) {
-      const cell = element("td", column.text(row), column.number ? "number" : "");
-      const extra = column.className ? column.className(row) : "";
-      if (extra) cell.classList.add(extra);
-      line.append(cell);
-    }
-    body.append(line);
-  }
-  table.replaceChildren(headSection, body);
 }

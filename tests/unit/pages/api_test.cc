@@ -69,7 +69,7 @@ TEST_F(ApiTest, TheWindowThatHoldsFromIsPartOfTheRange) {
 struct Asked {
   std::mutex mutex;
   std::vector<TrafficQuery> traffic;
-  std::size_t spans = 0;
+  std::size_t spans = 0, hosts = 0;
   std::optional<std::latch> hold;  // traffic() waits for it
 };
 
@@ -84,6 +84,13 @@ class CountingStore : public test::MemoryStore {
     }
     if (asked_.hold) asked_.hold->wait();
     return MemoryStore::traffic(query, max_rows);
+  }
+  Result<std::vector<std::string>> hosts() override {
+    {
+      const std::lock_guard lock(asked_.mutex);
+      ++asked_.hosts;
+    }
+    return MemoryStore::hosts();
   }
   Result<std::optional<Span>> traffic_span() override {
     {
@@ -125,6 +132,20 @@ TEST_F(AskedApiTest, ARangeWithoutDataAsksForNoTraffic) {
   EXPECT_EQ(counted.get("/api/v1/summary", {{"from", "-1h"}}).status, 200);
   EXPECT_EQ(counted.get("/api/v1/traffic", {{"to", "2020-01-01"}}).status, 200);
   EXPECT_TRUE(asked.traffic.empty());
+}
+
+TEST_F(AskedApiTest, HostsReadTheWholeTableRarelyAndNewAgentsShowAtOnce) {
+  tables->add(kMinute, "a", "h", 200, 1, 1);
+  const auto hosts = [&] { return json::parse(counted.get("/api/v1/hosts", {}).body)["hosts"]; };
+  EXPECT_EQ(hosts(), json({"h"}));
+  AgentState agent;
+  agent.host = "new";
+  tables->agents = {agent};
+  EXPECT_EQ(hosts(), json({"h", "new"}));
+  EXPECT_EQ(asked.hosts, 1U);
+  now_ms += NameMemory::kFreshForMs;
+  EXPECT_EQ(hosts(), json({"h", "new"}));
+  EXPECT_EQ(asked.hosts, 2U);
 }
 
 TEST_F(AskedApiTest, ConcurrentIdenticalQuestionsShareOneAnswer) {

@@ -88,7 +88,7 @@ TEST(DrawnSteps, LeaveOutStepsThatAreCut) {
 TEST(DrawnSteps, ShowWhatThereIsWhenNoStepIsWhole) {
   const DataRange one{kMinute, kMinute + 60};
   const auto fresh = knowledge_of(one, {agent(5, kNow - 5)}, kNow * 1000, 60);
-  EXPECT_EQ(drawn_steps(fresh, kMinute - 3600, kNow, 60), (DrawnSteps{kMinute, kMinute + 60}));
+  EXPECT_EQ(drawn_steps(fresh, kMinute - 3600, kNow, 60), (DrawnSteps{kMinute, kMinute + 60, false}));
   EXPECT_EQ(drawn_steps(fresh, kMinute - 3600, kMinute - 1800, 60), (DrawnSteps{})) << "before all data";
 }
 

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <set>
 #include <string>
 
 #include "aggregator/pages/assets.h"
@@ -51,7 +53,16 @@ TEST(PagesServer, ServesThePageItsFilesAndTheApi) {
   const auto server = start("127.0.0.1:0", tables);
   ASSERT_TRUE(server.has_value()) << server.error().what;
   const int port = port_of((*server)->url());
-  ASSERT_EQ(assets().size(), 8U);
+  std::set<std::string> served;
+  for (const Asset& asset : assets()) EXPECT_TRUE(served.insert(asset.path).second) << asset.path;
+  std::set<std::string> wanted = {"/", "/views.js", "/uplot.js", "/uplot.css"};
+  const std::filesystem::path web = WEIR_SOURCE_DIR "/aggregator/pages/web";
+  for (const auto& file : std::filesystem::recursive_directory_iterator(web)) {
+    const std::string name = "/" + std::filesystem::relative(file.path(), web).string();
+    if (file.is_regular_file() && !name.ends_with(".json") && name != "/index.html") wanted.insert(name);
+  }
+  EXPECT_GT(wanted.size(), 12U);
+  ASSERT_EQ(served, wanted);
   for (const Asset& asset : assets()) {
     const std::string answer = get(port, asset.path);
     EXPECT_THAT(answer, HasSubstr("HTTP/1.1 200")) << asset.path;
@@ -62,6 +73,7 @@ TEST(PagesServer, ServesThePageItsFilesAndTheApi) {
   EXPECT_THAT(page, HasSubstr("Content-Security-Policy: default-src 'self';"));
   EXPECT_THAT(page, HasSubstr("X-Content-Type-Options: nosniff"));
   EXPECT_THAT(page, HasSubstr("id=\"total-requests\""));
+  EXPECT_THAT(page, Not(testing::ContainsRegex("(src|href)=\"/"))) << "it works below any path";
   EXPECT_THAT(page, Not(HasSubstr("http://"))) << "nothing from outside";
   EXPECT_THAT(page, Not(HasSubstr("https://")));
   EXPECT_THAT(get(port, "/uplot.js"), HasSubstr("uPlot"));
