@@ -14,7 +14,7 @@ constexpr const char* kProgram = "weir-agent";
 constexpr int kProbeTimeoutMs = 10'000;
 
 int probe(const AgentConfig& config) {
-  const auto found = probe_kafka(config, kProbeTimeoutMs);
+  const auto found = probe_kafka(config.output, config.ship, config.max_line(), kProbeTimeoutMs);
   if (!found) {
     print_error(kProgram, found.error());
     return found.error().code == Code::kInvalid ? kExitConfig : kExitKafka;
@@ -23,17 +23,18 @@ int probe(const AgentConfig& config) {
   for (const auto& topic : found->topics)
     fmt::print("topic {}: {} partitions, max.message.bytes {}\n", topic.name, topic.partitions,
                topic.max_message_bytes == 0 ? "unknown" : fmt::format("{}", topic.max_message_bytes));
-  if (config.kafka.ship == Ship::kWindows) return kExitOk;  // what is too large is sent in smaller ranges
+  if (config.output.kafka.ship == Ship::kWindows)
+    return kExitOk;  // what is too large is sent in smaller ranges
   const auto room = found->topics.front().max_message_bytes;
   const auto largest = found->largest_batch_bytes;
-  if (room != 0 && room < config.kafka.max_message_bytes) {
+  if (room != 0 && room < config.output.kafka.max_message_bytes) {
     print_error(
         kProgram,
         Error{
             Code::kInvalid,
             fmt::format("topic {}: the largest batch does not fit: max.message.bytes is {}, "
                         "output.kafka.max_message_bytes {}",
-                        config.kafka.topic, room, config.kafka.max_message_bytes),
+                        config.output.kafka.topic, room, config.output.kafka.max_message_bytes),
             fmt::format("raise max.message.bytes of the topic to {}, or lower output.kafka.max_message_bytes",
                         largest)});
     return kExitKafka;
@@ -71,17 +72,18 @@ int check_command(const std::string& config_path, bool output) {
                files == 1 ? "" : "s");
   }
   for (const auto& missing : missing_logs(config)) fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
-  if (config.output == AgentConfig::OutputKind::kKafka) {
-    const char* shipped = config.kafka.ship == Ship::kWindows ? ", ships windows" : "";
-    const auto windows = config.kafka.ship == Ship::kBoth
-                             ? fmt::format(", windows to {}", config.kafka.windows_topic)
+  if (config.output.kind == OutputKind::kKafka) {
+    const char* shipped = config.output.kafka.ship == Ship::kWindows ? ", ships windows" : "";
+    const auto windows = config.output.kafka.ship == Ship::kBoth
+                             ? fmt::format(", windows to {}", config.output.kafka.windows_topic)
                              : shipped;
-    fmt::print("output: kafka {}, topic {}{}, acks {}, codec {}\n", fmt::join(config.kafka.brokers, ","),
-               config.kafka.topic, windows, config.kafka.acks, config.kafka.codec);
+    fmt::print("output: kafka {}, topic {}{}, acks {}, codec {}\n",
+               fmt::join(config.output.kafka.brokers, ","), config.output.kafka.topic, windows,
+               config.output.kafka.acks, config.output.kafka.codec);
     if (output) return probe(config);
   } else {
     fmt::print("output: {}\n",
-               config.output == AgentConfig::OutputKind::kStdout ? "stdout" : config.file_output_path);
+               config.output.kind == OutputKind::kStdout ? "stdout" : config.output.file_path);
   }
   return kExitOk;
 }

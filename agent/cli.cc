@@ -228,12 +228,12 @@ int run_cat(Arguments& a) {
   for (const auto& mistake : loaded->mistakes)
     print_error(kProgram, Error{Code::kInvalid, mistake.text(), ""});
   if (!loaded->mistakes.empty()) return kExitConfig;
-  if (loaded->config.output != AgentConfig::OutputKind::kKafka)
+  if (loaded->config.output.kind != OutputKind::kKafka)
     return fail_with(Error{Code::kInvalid, fmt::format("{} has no [output.kafka]", a.config),
                            "give --brokers and --topic instead"},
                      kExitConfig);
-  a.cat.connection = static_cast<const KafkaConnection&>(loaded->config.kafka);
-  if (a.cat.read.topic.empty()) a.cat.read.topic = loaded->config.kafka.topic;
+  a.cat.connection = static_cast<const KafkaConnection&>(loaded->config.output.kafka);
+  if (a.cat.read.topic.empty()) a.cat.read.topic = loaded->config.output.kafka.topic;
   return cat_command(a.cat);
 }
 

@@ -87,29 +87,29 @@ void read_outputs(ConfigTable& root, AgentConfig& config) {
   int outputs = 0;
   if (auto kafka = output.table("kafka"); kafka.present()) {
     ++outputs;
-    config.output = AgentConfig::OutputKind::kKafka;
-    read_kafka_connection(kafka, config.kafka);
+    config.output.kind = OutputKind::kKafka;
+    read_kafka_connection(kafka, config.output.kafka);
     kafka.require("topic");
-    config.kafka.topic = kafka.string("topic");
-    if (kafka.has("topic") && !is_topic_name(config.kafka.topic))
-      kafka.mistake("topic", fmt::format("\"{}\" {}", config.kafka.topic, kTopicRule));
-    config.kafka.acks = read_choice(kafka, "acks", {"all", "0", "1"}, "all");
-    config.kafka.codec = read_choice(kafka, "codec", {"batch", "json", "raw"}, "batch");
-    config.kafka.max_message_bytes =
-        read_size(kafka, "max_message_bytes", config.kafka.max_message_bytes, 64 << 10, 1'000'000'000);
-    read_ship(kafka, config.kafka);
+    config.output.kafka.topic = kafka.string("topic");
+    if (kafka.has("topic") && !is_topic_name(config.output.kafka.topic))
+      kafka.mistake("topic", fmt::format("\"{}\" {}", config.output.kafka.topic, kTopicRule));
+    config.output.kafka.acks = read_choice(kafka, "acks", {"all", "0", "1"}, "all");
+    config.output.kafka.codec = read_choice(kafka, "codec", {"batch", "json", "raw"}, "batch");
+    config.output.kafka.max_message_bytes =
+        read_size(kafka, "max_message_bytes", config.output.kafka.max_message_bytes, 64 << 10, 1'000'000'000);
+    read_ship(kafka, config.output.kafka);
   }
   if (auto standard = output.table("stdout"); standard.present()) {
     ++outputs;
-    config.output = AgentConfig::OutputKind::kStdout;
-    config.text_codec = read_choice(standard, "codec", {"json", "raw"}, "json");
+    config.output.kind = OutputKind::kStdout;
+    config.output.text_codec = read_choice(standard, "codec", {"json", "raw"}, "json");
   }
   if (auto file = output.table("file"); file.present()) {
     ++outputs;
-    config.output = AgentConfig::OutputKind::kFile;
+    config.output.kind = OutputKind::kFile;
     file.require("path");
-    config.file_output_path = file.string("path");
-    config.text_codec = read_choice(file, "codec", {"json", "raw"}, "json");
+    config.output.file_path = file.string("path");
+    config.output.text_codec = read_choice(file, "codec", {"json", "raw"}, "json");
   }
   if (outputs != 1)
     root.mistake("output", "needs exactly one of [output.kafka], [output.stdout], [output.file]");
@@ -156,6 +156,12 @@ void read_limits(ConfigTable& root, AgentConfig& config) {
 
 }  // namespace
 
+std::uint64_t AgentConfig::max_line() const {
+  std::uint64_t most = 0;
+  for (const auto& input : inputs) most = std::max(most, input.max_line);
+  return most;
+}
+
 LoadedAgentConfig parse_agent_config(ConfigFile file) {
   LoadedAgentConfig loaded;
   auto& config = loaded.config;
@@ -194,9 +200,7 @@ std::vector<std::string> needs_restart(const AgentConfig& running, const AgentCo
   std::vector<std::string> out;
   if (running.id != fresh.id) out.emplace_back("agent.id");
   if (running.state_dir != fresh.state_dir) out.emplace_back("agent.state_dir");
-  if (running.output != fresh.output || running.kafka != fresh.kafka ||
-      running.file_output_path != fresh.file_output_path || running.text_codec != fresh.text_codec)
-    out.emplace_back("output");
+  if (running.output != fresh.output) out.emplace_back("output");
   if (running.metrics_listen != fresh.metrics_listen) out.emplace_back("metrics.listen");
   return out;
 }

@@ -125,12 +125,11 @@ Result<std::unique_ptr<AgentCore>> AgentCore::create(const AgentConfig& config, 
   if (impl.config.id.empty()) impl.config.id = impl.host;
   impl.backlog = BacklogBudget(config.ship.backlog);
   const auto& name =
-      config.output == AgentConfig::OutputKind::kKafka ? config.kafka.codec : config.text_codec;
+      config.output.kind == OutputKind::kKafka ? config.output.kafka.codec : config.output.text_codec;
   impl.codec = name == "raw" ? Codec::kRaw : name == "json" ? Codec::kJson : Codec::kBatch;
   // A single box has no topic between, and counts each line where it is parsed.
-  if (config.output == AgentConfig::OutputKind::kKafka && impl.codec == Codec::kBatch &&
-      !impl.options.position_of)
-    impl.ships = config.kafka.ship;
+  if (config.output.kind == OutputKind::kKafka && impl.codec == Codec::kBatch && !impl.options.position_of)
+    impl.ships = config.output.kafka.ship;
   impl.batch = std::make_unique<LineBatch>(impl.codec, config.ship.zstd_level);
   impl.last_heartbeat_ms = impl.last_scan_ms = impl.last_flush_ms = impl.last_poll_ms = impl.now();
   if (!impl.registry->note().empty() && impl.options.say) impl.options.say(impl.registry->note());

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "agent/core_impl.h"
+#include "agent/tail/proof.h"
+#include "agent/tail/rotation.h"
 
 namespace weir {
 namespace {

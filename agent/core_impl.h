@@ -16,9 +16,10 @@
 #include <vector>
 
 #include "agent/core.h"
+#include "agent/follow/identity.h"
+#include "agent/follow/source.h"
 #include "agent/ship/backlog_budget.h"
-#include "agent/tail/identity.h"
-#include "agent/tail/source.h"
+#include "agent/ship/line_batch.h"
 
 namespace weir {
 

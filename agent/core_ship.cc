@@ -134,7 +134,7 @@ bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
   Contents contents;
   contents.records = !uncut || ships == Ship::kBoth;
   contents.windows = uncut;
-  contents.max_message_bytes = config.kafka.max_message_bytes;
+  contents.max_message_bytes = config.output.kafka.max_message_bytes;
   contents.fold.window_s = config.ship.window.count();
   if (const auto site = source->input->fields.find("site"); site != source->input->fields.end())
     contents.site_field = site->second;
@@ -509,7 +509,7 @@ bool AgentCore::Impl::claimed(const Source& source) const {
   const auto end = source.sent.acknowledged_offset();
   if (source.origin >= end) return true;
   const bool long_enough =
-      config.kafka.acks == "all" || source.claimed_ms - source.first_claimed_ms >= kClaimBelowAllMs;
+      config.output.kafka.acks == "all" || source.claimed_ms - source.first_claimed_ms >= kClaimBelowAllMs;
   const bool late_enough = !failed_ms || source.claimed_ms - *failed_ms >= kClaimAfterFailureMs;
   return source.claimed_offset == end && long_enough && late_enough;
 }

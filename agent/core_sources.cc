@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "agent/core_impl.h"
+#include "agent/tail/rotation.h"
 
 namespace weir {
 namespace {

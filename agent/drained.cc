@@ -7,7 +7,8 @@
 #include <optional>
 
 #include "agent/tail/content.h"
-#include "agent/tail/followed.h"
+#include "agent/tail/proof.h"
+#include "agent/tail/rotation.h"
 
 namespace weir {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "agent/agent.h"
+#include "agent/status.h"
 #include "proto/result.h"
 
 namespace weir {

@@ -6,7 +6,8 @@
 #include <memory>
 #include <utility>
 
-#include "agent/tail/followed.h"
+#include "agent/tail/proof.h"
+#include "agent/tail/rotation.h"
 
 namespace weir {
 namespace {

@@ -83,7 +83,7 @@ int run_command(const std::string& config_path) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
-  auto output = make_output(*config);
+  auto output = make_output(config->output, config->ship, config->max_line());
   if (!output) {
     print_error(kProgram, output.error());
     return exit_code_of(output.error());

@@ -27,15 +27,9 @@ inline constexpr std::size_t kFirstLineHashBytes = 4096;
 
 // XXH3-128 over agent id, family and first line, each preceded by its length
 // (so that no two triples share an encoding). `salt` is empty but for the
-// look-alikes of DESIGN.md (device and inode, decimal, "dev:ino").
+// look-alikes of docs/architecture.md (device and inode, decimal, "dev:ino").
 [[nodiscard]] SourceId make_source_id(std::string_view agent_id, std::string_view family,
                                       std::string_view first_line, std::string_view salt = {});
-
-// The path without its rotation suffix: "/l/access.log.2.gz" -> "/l/access.log",
-// "/l/access.log-20261123.gz" -> "/l/access.log", "/l/a.log" -> itself.
-// Suffixes removed, repeatedly, from the end: .gz .zst .bz2, .N (1 to 4 digits),
-// -YYYYMMDD, -YYYYMMDDHH, -YYYYMMDD-N, .YYYY-MM-DD, -YYYY-MM-DD and -EPOCH (10 digits).
-[[nodiscard]] std::string log_family(std::string_view path);
 
 struct SourceIdHash {
   [[nodiscard]] std::size_t operator()(const SourceId& id) const { return id.low; }

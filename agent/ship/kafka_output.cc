@@ -34,14 +34,14 @@ using Topic = std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy
 std::string join(const std::vector<std::string>& parts) { return fmt::format("{}", fmt::join(parts, ",")); }
 
 // Each with the key of the configuration that names it.
-std::vector<std::pair<std::string, std::string>> topics_of(const AgentConfig& config) {
-  std::vector<std::pair<std::string, std::string>> topics{{config.kafka.topic, "topic"}};
-  if (config.kafka.ship == Ship::kBoth) topics.emplace_back(config.kafka.windows_topic, "windows_topic");
+std::vector<std::pair<std::string, std::string>> topics_of(const KafkaOutputConfig& config) {
+  std::vector<std::pair<std::string, std::string>> topics{{config.topic, "topic"}};
+  if (config.ship == Ship::kBoth) topics.emplace_back(config.windows_topic, "windows_topic");
   return topics;
 }
 
-Result<Producer> make_producer(const AgentConfig& config) {
-  const auto& kafka = config.kafka;
+Result<Producer> make_producer(const KafkaOutputConfig& kafka, const ShipConfig& ship,
+                               std::uint64_t max_line) {
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   auto properties = kafka_properties(kafka);
   const auto add = [&](const char* name, std::string value) {
@@ -54,9 +54,9 @@ Result<Producer> make_producer(const AgentConfig& config) {
   add("topic.metadata.refresh.interval.ms", "10000");
   add("linger.ms", kafka.codec == "batch" ? "0" : "5");
   add("compression.codec", kafka.codec == "batch" ? "none" : "zstd");  // batches are compressed already
-  add("message.max.bytes", std::to_string(largest_message_bytes(config)));
+  add("message.max.bytes", std::to_string(largest_message_bytes(kafka, max_line)));
   add("queue.buffering.max.messages", "1000000");
-  add("queue.buffering.max.kbytes", std::to_string(4 * (config.ship.max_in_flight >> 10) + 4096));
+  add("queue.buffering.max.kbytes", std::to_string(4 * (ship.max_in_flight >> 10) + 4096));
   add("reconnect.backoff.max.ms", "2000");
   add("log_level", "2");
   for (const auto& [name, value] : kafka.librdkafka) add(name.c_str(), value);
@@ -81,11 +81,9 @@ Result<Producer> make_producer(const AgentConfig& config) {
 
 }  // namespace
 
-std::uint64_t largest_message_bytes(const AgentConfig& config) {
-  std::uint64_t longest_line = 0;
-  for (const auto& input : config.inputs) longest_line = std::max(longest_line, input.max_line);
-  const auto records = config.kafka.max_message_bytes + longest_line + kBatchSlackBytes;
-  const auto windows = config.kafka.ship == Ship::kRecords ? 0 : kLargestWindowsBytes;
+std::uint64_t largest_message_bytes(const KafkaOutputConfig& config, std::uint64_t max_line) {
+  const auto records = config.max_message_bytes + max_line + kBatchSlackBytes;
+  const auto windows = config.ship == Ship::kRecords ? 0 : kLargestWindowsBytes;
   return std::min<std::uint64_t>(std::max(records, windows), 1'000'000'000);
 }
 
@@ -114,7 +112,9 @@ std::string last_error(rd_kafka_t* producer) {
 }  // namespace
 
 struct KafkaOutput::Impl {
-  AgentConfig config;
+  KafkaOutputConfig config;
+  ShipConfig ship;
+  std::uint64_t max_line = 0;
   Producer producer{nullptr, &rd_kafka_destroy};
   // The topic, and that of the windows where these have one of their own.
   struct Target {
@@ -149,7 +149,7 @@ struct KafkaOutput::Impl {
 };
 
 Result<void> KafkaOutput::Impl::connect() {
-  auto made = make_producer(config);
+  auto made = make_producer(config, ship, max_line);
   if (!made) return std::unexpected(made.error());
   targets.clear();
   producer = std::move(*made);
@@ -194,7 +194,7 @@ bool KafkaOutput::Impl::look_at(Target& target) {
       if (state.blocked_because.empty())
         state.blocked_because =
             fmt::format("no broker of {} answers: {}; check the addresses and that Kafka runs",
-                        join(config.kafka.brokers), rd_kafka_err2str(code));
+                        join(config.brokers), rd_kafka_err2str(code));
     }
     return false;
   }
@@ -206,7 +206,7 @@ bool KafkaOutput::Impl::look_at(Target& target) {
     partitions = 0;
     const auto why = metadata->topic_cnt == 1 ? rd_kafka_err2str(metadata->topics[0].err) : "not listed";
     state.blocked_because = fmt::format("topic {} at {}: {}; create it, or correct output.kafka.{}",
-                                        target.name, join(config.kafka.brokers), why, target.key);
+                                        target.name, join(config.brokers), why, target.key);
   }
   rd_kafka_metadata_destroy(metadata);
   return found;
@@ -225,7 +225,7 @@ void KafkaOutput::Impl::report(rd_kafka_event_t* event) {
           fmt::format("topic {}: {}", rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err)), ""};
       if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
         found->second.error->code = Code::kInvalid;
-        found->second.error->hint = config.kafka.ship == Ship::kRecords
+        found->second.error->hint = config.ship == Ship::kRecords
                                         ? "smaller batches are tried; raise max.message.bytes of the topic, "
                                           "or lower ship.batch_max_bytes"
                                         : "smaller batches are tried; raise max.message.bytes of the topic, "
@@ -257,13 +257,13 @@ void KafkaOutput::Impl::note_error(rd_kafka_event_t* event) {
     state.connected = false;
     if (state.blocked_because.empty())
       state.blocked_because = fmt::format("all brokers of {} are away; check that Kafka runs and the network",
-                                          join(config.kafka.brokers));
+                                          join(config.brokers));
   } else if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) {
     state.blocked_because = fmt::format("{} refuses the login: {}; check sasl_username and sasl_password",
-                                        join(config.kafka.brokers), without_counters(what));
+                                        join(config.brokers), without_counters(what));
   } else if (code == RD_KAFKA_RESP_ERR__SSL) {
     state.blocked_because = fmt::format("TLS to {}: {}; check tls_ca, tls_cert, tls_key",
-                                        join(config.kafka.brokers), without_counters(what));
+                                        join(config.brokers), without_counters(what));
   } else if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {
     // One broker of several: only said while nothing is connected.
     if (partitions == 0 || all_down)
@@ -302,9 +302,12 @@ KafkaOutput::~KafkaOutput() {
   if (impl_->event_fd >= 0) ::close(impl_->event_fd);
 }
 
-Result<std::unique_ptr<Output>> KafkaOutput::create(const AgentConfig& config) {
+Result<std::unique_ptr<Output>> KafkaOutput::create(const KafkaOutputConfig& config, const ShipConfig& ship,
+                                                    std::uint64_t max_line) {
   std::unique_ptr<KafkaOutput> output(new KafkaOutput);
   output->impl_->config = config;
+  output->impl_->ship = ship;
+  output->impl_->max_line = max_line;
   output->impl_->event_fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (auto connected = output->impl_->connect(); !connected) return std::unexpected(connected.error());
   return output;
@@ -409,12 +412,14 @@ std::uint64_t max_message_bytes_of(rd_kafka_t* producer, const std::string& topi
 
 }  // namespace
 
-Result<KafkaProbe> probe_kafka(const AgentConfig& config, int timeout_ms) {
-  auto producer = make_producer(config);
+Result<KafkaProbe> probe_kafka(const OutputConfig& output, const ShipConfig& ship, std::uint64_t max_line,
+                               int timeout_ms) {
+  const auto& config = output.kafka;
+  auto producer = make_producer(config, ship, max_line);
   if (!producer) return std::unexpected(producer.error());
-  const auto brokers = join(config.kafka.brokers);
+  const auto brokers = join(config.brokers);
   KafkaProbe probe;
-  probe.largest_batch_bytes = largest_message_bytes(config);
+  probe.largest_batch_bytes = largest_message_bytes(config, max_line);
   for (const auto& [name, key] : topics_of(config)) {
     const Topic topic(rd_kafka_topic_new(producer->get(), name.c_str(), nullptr), &rd_kafka_topic_destroy);
     const rd_kafka_metadata_t* raw = nullptr;

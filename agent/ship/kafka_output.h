@@ -8,12 +8,13 @@
 namespace weir {
 
 // What a batch of this configuration may come to, uncompressible as it may be.
-[[nodiscard]] std::uint64_t largest_message_bytes(const AgentConfig& config);
+[[nodiscard]] std::uint64_t largest_message_bytes(const KafkaOutputConfig& config, std::uint64_t max_line);
 
 class KafkaOutput : public Output {
  public:
   // Errors: kInvalid, a property that librdkafka does not know.
-  [[nodiscard]] static Result<std::unique_ptr<Output>> create(const AgentConfig& config);
+  [[nodiscard]] static Result<std::unique_ptr<Output>> create(const KafkaOutputConfig& config,
+                                                              const ShipConfig& ship, std::uint64_t max_line);
   ~KafkaOutput() override;
   void set_on_settled(Settled on_settled) override;
   [[nodiscard]] Result<void> send(Message& message) override;

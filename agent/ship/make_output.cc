@@ -69,16 +69,16 @@ class TextOutput : public Output {
 
 }  // namespace
 
-Result<std::unique_ptr<Output>> make_output(const AgentConfig& config) {
-  if (config.output == AgentConfig::OutputKind::kKafka) return KafkaOutput::create(config);
-  if (config.output == AgentConfig::OutputKind::kStdout)
-    return std::make_unique<TextOutput>(STDOUT_FILENO, false, "stdout");
-  const int fd = ::open(config.file_output_path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+Result<std::unique_ptr<Output>> make_output(const OutputConfig& config, const ShipConfig& ship,
+                                            std::uint64_t max_line) {
+  if (config.kind == OutputKind::kKafka) return KafkaOutput::create(config.kafka, ship, max_line);
+  if (config.kind == OutputKind::kStdout) return std::make_unique<TextOutput>(STDOUT_FILENO, false, "stdout");
+  const int fd = ::open(config.file_path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
   if (fd < 0) {
-    return fail(Code::kIo, fmt::format("output.file {}: {}", config.file_output_path, std::strerror(errno)),
+    return fail(Code::kIo, fmt::format("output.file {}: {}", config.file_path, std::strerror(errno)),
                 "give the user that runs weir-agent the right to write it");
   }
-  return std::make_unique<TextOutput>(fd, true, config.file_output_path);
+  return std::make_unique<TextOutput>(fd, true, config.file_path);
 }
 
 }  // namespace weir

@@ -13,7 +13,6 @@
 #include <unordered_set>
 #include <vector>
 
-#include "agent/agent.h"
 #include "agent/tail/file_system.h"
 #include "proto/batch.h"
 #include "proto/result.h"

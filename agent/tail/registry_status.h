@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/agent.h"
+#include "agent/tail/source_status.h"
+#include "proto/result.h"
 
 namespace weir {
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "agent/format/parser.h"
-#include "agent/tail/followed.h"
+#include "agent/ship/line_batch.h"
 #include "proto/batch.h"
 #include "proto/window.h"
 
@@ -156,7 +156,7 @@ std::int64_t make_batches(bool finish, std::vector<std::string>* out, int zstd_l
   batch.begin(*parse);
   each_block([&](std::string_view block) {
     while (!block.empty()) {
-      block.remove_prefix(batch.add_lines(block, kBatchBytes, kMaxLine, *parse));
+      block.remove_prefix(batch.add_lines(block, kBatchBytes, kMaxLine));
       if (batch.content_bytes() >= kBatchBytes) close();
     }
   });

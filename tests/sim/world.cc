@@ -198,7 +198,7 @@ void World::add_agent(std::size_t number, std::uint64_t seed) {
   auto& config = agent.config;
   config.id = fmt::format("agent{}", number);
   config.formats["sim"] = FormatSpec{FormatSpec::Kind::kNginx, kFormat, "default"};
-  config.kafka.acks = shape_.acks == Acks::kAll ? "all" : shape_.acks == Acks::kLeader ? "1" : "0";
+  config.output.kafka.acks = shape_.acks == Acks::kAll ? "all" : shape_.acks == Acks::kLeader ? "1" : "0";
   config.ship.max_in_flight = kMaxInFlight;
   config.ship.batch_max_bytes = kBatchBytes;
   // None of the numbers below depends on these.
@@ -206,7 +206,7 @@ void World::add_agent(std::size_t number, std::uint64_t seed) {
   config.ship.backlog.percent = static_cast<unsigned>(budget.below(3) * 45);
   if (budget.chance(25)) config.ship.backlog.bytes_per_s = 2 * kBatchBytes;
   config.tail.missing_after = 20s;
-  config.kafka.ship = shape_.ship;
+  config.output.kafka.ship = shape_.ship;
   config.ship.windows_interval = 2s;
   config.ship.windows_batch_max = 2 * kBatchBytes;
   InputConfig input;
@@ -235,7 +235,7 @@ void World::start(AgentHost& agent) {
   agent.output = std::make_unique<SimOutput>(broker_, random_, shape_.acks);
   agent.output->reads_windows = shape_.reads_windows;
   if (shape_.switches && random_.chance(40)) {
-    auto& ship = agent.config.kafka.ship;
+    auto& ship = agent.config.output.kafka.ship;
     ship = ship == Ship::kRecords ? Ship::kWindows : Ship::kRecords;
     say(fmt::format("agent {} ships {} from now on", agent.number,
                     ship == Ship::kRecords ? "records" : "windows"));

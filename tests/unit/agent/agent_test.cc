@@ -31,8 +31,8 @@ AgentConfig config_of(const TempFolder& folder, std::vector<std::string> paths) 
   AgentConfig config;
   config.id = "web1";
   config.state_dir = folder / "state";
-  config.output = AgentConfig::OutputKind::kFile;  // with its codec "raw": the lines as they are
-  config.text_codec = "raw";
+  config.output.kind = OutputKind::kFile;  // with its codec "raw": the lines as they are
+  config.output.text_codec = "raw";
   config.ship.flush_interval = 10ms;
   InputConfig input;
   input.name = "web";

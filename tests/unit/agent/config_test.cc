@@ -68,11 +68,11 @@ TEST(AgentConfig, EveryKeyArrives) {
   EXPECT_EQ(input.fields.at("site"), "shop.example");
   EXPECT_THAT(input.client.trusted_proxies, ElementsAre("10.0.0.0/8"));
   EXPECT_THAT(config.formats.at("mine").text, HasSubstr("${http_x_forwarded_for}"));
-  EXPECT_EQ(config.output, AgentConfig::OutputKind::kKafka);
-  EXPECT_THAT(config.kafka.brokers, ElementsAre("k1:9092", "k2:9092"));
-  EXPECT_EQ(config.kafka.acks, "1");
-  EXPECT_EQ(config.kafka.codec, "json");
-  EXPECT_EQ(config.kafka.librdkafka.at("linger.ms"), "5");
+  EXPECT_EQ(config.output.kind, OutputKind::kKafka);
+  EXPECT_THAT(config.output.kafka.brokers, ElementsAre("k1:9092", "k2:9092"));
+  EXPECT_EQ(config.output.kafka.acks, "1");
+  EXPECT_EQ(config.output.kafka.codec, "json");
+  EXPECT_EQ(config.output.kafka.librdkafka.at("linger.ms"), "5");
   EXPECT_EQ(config.metrics_listen, "127.0.0.1:9700");
 }
 
@@ -110,17 +110,17 @@ topic = "access"
     EXPECT_EQ(mistakes_of(base + more), "") << more;
     return parse_agent_config(ConfigFile::from_text(base + more, "agent.toml")).config;
   };
-  EXPECT_EQ(parsed("").kafka.ship, Ship::kRecords);
-  EXPECT_EQ(parsed("ship = \"records\"").kafka.ship, Ship::kRecords);
-  EXPECT_EQ(parsed("ship = [\"windows\"]").kafka.ship, Ship::kWindows);
-  EXPECT_EQ(parsed("ship = \"windows\"").kafka.windows_topic, "");
+  EXPECT_EQ(parsed("").output.kafka.ship, Ship::kRecords);
+  EXPECT_EQ(parsed("ship = \"records\"").output.kafka.ship, Ship::kRecords);
+  EXPECT_EQ(parsed("ship = [\"windows\"]").output.kafka.ship, Ship::kWindows);
+  EXPECT_EQ(parsed("ship = \"windows\"").output.kafka.windows_topic, "");
   const auto both = parsed("ship = [\"windows\", \"records\"]");
-  EXPECT_EQ(both.kafka.ship, Ship::kBoth);
-  EXPECT_EQ(both.kafka.windows_topic, "access-windows");
+  EXPECT_EQ(both.output.kafka.ship, Ship::kBoth);
+  EXPECT_EQ(both.output.kafka.windows_topic, "access-windows");
   EXPECT_EQ(both.ship.windows_interval, 5s);
   EXPECT_EQ(both.ship.windows_batch_max, 1U << 20);
   EXPECT_EQ(both.ship.window, 300s);
-  EXPECT_EQ(parsed("ship = [\"records\", \"windows\"]\nwindows_topic = \"sums\"").kafka.windows_topic,
+  EXPECT_EQ(parsed("ship = [\"records\", \"windows\"]\nwindows_topic = \"sums\"").output.kafka.windows_topic,
             "sums");
   EXPECT_THAT(mistakes_of(base + "ship = \"window\""), HasSubstr("must be \"records\", \"windows\""));
   EXPECT_THAT(mistakes_of(base + "ship = []"), HasSubstr("must be \"records\", \"windows\""));
@@ -249,7 +249,7 @@ TEST(AgentConfig, ASecretMayComeFromAFile) {
           "sasl_mechanism=\"PLAIN\"\nsasl_username=\"u\"\nsasl_password_file=\"") +
       (folder / "password") + "\"\n";
   EXPECT_EQ(mistakes_of(text), "");
-  EXPECT_EQ(parse_agent_config(ConfigFile::from_text(text, "agent.toml")).config.kafka.sasl_password,
+  EXPECT_EQ(parse_agent_config(ConfigFile::from_text(text, "agent.toml")).config.output.kafka.sasl_password,
             "hunter2");
 }
 

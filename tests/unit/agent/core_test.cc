@@ -452,7 +452,7 @@ TEST_F(AgentCoreTest, AfterAFailureItIsClaimedOnceMoreWhenTheTopicMustHaveBeenLo
 }
 
 TEST_F(AgentCoreTest, BelowAcksAllItIsClaimedForLongerThanALeaderCanTakeAway) {
-  config_.kafka.acks = "1";
+  config_.output.kafka.acks = "1";
   config_.ship.heartbeat_interval = std::chrono::seconds(1);
   files_.append(files_.create("/l/a.log"), line(1));
   start();

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 TEST_F(AgentCoreTest, WindowsGatherInTheFileForTheirInterval) {
-  config_.kafka.ship = Ship::kWindows;
+  config_.output.kafka.ship = Ship::kWindows;
   const auto log = files_.create("/l/a.log");
   files_.append(log, line(1));
   start();
@@ -37,7 +37,7 @@ TEST_F(AgentCoreTest, WindowsGatherInTheFileForTheirInterval) {
 }
 
 TEST_F(AgentCoreTest, ABacklogOfWindowsIsCutAtMultiplesOfItsBatch) {
-  config_.kafka.ship = Ship::kWindows;
+  config_.output.kafka.ship = Ship::kWindows;
   config_.ship.windows_batch_max = 1024;
   const auto log = files_.create("/l/a.log");
   for (int n = 0; n < 100; ++n) files_.append(log, line(n));
@@ -57,7 +57,7 @@ TEST_F(AgentCoreTest, ABacklogOfWindowsIsCutAtMultiplesOfItsBatch) {
 }
 
 TEST_F(AgentCoreTest, WindowsAreCutAgainWhereTheyWereCutWhateverHappens) {
-  config_.kafka.ship = Ship::kWindows;
+  config_.output.kafka.ship = Ship::kWindows;
   config_.ship.windows_batch_max = 1 << 20;
   const auto log = files_.create("/l/a.log");
   files_.append(log, line(1));
@@ -82,7 +82,7 @@ TEST_F(AgentCoreTest, WindowsAreCutAgainWhereTheyWereCutWhateverHappens) {
 }
 
 TEST_F(AgentCoreTest, WindowsThatTheTopicDoesNotTakeAreCutInBetween) {
-  config_.kafka.ship = Ship::kWindows;
+  config_.output.kafka.ship = Ship::kWindows;
   const auto log = files_.create("/l/a.log");
   for (int n = 100; n < 200; ++n) files_.append(log, line(n));
   start();
@@ -97,7 +97,7 @@ TEST_F(AgentCoreTest, WindowsThatTheTopicDoesNotTakeAreCutInBetween) {
 }
 
 TEST_F(AgentCoreTest, WindowsWaitUntilTheRegistryHasWhereTheyEnd) {
-  config_.kafka.ship = Ship::kWindows;
+  config_.output.kafka.ship = Ship::kWindows;
   const auto log = files_.create("/l/a.log");
   files_.append(log, line(1));
   write_fails_ = 1000;
@@ -115,7 +115,7 @@ TEST_F(AgentCoreTest, WindowsWaitUntilTheRegistryHasWhereTheyEnd) {
 
 // One after the other in one round of turns: all of them are taken back.
 TEST_F(AgentCoreTest, BatchesOfACompressedFileThatTheRegistryCouldNotTakeAreReadAgainFromTheFirst) {
-  config_.kafka.ship = Ship::kWindows;
+  config_.output.kafka.ship = Ship::kWindows;
   config_.ship.windows_batch_max = 1024;
   config_.inputs[0].paths = {"/l/a.log.*"};
   std::string text;
@@ -148,7 +148,7 @@ TEST_F(AgentCoreTest, WhatMayHaveBeenSentAsRecordsGoesAsRecordsAgain) {
   run(2000, false);
   const auto seen = log->bytes.size();
   ASSERT_EQ(output_->ranges(BatchKind::kRecords).back().end, seen);
-  config_.kafka.ship = Ship::kWindows;  // killed, and started anew
+  config_.output.kafka.ship = Ship::kWindows;  // killed, and started anew
   start();
   run(1000);
   EXPECT_EQ(output_->ranges(BatchKind::kRecords), (std::vector<ByteRange>{{0, seen}}));
@@ -161,7 +161,7 @@ TEST_F(AgentCoreTest, WhatMayHaveBeenSentAsRecordsGoesAsRecordsAgain) {
   EXPECT_THAT(output_->ranges(BatchKind::kRecords), IsEmpty());
   EXPECT_EQ(output_->ranges(BatchKind::kWindows).size(), 1U);
   // And back: what was in flight as windows is cut by who reads it.
-  config_.kafka.ship = Ship::kRecords;
+  config_.output.kafka.ship = Ship::kRecords;
   start();
   files_.append(log, line(5));
   run(2000);
@@ -170,7 +170,7 @@ TEST_F(AgentCoreTest, WhatMayHaveBeenSentAsRecordsGoesAsRecordsAgain) {
 }
 
 TEST_F(AgentCoreTest, BothGoToATopicEachAndCountWhenBothAreAcknowledged) {
-  config_.kafka.ship = Ship::kBoth;
+  config_.output.kafka.ship = Ship::kBoth;
   config_.ship.heartbeat_interval = std::chrono::seconds(2);
   const auto log = files_.create("/l/a.log");
   files_.append(log, line(1));

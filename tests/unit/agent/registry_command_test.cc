@@ -7,7 +7,8 @@
 
 #include "agent/commands.h"
 #include "agent/registry_edit.h"
-#include "agent/tail/followed.h"
+#include "agent/tail/proof.h"
+#include "agent/tail/rotation.h"
 #include "common/exit_codes.h"
 #include "tests/unit/agent/command_test_parts.h"
 

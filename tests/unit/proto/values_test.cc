@@ -187,19 +187,5 @@ TEST(SourceId, parts_do_not_run_into_each_other) {
             make_source_id("a", "b", std::string(4096, 'x')));
 }
 
-TEST(LogFamily, forgets_rotation_suffixes) {
-  for (const auto* path :
-       {"/l/access.log", "/l/access.log.1", "/l/access.log.2.gz", "/l/access.log-20261123",
-        "/l/access.log-20261123.gz", "/l/access.log-2026112304", "/l/access.log-20261123-2",
-        "/l/access.log.2026-11-23", "/l/access.log-2026-11-23", "/l/access.log-1700000000",
-        "/l/access.log.1.zst", "/l/access.log.2.bz2", "/l/access.log-20261123.bz2"}) {
-    EXPECT_EQ(log_family(path), "/l/access.log") << path;
-  }
-  EXPECT_EQ(log_family("/l.1/a.log"), "/l.1/a.log");
-  EXPECT_EQ(log_family("/l/site-12345678.log"), "/l/site-12345678.log");
-  EXPECT_EQ(log_family("/l/.1"), "/l/.1") << "never the whole name";
-  EXPECT_EQ(log_family(""), "");
-}
-
 }  // namespace
 }  // namespace weir

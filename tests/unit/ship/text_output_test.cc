@@ -14,10 +14,10 @@ namespace {
 using ::testing::HasSubstr;
 using testing::TempFolder;
 
-AgentConfig config_of(const std::string& path) {
-  AgentConfig config;
-  config.output = AgentConfig::OutputKind::kFile;
-  config.file_output_path = path;
+OutputConfig config_of(const std::string& path) {
+  OutputConfig config;
+  config.kind = OutputKind::kFile;
+  config.file_path = path;
   return config;
 }
 
@@ -44,7 +44,7 @@ Message message_of(std::uint64_t id, std::string payload) {
 TEST(TextOutput, AppendsAndSettlesInOrder) {
   const TempFolder folder;
   const auto path = folder.write("out", "before\n");
-  auto output = std::move(*make_output(config_of(path)));
+  auto output = std::move(*make_output(config_of(path), {}, 0));
   EXPECT_EQ(output->partition_count(), 1);
   auto first = message_of(1, "one\n");
   auto second = message_of(2, "two\n");
@@ -70,7 +70,7 @@ TEST(TextOutput, AppendsAndSettlesInOrder) {
 }
 
 TEST(TextOutput, AFullDiskIsAFailedMessageAndAPause) {
-  auto output = std::move(*make_output(config_of("/dev/full")));
+  auto output = std::move(*make_output(config_of("/dev/full"), {}, 0));
   auto message = message_of(1, "one\n");
   ASSERT_TRUE(output->send(message).has_value());
   const auto settled = collect(*output);
@@ -85,7 +85,7 @@ TEST(TextOutput, AFullDiskIsAFailedMessageAndAPause) {
 
 TEST(TextOutput, AFileThatCannotBeMadeIsSaid) {
   const TempFolder folder;
-  const auto refused = make_output(config_of(folder / "no/such/folder/out"));
+  const auto refused = make_output(config_of(folder / "no/such/folder/out"), {}, 0);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, Code::kIo);
   EXPECT_THAT(refused.error().what, HasSubstr(folder / "no/such/folder/out"));

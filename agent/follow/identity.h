@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/follow/source.h"
 #include "agent/tail/registry.h"
-#include "agent/tail/source.h"
 #include "proto/result.h"
 
 namespace weir {

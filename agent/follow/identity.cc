@@ -1,8 +1,12 @@
-#include "agent/tail/identity.h"
+#include "agent/follow/identity.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+
+#include "agent/follow/relation.h"
+#include "agent/tail/proof.h"
+#include "agent/tail/rotation.h"
 
 namespace weir {
 namespace {

@@ -6,10 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "agent/config.h"
+#include "agent/follow/sent_ranges.h"
 #include "agent/format/parser.h"
 #include "agent/tail/content.h"
-#include "agent/tail/followed.h"
+#include "agent/tail/line_reader.h"
+#include "agent/tail/tail_config.h"
 #include "proto/source_id.h"
 
 namespace weir {

@@ -1,59 +1,21 @@
-#include "agent/tail/followed.h"
+#include "agent/tail/line_reader.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <random>
-
+#include "tests/unit/follow_file.h"
 #include "tests/unit/gzip.h"
-#include "tests/unit/tail/counting_files.h"
 #include "tests/unit/temp_folder.h"
 
 namespace weir {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::Follow;
 using testing::gzip;
+using testing::line;
 using testing::TempFolder;
-
-std::string line(int n) {
-  return "192.0.2.1 - - [24/Nov/2026:10:00:00 +0000] \"GET /" + std::to_string(n) +
-         " HTTP/1.1\" 200 10 \"-\" \"-\"\n";
-}
-
-// A file, its reader and the batch that the engine would send.
-struct Follow {
-  explicit Follow(const std::string& path, std::uint64_t offset = 0, std::uint64_t max_line = 1 << 20,
-                  const char* format = "combined", Codec codec = Codec::kBatch)
-      : parser(std::move(*compile_format(*named_format(format), {}))),
-        content(std::move(*Content::open(path, files))),
-        reader(content, offset, {}, max_line),
-        batch(codec, 1) {}
-
-  DecodedBatch next(std::uint64_t limit_bytes = 1 << 20) {
-    const auto begin = reader.offset();
-    batch.begin(*parser);
-    EXPECT_TRUE(reader.fill(batch, limit_bytes, *parser).has_value());
-    BatchHeader header;
-    header.source = make_source_id("web1", "a.log", "first");
-    header.agent_id = "web1";
-    header.range = {begin, reader.offset()};
-    const auto message = batch.finish(header);
-    EXPECT_TRUE(message.has_value());
-    bytes = *message;
-    auto decoded = decode_batch(bytes);
-    EXPECT_TRUE(decoded.has_value()) << (decoded ? "" : decoded.error().what);
-    return decoded ? std::move(*decoded) : DecodedBatch{};
-  }
-
-  CountingFiles files;
-  std::unique_ptr<LineParser> parser;
-  std::shared_ptr<Content> content;
-  LineReader reader;
-  LineBatch batch;
-  std::string bytes;
-};
 
 TEST(LineReader, TheLastLineWaitsForItsEnd) {
   const TempFolder folder;
@@ -110,48 +72,6 @@ TEST(LineReader, ALineOfMegabytesBehindASmallLimitIsReadInLargeBlocks) {
   std::ignore = follow.next(10);
   EXPECT_EQ(follow.reader.offset(), line(1).size() + (8 << 20) + 1);
   EXPECT_LT(follow.files.reads - before, 100U);
-}
-
-// Nothing of these lines compresses, and nothing comes twice.
-std::string noise(std::size_t lines, std::size_t path_bytes) {
-  std::mt19937_64 random(lines);
-  std::string out;
-  for (std::size_t i = 0; i < lines; ++i) {
-    std::string path;
-    while (path.size() < path_bytes) path += fmt::format("{:016x}", random());
-    out += fmt::format(
-        "192.0.2.{} - - [24/Nov/2026:10:00:00 +0000] \"GET /{} HTTP/1.1\" 200 {} \"-\" \"{:x}\"\n",
-        random() % 250, path, random() % 1'000'000'000, random());
-  }
-  return out;
-}
-
-TEST(LineBatch, EndsBeforeItsMessageCouldBeTooLarge) {
-  for (const std::size_t path_bytes : {8U, 100U, 5000U}) {
-    const auto parser = compile_format(named_format("combined").value(), {}).value();
-    const auto text = noise((4 << 20) / (path_bytes + 100), path_bytes);
-    for (const std::uint64_t limit : {100'000U, 1'000'000U}) {
-      LineBatch batch(Codec::kBatch, 1);
-      Contents contents;
-      contents.max_message_bytes = limit;
-      batch.begin(*parser, contents);
-      const auto used = batch.add_lines(text, text.size(), 1 << 20, *parser);
-      ASSERT_LT(used, text.size());
-      EXPECT_TRUE(batch.full());
-      BatchHeader header;
-      header.source = make_source_id("a", "b", "c");
-      header.range = {0, batch.content_bytes()};
-      const auto message = batch.finish(header).value();
-      EXPECT_LE(message.size(), limit);
-      EXPECT_GE(decode_batch(message).value().buffer_->size(), limit * 6 / 10) << "it is not far from it";
-      // Once more, from the same line: the same end.
-      batch.begin(*parser, contents);
-      EXPECT_EQ(batch.add_lines(text, text.size(), 1 << 20, *parser), used);
-    }
-    LineBatch batch(Codec::kBatch, 1);
-    batch.begin(*parser, {});
-    EXPECT_EQ(batch.add_lines(text, text.size(), 1 << 20, *parser), text.size()) << "without a limit";
-  }
 }
 
 TEST(LineReader, AfterARewindTheSameLinesComeAgain) {
@@ -302,93 +222,6 @@ TEST(LineReader, InTheMiddleOfAW3cFileItsHeaderIsStillKnown) {
     ASSERT_EQ(decoded.columns.records(), 1U) << offset;
     EXPECT_EQ(decoded.columns.number[static_cast<std::size_t>(Number::kStatus)][0], 404U + 1);
   }
-}
-
-TEST(LineBatch, TheTextCodecsCarryEveryLineOnce) {
-  const TempFolder folder;
-  const auto path = folder.write("a.log", line(1) + "no log line\n" + std::string(500, 'x') + "\n");
-  for (const auto codec : {Codec::kJson, Codec::kRaw}) {
-    Follow follow(path, 0, 200, "combined", codec);
-    follow.batch.begin(*follow.parser);
-    ASSERT_TRUE(follow.reader.fill(follow.batch, 1 << 20, *follow.parser).has_value());
-    const auto text = follow.batch.finish({});
-    ASSERT_TRUE(text.has_value());
-    EXPECT_EQ(std::count(text->begin(), text->end(), '\n'), 3);
-    EXPECT_EQ(follow.batch.counts().lines, 3U);
-    EXPECT_EQ(follow.batch.counts().unparsed, 2U);
-    if (codec == Codec::kRaw) {
-      EXPECT_TRUE(text->starts_with(line(1) + "no log line\n"));
-    }
-  }
-}
-
-TEST(SentRanges, MovesOverWhatIsAcknowledgedInOrder) {
-  SentRanges ranges(100, "");
-  ranges.sent(1, {100, 200}, "200");
-  ranges.sent(2, {200, 300}, "300");
-  ranges.settled(2, true);
-  EXPECT_EQ(ranges.acknowledged_offset(), 100U);
-  EXPECT_FALSE(ranges.idle());
-  ranges.settled(1, true);
-  EXPECT_EQ(ranges.acknowledged_offset(), 300U);
-  EXPECT_EQ(ranges.acknowledged_tail(), "300");
-  EXPECT_TRUE(ranges.idle());
-}
-
-TEST(SentRanges, AfterAFailureAllBehindItIsSentAgain) {
-  SentRanges ranges(0, "");
-  ranges.sent(1, {0, 10}, "10");
-  ranges.sent(2, {10, 20}, "20");
-  ranges.sent(3, {20, 30}, "30");
-  ranges.settled(1, true);
-  ranges.settled(2, false);
-  EXPECT_TRUE(ranges.failed());
-  EXPECT_FALSE(ranges.idle());
-  ranges.settled(3, true);
-  EXPECT_TRUE(ranges.idle());
-  EXPECT_EQ(ranges.acknowledged_offset(), 10U);
-  ranges.rewound();
-  EXPECT_FALSE(ranges.failed());
-  ranges.sent(4, {10, 30}, "30");
-  ranges.settled(3, true);  // one of before the rewind: not ours any more
-  ranges.settled(4, true);
-  EXPECT_EQ(ranges.acknowledged_offset(), 30U);
-}
-
-TEST(FirstDataLine, IsTheIdentityOnceItIsWhole) {
-  const TempFolder folder;
-  const struct {
-    std::string name, bytes, expected;
-  } cases[] = {
-      {"empty", "", ""},
-      {"partial", "half a li", ""},
-      {"whole", "one\ntwo\n", "one"},
-      {"header", "#Version: 1.0\n#Fields: a\nrow\n", "row"},
-      {"only header", "#Version: 1.0\n", ""},
-      {"blank first", "\n\nrow\n", "row"},
-      {"behind the first read", "#" + std::string(kFirstLineHashBytes, 'c') + "\nrow\n", "row"},
-      {"over the end of the first read", "#" + std::string(kFirstLineHashBytes - 4, 'c') + "\nrow\n", "row"},
-      {"no end in 64 KiB", "#" + std::string((64 << 10) - 10, 'c') + "\nrow that goes on", ""},
-      {"not whole", "#c\nro", ""},
-      {"long", std::string(kFirstLineHashBytes + 100, 'x'), std::string(kFirstLineHashBytes, 'x')},
-      {"one.gz", gzip("no newline"), "no newline"},
-  };
-  for (const auto& [name, bytes, expected] : cases) {
-    const auto content = Content::open(folder.write(name, bytes));
-    EXPECT_EQ(first_data_line(**content).value(), expected) << name;
-  }
-}
-
-TEST(TailHash, TellsWhetherTheBytesBeforeAnOffsetAreTheSame) {
-  const TempFolder folder;
-  const std::string text(5000, 'a');
-  const auto a = std::move(*Content::open(folder.write("a", text)));
-  const auto b = std::move(*Content::open(folder.write("b", text + "more")));
-  const auto c = std::move(*Content::open(folder.write("c", text.substr(1) + "b")));
-  EXPECT_EQ(tail_hash(*a, 5000).value(), tail_hash(*b, 5000).value());
-  EXPECT_NE(tail_hash(*a, 5000).value(), tail_hash(*c, 5000).value());
-  EXPECT_EQ(tail_hash(*a, 5001).value(), "");
-  EXPECT_NE(tail_hash(*a, 0).value(), "");
 }
 
 }  // namespace

@@ -1,0 +1,43 @@
+// What is followed: [[input]] and [tail] of the configuration.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/format/parser.h"
+
+namespace weir {
+
+struct InputConfig {
+  std::string name;
+  std::vector<std::string> paths;             // globs
+  std::vector<std::string> exclude;           // globs
+  std::string format = "combined";            // a named format, or one of [format.NAME]
+  bool start_at_end = false;                  // start_at = "beginning" | "end", for files never seen before
+  std::chrono::milliseconds ignore_older{0};  // 0: off. Files not modified for longer are not opened
+  std::map<std::string, std::string> fields;
+  ClientConfig client;               // trusted_proxies, client_from
+  std::uint64_t max_line = 1 << 20;  // bytes; longer lines are cut, marked and counted
+};
+
+struct TailConfig {
+  std::chrono::milliseconds scan_interval{10000};  // globs are looked at again (inotify wakes earlier)
+  std::chrono::milliseconds close_rotated{
+      5000};  // a renamed file at its end is closed after this much silence
+  // "auto": inotify, and polling where it tells nothing (network file systems, too many watches).
+  bool poll_only = false;                         // watch = "auto" | "poll"
+  std::chrono::milliseconds poll_interval{1000};  // files that are not watched are looked at this often
+  // A file that vanished while it had unread bytes is given up, and the loss recorded, after this.
+  std::chrono::milliseconds missing_after{std::chrono::minutes(10)};
+  // The registry forgets what it has not seen for this long.
+  std::chrono::milliseconds forget_after{std::chrono::hours(24 * 30)};
+  // Deleted files stay open until they are shipped; with "release" the oldest of them are given
+  // up, and the loss recorded, while their disk has less than min_free_bytes.
+  bool release_under_pressure = false;  // disk_pressure = "keep" | "release"
+  std::uint64_t min_free_bytes = 512ULL << 20;
+};
+
+}  // namespace weir
