@@ -1,6 +1,6 @@
-# What the build and the tests need, as Debian names it; below, what Fedora and its kin call it. Sourced by tests/run and
-# packaging/quickstart. COMMAND:PACKAGE is installed only when the command is not there: a
-# newer node or Java of the machine's owner is welcome, and may conflict with Debian's.
+# The packages that the build and the tests need, by Debian's names; Fedora's names are below. Sourced by tests/run and
+# packaging/quickstart. COMMAND:PACKAGE is installed only where the command is missing: a newer node or Java that is
+# already there is used, because Debian's might conflict with it.
 build_packages=(g++ cmake ninja-build ccache pkg-config ca-certificates git
   librdkafka-dev libuv1-dev libre2-dev libzstd-dev libtomlplusplus-dev libprotozero-dev libsqlite3-dev
   libmariadb-dev libcurl4-openssl-dev libfmt-dev libcli11-dev libcpp-httplib-dev nlohmann-json3-dev
@@ -11,7 +11,7 @@ test_packages=("${unit_packages[@]}" clang-tidy-19 clang-format-19 clang-19 libc
   protobuf-compiler python3-protobuf python3-zstandard
   java:default-jre-headless mvn:maven)
 
-# Debian's name to that of dnf's world. A name that is not here is the same in both.
+# Debian's name -> Fedora's name, where they differ.
 declare -A dnf_names=([g++]=gcc-c++ [pkg-config]=pkgconf-pkg-config
   [librdkafka-dev]=librdkafka-devel [libuv1-dev]=libuv-devel [libre2-dev]=re2-devel [libzstd-dev]=libzstd-devel
   [libtomlplusplus-dev]=tomlplusplus-devel [libprotozero-dev]=protozero-devel [libsqlite3-dev]=sqlite-devel
@@ -22,43 +22,41 @@ declare -A dnf_names=([g++]=gcc-c++ [pkg-config]=pkgconf-pkg-config
   [clang-19]=clang [libclang-rt-19-dev]=compiler-rt [nginx-light]=nginx [sqlite3]=sqlite
   [python3-aiosmtpd]=python3-aiosmtpd [default-jre-headless]=java-latest-openjdk-headless)
 
-# install_packages for dnf, which starts no service by itself.
-install_by_dnf() {
-  local missing=() package sudo=()
+# Prints those of its arguments that are not installed, by the name that this system's package manager knows.
+missing_packages() {
+  local wanted=() installed package dnf=
+  command -v apt-get >/dev/null || ! command -v dnf >/dev/null || dnf=1
   for package in "$@"; do
     if [ "$package" != "${package#*:}" ] && command -v "${package%%:*}" >/dev/null; then continue; fi
     package=${package#*:}
-    package=${dnf_names[$package]-$package}
-    rpm -q --whatprovides "$package" >/dev/null 2>&1 || missing+=("$package")
+    if [ -z "$dnf" ]; then
+      wanted+=("$package")
+    else
+      package=${dnf_names[$package]-$package}
+      rpm -q --whatprovides "$package" >/dev/null 2>&1 || echo "$package"
+    fi
   done
-  [ ${#missing[@]} -eq 0 ] && return 0
-  if [ "$(id -u)" -ne 0 ]; then sudo=(sudo); fi
-  echo "installing: ${missing[*]}" >&2
-  if "${sudo[@]}" dnf install -y -q "${missing[@]}" >/dev/null; then return 0; fi
-  echo "could not install: ${missing[*]} (see dnf's lines above; on RHEL and its kin some are in EPEL and CRB)" >&2
-  return 1
-}
-
-# Installs those of its arguments that are missing. Services that packages bring are not
-# started: the tests start their own, on loopback, with their own data.
-install_packages() {
-  if ! command -v apt-get >/dev/null && command -v dnf >/dev/null; then
-    install_by_dnf "$@"
-    return
-  fi
-  local wanted=() missing=() installed package sudo=()
-  for package in "$@"; do
-    if [ "$package" != "${package#*:}" ] && command -v "${package%%:*}" >/dev/null; then continue; fi
-    wanted+=("${package#*:}")
-  done
+  [ ${#wanted[@]} -gt 0 ] || return 0
   # One question for all of them: it takes as long as for one.
   installed=" $(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null | sed -n 's/^installed //p' | tr '\n' ' ' || true)"
   for package in "${wanted[@]}"; do
-    [[ $installed == *" $package "* ]] || missing+=("$package")
+    [[ $installed == *" $package "* ]] || echo "$package"
   done
-  [ ${#missing[@]} -eq 0 ] && return 0
-  if [ "$(id -u)" -ne 0 ]; then sudo=(sudo); fi
+}
+
+# Installs those of its arguments that are missing. Services that packages bring are not started: the tests start their
+# own, on loopback, with their own data.
+install_packages() {
+  local missing=() sudo=() status=0
+  mapfile -t missing < <(missing_packages "$@")
+  [ ${#missing[@]} -gt 0 ] || return 0
+  [ "$(id -u)" -eq 0 ] || sudo=(sudo)
   echo "installing: ${missing[*]}" >&2
+  if ! command -v apt-get >/dev/null && command -v dnf >/dev/null; then
+    "${sudo[@]}" dnf install -y -q "${missing[@]}" >/dev/null && return 0
+    echo "could not install: ${missing[*]} (dnf's messages are above; on RHEL and its relatives some are in EPEL and CRB)" >&2
+    return 1
+  fi
   export DEBIAN_FRONTEND=noninteractive
   local policy=/usr/sbin/policy-rc.d made_policy=
   if [ ! -e "$policy" ]; then
@@ -66,10 +64,9 @@ install_packages() {
     "${sudo[@]}" chmod +x "$policy"
     made_policy=1
   fi
-  "${sudo[@]}" apt-get update -qq &&
-    "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-  local status=$?
-  [ -n "$made_policy" ] && "${sudo[@]}" rm -f "$policy"
-  [ $status -eq 0 ] || echo "could not install: ${missing[*]} (see apt's lines above)" >&2
+  { "${sudo[@]}" apt-get update -qq &&
+    "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; } || status=$?
+  [ -z "$made_policy" ] || "${sudo[@]}" rm -f "$policy"
+  [ $status -eq 0 ] || echo "could not install: ${missing[*]} (apt's messages are above)" >&2
   return $status
 }
