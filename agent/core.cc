@@ -11,8 +11,8 @@ namespace weir {
 namespace {
 
 constexpr std::int64_t kRegistryFlushMs = 200;
-constexpr std::int64_t kScanPauseMs = 10;  // between two that events ask for
-constexpr std::int64_t kSayAgainMs = 60'000;
+constexpr std::int64_t kLookPauseMs = 10;    // between two that events ask for
+constexpr std::int64_t kCrowdedMs = 60'000;  // so long a batch that was closed early is worth saying
 // Without anything due; and while something is tried again, or to be said.
 constexpr std::int64_t kMaxRestMs = 10'000;
 constexpr std::int64_t kTroubleMs = 1000;
@@ -27,51 +27,76 @@ bool on_the_way(const std::string& pattern, const std::string& path) {
   return ::fnmatch(pattern.substr(0, end).c_str(), path.c_str(), FNM_PATHNAME) == 0;
 }
 
+Codec codec_of(const AgentConfig& config) {
+  const auto& name =
+      config.output.kind == OutputKind::kKafka ? config.output.kafka.codec : config.output.text_codec;
+  return name == "raw" ? Codec::kRaw : name == "json" ? Codec::kJson : Codec::kBatch;
+}
+
 }  // namespace
 
+AgentCore::Impl::Impl(const AgentConfig& configuration, Parts parts, AgentOptions chosen)
+    : config(configuration),
+      output(parts.output),
+      files(parts.files),
+      clock(parts.clock),
+      options(std::move(chosen)),
+      registry(std::move(parts.registry)),
+      host(std::move(parts.host)),
+      codec(codec_of(config)),
+      // A single box has no topic between, and counts each line where it is parsed.
+      ships(config.output.kind == OutputKind::kKafka && codec == Codec::kBatch && !options.position_of
+                ? config.output.kafka.ship
+                : Ship::kRecords),
+      batch(codec, config.ship.zstd_level),
+      lanes(config.ship.backlog),
+      flight(output, config.ship.max_in_flight, [this](Flight::Settled done) { settled(std::move(done)); }),
+      claims(config.output.kafka.acks == "all") {
+  if (config.id.empty()) config.id = host;
+  last_heartbeat_ms = last_look_ms = last_flush_ms = last_poll_ms = now();
+  if (!registry->note().empty()) say(registry->note());
+}
+
 bool AgentCore::Impl::caught_up() const {
-  return scanned && !scan_wanted && held.empty() && leaving.empty() && registry->losses().empty() &&
-         std::all_of(sources.begin(), sources.end(),
+  return looked && !look_wanted && flight.held() == 0 && sources.leaving().empty() &&
+         registry->losses().empty() &&
+         std::all_of(sources.followed().begin(), sources.followed().end(),
                      [](const auto& entry) { return entry.second->drained(); });
 }
 
-// What is new at once, what lasts once a minute: a broker that is away for a night fills no journal.
-void AgentCore::Impl::say_trouble() {
+void AgentCore::Impl::say_troubles() {
   if (!options.say) return;
-  std::map<std::string, std::string> sentences;  // by what they are about
+  std::map<std::string, std::string> more;  // by what they are about
   const auto status = output.status();
   if (!status.blocked_because.empty()) {
-    sentences["output"] = fmt::format("output: {}; {} bytes wait for it, the files keep the rest",
-                                      status.blocked_because, in_flight_bytes);
+    more["output"] = fmt::format("output: {}; {} bytes wait for it, the files keep the rest",
+                                 status.blocked_because, flight.bytes());
   }
-  if (!registry_problem.empty()) sentences["registry"] = registry_problem;
-  for (const auto& [path, what] : problems) sentences[path] = what;
-  const auto crowded = [this](std::int64_t at_ms) { return at_ms != 0 && now() - at_ms < kSayAgainMs; };
-  for (auto at = sources.begin(); crowded(last_crowded_ms) && at != sources.end(); ++at) {
-    const auto& source = *at->second;
-    if (crowded(source.crowded_ms) && sentences.size() < kMaxProblems)
-      sentences[source.path] =
-          source.path +
+  const auto is_recent = [this](std::int64_t at_ms) { return at_ms != 0 && now() - at_ms < kCrowdedMs; };
+  if (is_recent(last_crowded_ms)) {
+    for (const auto& [key, source] : sources.followed()) {
+      if (!is_recent(source->crowded_ms) || more.size() >= Troubles::kMost) continue;
+      more[source->path] =
+          source->path +
           ": its lines are of so many sites or minutes that batches of windows are closed early: "
           "nothing is lost, more is sent; is somebody making up host names?";
+    }
   }
-  std::erase_if(said_ms, [&](const auto& said) { return now() - said.second >= kSayAgainMs; });
-  for (const auto& [about, what] : sentences) {
-    if (said_ms.try_emplace(about, now()).second) options.say(what);
-  }
+  troubles.say(std::move(more), now(), options.say);
 }
 
-// Sources go on under the new inputs; those whose input is gone are left.
+// Sources continue under the new inputs; those whose input is gone are dropped.
 void AgentCore::Impl::take_config() {
   auto fresh = std::move(*next_config);
   next_config.reset();
   fresh.id = config.id;
   fresh.state_dir = config.state_dir;
   const auto old = std::exchange(config, std::move(fresh));  // keeps the inputs that sources point to
-  backlog = BacklogBudget(config.ship.backlog);
+  lanes.set_limits(config.ship.backlog);
+  flight.set_max_bytes(config.ship.max_in_flight);
   parsers.clear();
   std::vector<std::shared_ptr<Source>> gone;
-  for (auto& [key, source] : sources) {
+  for (const auto& [key, source] : sources.followed()) {
     remember(*source);
     const auto input = std::find_if(config.inputs.begin(), config.inputs.end(), [&](const auto& candidate) {
       return candidate.name == source->input->name;
@@ -86,26 +111,24 @@ void AgentCore::Impl::take_config() {
     source->parser = std::move(*parser);
     source->reader.rewind(source->reader.offset(), source->reader.tail_hash());
   }
-  for (const auto& source : gone) {
-    remove(source);
-    drop_living(source->id);
-  }
-  scan_wanted = true;
+  for (const auto& source : gone) sources.drop(source);
+  ++changes;
+  look_wanted = true;
 }
 
 void AgentCore::Impl::housekeeping() {
-  if (next_config && in_flight.empty() && held.empty() && leaving.empty()) take_config();
+  if (next_config && flight.empty() && sources.leaving().empty()) take_config();
   if (stopping || next_config) {
-    if (next_config && !leaving.empty()) settle_leaving();
+    if (next_config && !sources.leaving().empty()) settle_leaving();
     return;
   }
-  if (!scanned || now() - last_scan_ms >= scan_pause_ms(scan_wanted)) scan();
+  if (!looked || now() - last_look_ms >= look_pause_ms(look_wanted)) look();
 }
 
-// From the end of one to the next, and no shorter than it took: where a look at many thousand files takes
-// longer than the interval, half of the time is left for reading them.
-std::int64_t AgentCore::Impl::scan_pause_ms(bool wanted) const {
-  return std::max<std::int64_t>(wanted ? kScanPauseMs : config.tail.scan_interval.count(), scan_took_ms);
+// From the end of one look to the next, and no shorter than it took: where a look at many thousand files
+// takes longer than the interval, half of the time is left for reading them.
+std::int64_t AgentCore::Impl::look_pause_ms(bool wanted) const {
+  return std::max<std::int64_t>(wanted ? kLookPauseMs : config.tail.scan_interval.count(), look_took_ms);
 }
 
 // ---- The outside
@@ -116,25 +139,7 @@ AgentCore::~AgentCore() = default;
 Result<std::unique_ptr<AgentCore>> AgentCore::create(const AgentConfig& config, Parts parts,
                                                      AgentOptions options) {
   std::unique_ptr<AgentCore> core(new AgentCore);
-  core->impl_ = std::make_unique<Impl>(parts.output, parts.files, parts.clock);
-  auto& impl = *core->impl_;
-  impl.config = config;
-  impl.registry = std::move(parts.registry);
-  impl.host = std::move(parts.host);
-  impl.options = std::move(options);
-  if (impl.config.id.empty()) impl.config.id = impl.host;
-  impl.backlog = BacklogBudget(config.ship.backlog);
-  const auto& name =
-      config.output.kind == OutputKind::kKafka ? config.output.kafka.codec : config.output.text_codec;
-  impl.codec = name == "raw" ? Codec::kRaw : name == "json" ? Codec::kJson : Codec::kBatch;
-  // A single box has no topic between, and counts each line where it is parsed.
-  if (config.output.kind == OutputKind::kKafka && impl.codec == Codec::kBatch && !impl.options.position_of)
-    impl.ships = config.output.kafka.ship;
-  impl.batch = std::make_unique<LineBatch>(impl.codec, config.ship.zstd_level);
-  impl.last_heartbeat_ms = impl.last_scan_ms = impl.last_flush_ms = impl.last_poll_ms = impl.now();
-  if (!impl.registry->note().empty() && impl.options.say) impl.options.say(impl.registry->note());
-  impl.output.set_on_settled(
-      [self = core->impl_.get()](std::uint64_t id, const Error* error) { self->settled(id, error); });
+  core->impl_ = std::make_unique<Impl>(config, std::move(parts), std::move(options));
   return core;
 }
 
@@ -152,19 +157,18 @@ void AgentCore::tick() {
     impl.poll_sizes();
     impl.close_finished();
   }
-  if (!impl.leaving.empty() && !impl.scan_wanted) impl.settle_leaving();
+  if (!impl.sources.leaving().empty() && !impl.look_wanted) impl.settle_leaving();
   if (now - impl.last_flush_ms >= kRegistryFlushMs) impl.flush_registry();
   if (!impl.stopping && now - impl.last_heartbeat_ms >= impl.config.ship.heartbeat_interval.count())
     impl.heartbeat();
-  impl.say_trouble();
+  impl.say_troubles();
 }
 
 bool AgentCore::quiet() const {
   const auto& impl = *impl_;
-  return impl.scanned && !impl.scan_wanted && !impl.stopping && !impl.next_config && impl.held.empty() &&
-         impl.staged.empty() && impl.in_flight.size() == impl.heartbeats_in_flight && impl.live.empty() &&
-         impl.rotated.empty() && impl.packed.empty() && impl.leaving.empty() &&
-         impl.registry->losses().empty() && impl.flushed_changes == impl.changes;
+  return impl.looked && !impl.look_wanted && !impl.stopping && !impl.next_config && impl.flight.quiet() &&
+         impl.lanes.empty() && impl.sources.leaving().empty() && impl.registry->losses().empty() &&
+         impl.flushed_changes == impl.changes;
 }
 
 std::int64_t AgentCore::due_in_ms() const {
@@ -174,12 +178,11 @@ std::int64_t AgentCore::due_in_ms() const {
   const auto due = [&at_ms](std::int64_t last_ms, std::chrono::milliseconds every) {
     at_ms = std::min(at_ms, last_ms + every.count());
   };
-  due(impl.last_scan_ms, std::chrono::milliseconds(impl.scan_pause_ms(false)));
+  due(impl.last_look_ms, std::chrono::milliseconds(impl.look_pause_ms(false)));
   due(impl.last_heartbeat_ms, impl.config.ship.heartbeat_interval);
-  if (!impl.all_told || !impl.all_present) due(impl.last_poll_ms, impl.config.tail.poll_interval);
+  if (!impl.all_watched || !impl.all_present) due(impl.last_poll_ms, impl.config.tail.poll_interval);
   const auto output = impl.output.status();
-  const bool well = output.connected && output.blocked_because.empty() && impl.registry_problem.empty() &&
-                    impl.problems.empty();
+  const bool well = output.connected && output.blocked_because.empty() && impl.troubles.none();
   if (!well) at_ms = std::min(at_ms, now + kTroubleMs);
   return std::max<std::int64_t>(1, at_ms - now);
 }
@@ -188,27 +191,27 @@ std::uint64_t AgentCore::changes() const { return impl_->changes; }
 
 void AgentCore::path_changed(const std::string& path, bool name_changed) {
   auto& impl = *impl_;
-  if (const auto known = impl.by_path.find(path); known != impl.by_path.end()) {
-    impl.mark(known->second);
-    if (name_changed) impl.scan_wanted = true;
+  if (const auto source = impl.sources.of_path(path)) {
+    impl.wake(source);
+    if (name_changed) impl.look_wanted = true;
     return;
   }
   for (const auto& input : impl.config.inputs) {
     if (std::any_of(input.paths.begin(), input.paths.end(),
                     [&](const auto& pattern) { return on_the_way(pattern, path); })) {
-      impl.scan_wanted = true;
+      impl.look_wanted = true;
       return;
     }
   }
 }
 
-void AgentCore::look_everywhere() { impl_->scan_wanted = true; }
+void AgentCore::look_everywhere() { impl_->look_wanted = true; }
 const std::set<std::string>& AgentCore::folders_to_watch() const { return impl_->folders; }
 void AgentCore::set_watched(std::set<std::string> folders) {
   impl_->watched = std::move(folders);
-  impl_->note_present_and_told();
+  impl_->note_present_and_watched();
 }
-std::uint64_t AgentCore::scans() const { return impl_->scan_count; }
+std::uint64_t AgentCore::scans() const { return impl_->look_count; }
 void AgentCore::reload(AgentConfig config) { impl_->next_config = std::move(config); }
 
 void AgentCore::stop() {
@@ -218,12 +221,12 @@ void AgentCore::stop() {
 
 bool AgentCore::done() const {
   const auto& impl = *impl_;
-  return impl.stopping && ((impl.in_flight.empty() && impl.held.empty()) ||
-                           impl.now() - impl.stop_asked_ms > impl.config.ship.shutdown_timeout.count());
+  return impl.stopping &&
+         (impl.flight.empty() || impl.now() - impl.stop_asked_ms > impl.config.ship.shutdown_timeout.count());
 }
 
 void AgentCore::finish() {
-  for (const auto& source : impl_->leaving) impl_->remember(*source);
+  for (const auto& source : impl_->sources.leaving()) impl_->remember(*source);
   impl_->flush_registry();
 }
 
@@ -231,32 +234,34 @@ AgentStatus AgentCore::status() const {
   const auto& impl = *impl_;
   AgentStatus status = impl.totals;
   status.caught_up = impl.caught_up();
-  status.in_flight_bytes = impl.in_flight_bytes;
+  status.wire_bytes = impl.flight.wire_bytes();
+  status.in_flight_bytes = impl.flight.bytes();
   status.losses_waiting = impl.registry->losses().size();
   status.output = impl.output.status();
-  status.source_count = impl.sources.size();
+  status.source_count = impl.sources.followed().size();
   status.sources.reserve(std::min(status.source_count, kMaxSourcesShown));
-  for (const auto& [key, source] : impl.sources) {
+  for (const auto& [key, source] : impl.sources.followed()) {
     if (status.sources.size() < kMaxSourcesShown) {
       status.sources.push_back({source->id, source->path, source->input->name, source->size(),
                                 source->reader.offset(), source->sent.acknowledged_offset(),
-                                source->last_acknowledged_ms, source->state()});
+                                source->last_acknowledged_ms, source->condition()});
     }
-    if (source->rotated)
+    if (source->lane.rotated())
       status.backlog_bytes += source->size() - std::min(source->size(), source->sent.acknowledged_offset());
-    if (!source->trouble.empty()) status.problems.push_back(source->trouble);
+    if (!source->trouble.none()) status.problems.push_back(source->trouble.text);
   }
-  if (!impl.registry_problem.empty()) status.problems.push_back(impl.registry_problem);
-  for (const auto& [path, what] : impl.problems) status.problems.push_back(what);
+  for (auto& trouble : impl.troubles.sentences()) status.problems.push_back(std::move(trouble));
   return status;
 }
 
 std::vector<PlanLine> AgentCore::plan() {
   std::vector<PlanLine> lines;
-  impl_->planned = &lines;
-  impl_->scan();
-  impl_->planned = nullptr;
-  for (const auto& [path, what] : impl_->problems) lines.push_back({path, {}, 0, 0, what});
+  for (const auto& decision : impl_->look()) {
+    if (decision.why.empty()) continue;
+    lines.push_back({decision.path, decision.id, decision.offset,
+                     decision.id == SourceId{} ? 0 : decision.size_bytes, decision.why});
+  }
+  for (const auto& [path, what] : impl_->troubles.of_files()) lines.push_back({path, {}, 0, 0, what});
   return lines;
 }
 

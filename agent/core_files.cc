@@ -45,10 +45,6 @@ Result<std::shared_ptr<LineParser>> AgentCore::Impl::parser_for(const InputConfi
   return parser;
 }
 
-void AgentCore::Impl::problem(const std::string& key, std::string what) {
-  if (problems.size() < kMaxProblems || problems.contains(key)) problems[key] = std::move(what);
-}
-
 std::vector<AgentCore::Impl::Found> AgentCore::Impl::find_files() {
   std::vector<Found> found;
   folders.clear();
@@ -56,7 +52,7 @@ std::vector<AgentCore::Impl::Found> AgentCore::Impl::find_files() {
     auto result = files.glob(pattern);
     if (result.trouble) {
       all_known = false;
-      problem(pattern, sentence(*result.trouble));
+      troubles.add(pattern, sentence(*result.trouble));
     }
     return std::move(result.paths);
   };
@@ -81,149 +77,222 @@ std::vector<AgentCore::Impl::Found> AgentCore::Impl::find_files() {
   return found;
 }
 
-void AgentCore::Impl::scan() {
-  ++scan_count;
-  ++changes;
-  scan_wanted = false;
-  const auto begun_ms = now();
-  problems.clear();
-  // A truncated file must have made way for its copy.
-  for (auto at = sources.begin(); at != sources.end();) {
-    const auto source = (at++)->second;
-    look_at_size(source, Proof::kAlways);
-  }
-  all_known = true;
-  const auto found = find_files();
-  struct Seen {
-    const std::string& path;
-    std::string_view family;  // the beginning of `path`
-    const InputConfig* input;
-    FileFacts facts;
-    bool known;
+// Of several names of a file the shortest: the one that it had before a rotation by hard link.
+std::vector<AgentCore::Impl::Seen> AgentCore::Impl::see_files(const std::vector<Found>& found) {
+  struct Name {
+    const std::string* path;
+    bool by_link;
   };
   std::vector<Seen> seen;
-  std::map<const Source*, std::pair<const std::string*, bool>> there;  // its name, and whether that is a link
+  std::map<const Source*, Name> names;
   for (const auto& [path, input] : found) {
     const auto facts = files.look(path);
     if (!facts) {
       if (facts.error().code == Code::kNotFound) continue;  // gone since the glob
       all_known = false;
-      problem(path, sentence(facts.error()));
+      troubles.add(path, sentence(facts.error()));
       continue;
     }
-    const FileKey key{facts->device, facts->inode};
-    if (const auto at = sources.find(key); at != sources.end()) {
-      // Of several names the shortest: the one that it had before a rotation by hard link.
-      const auto [name, first] = there.try_emplace(at->second.get(), &path, facts->by_link);
-      if (!first && path.size() < name->second.first->size()) name->second = {&path, facts->by_link};
+    if (const auto source = sources.of_file(*facts)) {
+      const auto [name, first] = names.try_emplace(source.get(), Name{&path, facts->by_link});
+      if (!first && path.size() < name->second.path->size()) name->second = {&path, facts->by_link};
     }
     const auto family = std::string_view(path).substr(0, log_family(path).size());
-    seen.push_back({path, family, input, *facts, registry->knows_file(*facts)});
+    seen.push_back({&path, family, input, *facts, registry->knows_file(*facts)});
   }
-  for (auto& [key, source] : sources) {
-    const auto name = there.find(source.get());
-    const bool present = name != there.end();
+  for (const auto& [key, source] : sources.followed()) {
+    const auto name = names.find(source.get());
+    const bool present = name != names.end();
     if (!present && !all_known) continue;  // nobody can tell
-    if (present && *name->second.first != source->path) renamed(source, *name->second.first);
-    if (present) source->by_link = name->second.second;
+    if (present && *name->second.path != source->path) renamed(source, *name->second.path);
+    if (present) source->by_link = name->second.by_link;
     if (source->present && !present && source->quiet_since_ms == 0) source->quiet_since_ms = now();
     if (present) source->quiet_since_ms = 0;
     source->present = present;
   }
-  // Files that were followed before come first: what shares its first line with one of them, a
-  // copy that is still being written say, is then compared with it. Then the oldest, so that
-  // generations are read in their order.
-  std::vector<const Seen*> turns;
-  for (const auto& one : seen) turns.push_back(&one);
-  std::sort(turns.begin(), turns.end(), [](const Seen* a, const Seen* b) {
-    if (a->known != b->known) return a->known;
-    if (a->family != b->family) return a->family < b->family;
-    if (older_generation(a->path, b->path) != older_generation(b->path, a->path))
-      return older_generation(a->path, b->path);
-    return a->path < b->path;
+  return seen;
+}
+
+std::vector<Decision> AgentCore::Impl::look() {
+  ++look_count;
+  ++changes;
+  look_wanted = false;
+  const auto begun_ms = now();
+  troubles.begin_look();
+  // A truncated file must have made way for its copy.
+  for (auto at = sources.followed().begin(); at != sources.followed().end();) {
+    const auto source = (at++)->second;
+    look_at_size(source, Proof::kAlways);
+  }
+  all_known = true;
+  const auto found = find_files();
+  auto seen = see_files(found);
+  // Files that were followed before come first: what shares its first line with one of them, a copy that
+  // is still being written say, is then compared with it. Then the oldest, so that generations are read in
+  // their order.
+  std::sort(seen.begin(), seen.end(), [](const Seen& a, const Seen& b) {
+    if (a.known != b.known) return a.known;
+    if (a.family != b.family) return a.family < b.family;
+    const bool older = older_generation(*a.path, *b.path);
+    if (older != older_generation(*b.path, *a.path)) return older;
+    return *a.path < *b.path;
   });
-  for (const auto* one : turns) look_at(one->path, *one->input, one->facts);
+  std::vector<Decision> decisions;
+  for (const auto& one : seen) {
+    decisions.push_back(look_at(*one.path, *one.input, one.facts));
+    act(decisions.back());
+  }
   settle_leaving();
   index_paths();
   release_under_pressure();
   give_up_unreadable();
-  note_missing();
+  note_vanished();
   forget_old();
-  note_present_and_told();
-  scanned = true;
-  last_scan_ms = now();
-  scan_took_ms = last_scan_ms - begun_ms;
+  note_present_and_watched();
+  looked = true;
+  last_look_ms = now();
+  look_took_ms = last_look_ms - begun_ms;
+  return decisions;
 }
 
-// Under which paths a change of a source may be told: its own, and that of the file that this leads to.
+// Under which paths a change of a source may be announced: its own, and that of the file that it leads to.
 void AgentCore::Impl::index_paths() {
-  by_path.clear();
+  sources.clear_paths();
   std::map<std::string, std::shared_ptr<const std::string>> real_folders;
-  for (auto& [key, source] : sources) {
-    if (!source->trouble.empty()) mark(source);  // tried again
+  for (const auto& [key, source] : sources.followed()) {
+    if (!source->trouble.none()) wake(source);  // tried again
     if (!source->present) continue;
-    by_path[source->path] = source;
+    sources.set_path(source->path, source);
     if (source->by_link) {
       const auto real = files.resolved(source->path);
       source->folder = std::make_shared<const std::string>(folder_of(real));
-      by_path[real] = source;
+      sources.set_path(real, source);
     } else {
       const auto [at, first] = real_folders.try_emplace(folder_of(source->path));
       const auto& [folder, real] = *at;
       if (first) at->second = std::make_shared<const std::string>(files.resolved(folder));
       source->folder = real;
-      if (*real != folder) by_path[in_folder(*real, source->path)] = source;
+      if (*real != folder) sources.set_path(in_folder(*real, source->path), source);
     }
     folders.insert(*source->folder);
   }
-  sort_lanes();
+  lanes.sort(sources);
 }
 
-void AgentCore::Impl::look_at(const std::string& path, const InputConfig& input, const FileFacts& seen) {
-  if (const auto known = sources.find({seen.device, seen.inode});
-      known != sources.end() && planned == nullptr && !known->second->trouble.starts_with(kUnreadable))
-    return;
+// ---- What a file is
+
+Decision AgentCore::Impl::look_at(const std::string& path, const InputConfig& input, const FileFacts& seen) {
+  Decision decision;
+  decision.path = path;
+  decision.input = &input;
+  const auto in_trouble = [&](const std::string& about, std::string what) {
+    decision.trouble_about = about;
+    decision.trouble = std::move(what);
+    return decision;
+  };
+  const auto is_followed = [&](const std::shared_ptr<Source>& source) {
+    if (source->unreadable()) decision.kind = Decision::Kind::kReopen;
+    decision.source = source;
+    decision.why = "the same file as " + source->path;
+    return decision;
+  };
+  if (const auto known = sources.of_file(seen); known && !known->unreadable()) return is_followed(known);
   const auto facts = files.look(path);
-  if (!facts) {
-    if (facts.error().code != Code::kNotFound) problem(path, sentence(facts.error()));
-    return;
-  }
-  if (const auto known = sources.find({facts->device, facts->inode}); known != sources.end()) {
-    if (known->second->trouble.starts_with(kUnreadable)) reopen(path, *known->second);
-    if (planned != nullptr) planned->push_back({path, {}, 0, 0, "the same file as " + known->second->path});
-    return;
-  }
+  if (!facts)
+    return facts.error().code == Code::kNotFound ? decision : in_trouble(path, sentence(facts.error()));
+  if (const auto known = sources.of_file(*facts)) return is_followed(known);
   if (input.ignore_older.count() > 0 && clock.wall_ms() - facts->modified_ms > input.ignore_older.count()) {
-    if (planned != nullptr) planned->push_back({path, {}, 0, 0, "not modified for longer than ignore_older"});
-    return;
+    decision.why = "not modified for longer than ignore_older";
+    return decision;
   }
-  if (facts->kind != FileKind::kRegular) {
-    problem(path, path + ": is not a regular file; exclude it from the input's paths");
-    return;
-  }
-  if (sources.size() + leaving.size() >= options.max_open_files) {
-    problem("open files",
-            fmt::format("{} files are open and more wait for their turn; raise the limit of open "
-                        "files (LimitNOFILE)",
-                        sources.size()));
-    return;
-  }
+  if (facts->kind != FileKind::kRegular)
+    return in_trouble(path, path + ": is not a regular file; exclude it from the input's paths");
+  if (sources.size() >= options.max_open_files)
+    return in_trouble("open files", fmt::format("{} files are open and more wait for their turn; raise the "
+                                                "limit of open files (LimitNOFILE)",
+                                                sources.followed().size()));
   auto content = Content::open(path, files);
-  if (!content) {
-    if (content.error().code != Code::kNotFound) problem(path, sentence(content.error()));
-    return;
-  }
+  if (!content)
+    return content.error().code == Code::kNotFound ? decision : in_trouble(path, sentence(content.error()));
   auto opened = (*content)->facts();
-  if (!opened) {
-    problem(path, sentence(opened.error()));
-    return;
-  }
-  opened->by_link = facts->by_link;
-  if (sources.contains({opened->device, opened->inode})) return;  // renamed since the look
-  open_source(path, input, std::move(*content), *opened);
+  if (!opened) return in_trouble(path, sentence(opened.error()));
+  if (sources.of_file(*opened)) return decision;  // renamed since the look
+  decision.content = std::move(*content);
+  decision.facts = *opened;
+  decision.facts.by_link = facts->by_link;
+  decision.size_bytes = decision.content->compressed() ? 0 : opened->size_bytes;
+  identify_file(decision);
+  return decision;
 }
 
-Result<Identity> AgentCore::Impl::who_is(const Sighting& sighting) {
+// Which source it is.
+void AgentCore::Impl::identify_file(Decision& decision) {
+  auto identity = identity_of({decision.path, *decision.content, decision.facts});
+  const auto in_trouble = [&](std::string what) {
+    decision.trouble_about = decision.path;
+    decision.trouble = std::move(what);
+  };
+  if (!identity) return in_trouble(sentence(identity.error()));
+  switch (identity->verdict) {
+    case Verdict::kWait:
+      decision.why = "no whole line yet";
+      return;
+    case Verdict::kCopy:
+      decision.why = "a copy of source " + identity->id.hex();
+      return;
+    case Verdict::kMoves:
+      decision.kind = Decision::Kind::kMove;
+      decision.id = identity->id;
+      decision.source = identity->source;
+      decision.offset = identity->source->reader.offset();
+      decision.why = "takes over from a source that was truncated or replaced";
+      return;
+    case Verdict::kNew:
+    case Verdict::kResumes:
+      break;
+  }
+  if (identity->by_first_line && !all_known) {
+    decision.why = "waits: the file that it begins like may be where nothing can be read";
+    return in_trouble(decision.path +
+                      ": begins like a file that may be where nothing can be read, and waits until it can");
+  }
+  auto parser = parser_for(*decision.input);
+  if (!parser) return in_trouble(sentence(parser.error()));
+  decision.parser = std::move(*parser);
+  decision.identity = std::move(*identity);
+  choose_start(decision);
+}
+
+// Where a source that is new or resumes is read from.
+void AgentCore::Impl::choose_start(Decision& decision) {
+  const auto& identity = decision.identity;
+  if (const auto* entry = identity.entry) {
+    decision.offset = entry->acknowledged_offset;
+    decision.origin = entry->origin;
+    decision.tail_hash = entry->tail_hash;
+    decision.why = "goes on where it was acknowledged";
+  } else if (identity.position) {
+    decision.offset = *identity.position;
+    decision.why = "goes on where the store has counted it";
+  } else if (decision.input->start_at_end && !looked && !decision.content->compressed() &&
+             !registry->knows_input(decision.input->name)) {
+    const auto end = end_to_start_at(*decision.content, decision.facts.size_bytes);
+    if (!end) {
+      decision.trouble_about = decision.path;
+      decision.trouble = sentence(end.error());
+      return;
+    }
+    decision.offset = decision.origin = *end;
+    decision.why = "new, and start_at = \"end\"";
+  } else {
+    decision.why =
+        identity.id == identity.base ? "new" : "new: begins like another source and has other lines";
+  }
+  decision.kind = Decision::Kind::kFollow;
+  decision.id = identity.id;
+}
+
+Result<Identity> AgentCore::Impl::identity_of(const Sighting& sighting) {
   const auto first = first_line_of(config.id, sighting);
   if (!first) return std::unexpected(first.error());
   if (first->base.empty()) return Identity{};
@@ -231,33 +300,28 @@ Result<Identity> AgentCore::Impl::who_is(const Sighting& sighting) {
                       .registry = *registry,
                       .followed = {},
                       .leaving = {},
-                      .in_memory = [this](const SourceId& id) { return living.contains(id); },
+                      .in_memory = [this](const SourceId& id) { return sources.in_memory(id); },
                       .position_of = options.position_of};
-  const auto [begin, end] = by_base.equal_range(first->base);
-  std::vector<std::shared_ptr<Source>> followed;
-  for (auto at = begin; at != end; ++at) followed.push_back(at->second);
-  for (const auto& source : followed) {
+  for (const auto& source : sources.followed_with(first->base)) {
     if (look_at_size(source, Proof::kAlways)) around.followed.push_back(source);
   }
-  for (const auto& source : leaving) {
-    if (source->base == first->base) around.leaving.push_back(source);
-  }
+  around.leaving = sources.leaving_with(first->base);
   auto identity = identify(sighting, *first, around);
-  // Whoever was truncated meanwhile was compared as something that it is not any more.
-  bool all_there = true;
+  // A source truncated meanwhile was compared by content that it no longer has.
+  bool all_unchanged = true;
   for (const auto& source : around.followed) {
     auto trouble = std::exchange(source->trouble, {});
-    const bool there = look_at_size(source, Proof::kAlways);
+    const bool unchanged = look_at_size(source, Proof::kAlways);
     // An error says nothing of what it was.
-    all_there = all_there && there && source->trouble.empty();
-    if (source->trouble.empty()) source->trouble = std::move(trouble);
+    all_unchanged = all_unchanged && unchanged && source->trouble.none();
+    if (source->trouble.none()) source->trouble = std::move(trouble);
   }
-  if (!all_there && identity && identity->verdict != Verdict::kResumes) return Identity{};
-  // So was the file itself, maybe, between its first line and what was compared behind it.
+  if (!all_unchanged && identity && identity->verdict != Verdict::kResumes) return Identity{};
+  // So may the file itself have been, between its first line and what was compared behind it.
   const auto again = first_line_of(config.id, sighting);
   if (!again) return std::unexpected(again.error());
   if (again->line_hash != first->line_hash) {
-    scan_wanted = true;
+    look_wanted = true;
     return Identity{};
   }
   return identity;
@@ -272,87 +336,55 @@ Result<std::uint64_t> AgentCore::Impl::end_to_start_at(Content& content, std::ui
   return newline == std::string::npos ? (from == 0 ? 0 : size_bytes) : from + newline + 1;
 }
 
-void AgentCore::Impl::open_source(const std::string& path, const InputConfig& input,
-                                  std::shared_ptr<Content> content, const FileFacts& facts) {
-  const auto plan = [&](const SourceId& id, std::uint64_t offset, std::string why) {
-    if (planned != nullptr)
-      planned->push_back({path, id, offset, content->compressed() ? 0 : facts.size_bytes, std::move(why)});
-  };
-  const auto identity = who_is({path, *content, facts});
-  if (!identity) {
-    problem(path, sentence(identity.error()));
-    return;
-  }
-  switch (identity->verdict) {
-    case Verdict::kWait:
-      plan({}, 0, "no whole line yet");
-      return;
-    case Verdict::kCopy:
-      plan({}, 0, "a copy of source " + identity->id.hex());
-      return;
-    case Verdict::kMoves:
-      plan(identity->id, identity->source->reader.offset(),
-           "takes over from a source that was truncated or replaced");
-      take_over(identity->source, path, std::move(content), facts);
-      return;
-    case Verdict::kNew:
-    case Verdict::kResumes:
+// ---- What is done about it
+
+void AgentCore::Impl::act(Decision& decision) {
+  if (!decision.trouble.empty()) troubles.add(decision.trouble_about, decision.trouble);
+  switch (decision.kind) {
+    case Decision::Kind::kNothing:
+      break;
+    case Decision::Kind::kReopen:
+      reopen(decision.path, *decision.source);
+      break;
+    case Decision::Kind::kMove:
+      take_over(decision);
+      break;
+    case Decision::Kind::kFollow:
+      follow(decision);
       break;
   }
-  if (identity->by_first_line && !all_known) {
-    plan({}, 0, "waits: the file that it begins like may be where nothing can be read");
-    problem(path,
-            path + ": begins like a file that may be where nothing can be read, and waits until it can");
-    return;
-  }
-  auto parser = parser_for(input);
-  if (!parser) {
-    problem(path, sentence(parser.error()));
-    return;
-  }
-  std::uint64_t offset = 0;
-  std::uint64_t origin = 0;
-  std::string tail;
-  const auto* entry = identity->entry;
-  if (entry != nullptr) {
-    offset = entry->acknowledged_offset;
-    origin = entry->origin;
-    tail = entry->tail_hash;
-    plan(identity->id, offset, "goes on where it was acknowledged");
-  } else if (identity->position) {
-    offset = *identity->position;
-    plan(identity->id, offset, "goes on where the store has counted it");
-  } else if (input.start_at_end && !scanned && !content->compressed() && !registry->knows_input(input.name)) {
-    const auto end = end_to_start_at(*content, facts.size_bytes);
-    if (!end) {
-      problem(path, sentence(end.error()));
-      return;
-    }
-    offset = origin = *end;
-    plan(identity->id, offset, "new, and start_at = \"end\"");
-  } else {
-    plan(identity->id, 0,
-         identity->id == identity->base ? "new" : "new: begins like another source and has other lines");
-  }
-  auto source = std::make_shared<Source>(Source{.path = path,
-                                                .names = {path},
-                                                .input = &input,
-                                                .content = content,
-                                                .facts = facts,
-                                                .parser = std::move(*parser),
-                                                .id = identity->id,
-                                                .base = identity->base,
-                                                .line_hash = identity->line_hash,
-                                                .origin = origin,
-                                                .partition = entry != nullptr ? entry->partition : -1,
-                                                .reader = LineReader(content, offset, tail, input.max_line),
-                                                .sent = SentRanges(offset, tail),
-                                                .folder = {},
-                                                .by_link = facts.by_link,
-                                                .trouble = {}});
+  // A decision may outlive the look: it holds no file open, and points to nothing of the registry's.
+  decision.content.reset();
+  decision.identity.entry = nullptr;
+}
+
+void AgentCore::Impl::follow(Decision& decision) {
+  const auto& path = decision.path;
+  const auto& input = *decision.input;
+  const auto& facts = decision.facts;
+  const auto* entry = decision.identity.entry;
+  const auto source = std::make_shared<Source>(
+      Source{.id = decision.id,
+             .base = decision.identity.base,
+             .line_hash = decision.identity.line_hash,
+             .path = path,
+             .names = {path},
+             .input = &input,
+             .origin = decision.origin,
+             .partition = entry != nullptr ? entry->partition : -1,
+             .content = decision.content,
+             .facts = facts,
+             .by_link = facts.by_link,
+             .folder = {},
+             .trouble = {},
+             .parser = std::move(decision.parser),
+             .reader = LineReader(decision.content, decision.offset, decision.tail_hash, input.max_line),
+             .sent = SentRanges(decision.offset, decision.tail_hash),
+             .lane = {},
+             .claim = {}});
   source->cuts_known = ships != Ship::kRecords && (entry == nullptr || entry->cuts_known);
   if (ships != Ship::kRecords && !source->cuts_known)
-    source->records_until = content->compressed() ? ~std::uint64_t{0} : facts.size_bytes;
+    source->records_until = decision.content->compressed() ? ~std::uint64_t{0} : facts.size_bytes;
   if (entry != nullptr) {
     source->had_cuts = ships == Ship::kRecords && entry->cuts_known;
     for (const auto cut : entry->cuts) source->sent.cut_at(cut);
@@ -361,8 +393,9 @@ void AgentCore::Impl::open_source(const std::string& path, const InputConfig& in
     if (same_file && entry->path != path) source->names.insert(source->names.begin(), entry->path);
     source->last_acknowledged_ms = entry->last_acknowledged_ms;
   }
-  missing_since.erase(source->id);
-  add(source);
+  vanished_at_ms.erase(source->id);
+  sources.add(source);
+  wake(source);
 }
 
 // In another folder it is known by another first-line id: copies of it that are made there have that one.
@@ -370,14 +403,9 @@ void AgentCore::Impl::renamed(const std::shared_ptr<Source>& source, const std::
   if (log_family(path) != log_family(source->path)) {
     const auto first = first_line_of(config.id, {path, *source->content, source->facts});
     if (!first) return;  // asked again at the next look
-    if (!first->base.empty() && first->base != source->base) {
-      unindex(source);
-      source->base = first->base;
-      by_base.emplace(source->base, source);
-      source->registry_dirty = true;
-    }
+    if (!first->base.empty() && first->base != source->base) sources.set_base(source, first->base);
   }
-  source->named(path);
+  source->rename(path);
 }
 
 // A descriptor that gives errors (a stale handle, say) is opened anew, if the file is the same.
@@ -390,22 +418,22 @@ void AgentCore::Impl::reopen(const std::string& path, Source& source) {
   source.reader.move_to(source.content);
 }
 
-// `source` goes on in another file: what was read of it and its place in the registry stay.
-void AgentCore::Impl::take_over(const std::shared_ptr<Source>& source, const std::string& path,
-                                std::shared_ptr<Content> content, const FileFacts& facts) {
-  remove(source);
-  // What is left under its name is a copy of its beginning, and may stay there.
-  if (std::erase(leaving, source) == 0 && source->facts.links > 0) source->names.clear();
-  source->content = content;
-  source->reader.move_to(std::move(content));
-  source->facts = facts;
-  source->named(path);
-  source->by_link = facts.by_link;
-  source->present = true;
-  source->quiet_since_ms = 0;
-  source->registry_dirty = true;
-  add(source);
-  drop_living(source->id);  // add() counted it once more
+// The source continues in another file: what was read of it and its place in the registry stay.
+void AgentCore::Impl::take_over(Decision& decision) {
+  const bool was_followed = sources.follows(decision.source);
+  sources.move_to_file(decision.source, [&](Source& source) {
+    // What is left under its name is a copy of its beginning, and may stay there.
+    if (was_followed && source.facts.links > 0) source.names.clear();
+    source.content = decision.content;
+    source.reader.move_to(decision.content);
+    source.facts = decision.facts;
+    source.rename(decision.path);
+    source.by_link = decision.facts.by_link;
+    source.present = true;
+    source.quiet_since_ms = 0;
+    source.unread = false;
+  });
+  wake(decision.source);
 }
 
 }  // namespace weir

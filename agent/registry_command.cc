@@ -28,7 +28,7 @@ void list_entries(const RegistryContent& content) {
   for (const auto& entry : content.entries) {
     fmt::print("{:<32}  {:>14}  {:>14}  {:>5}  {:<20}  {:<8}  {:<12}  {}\n", entry.id.hex(),
                entry.acknowledged_offset, entry.size_bytes, entry.partition, utc_text(entry.seen_ms),
-               visible(entry.state), visible(entry.input), visible(entry.path));
+               visible(entry.state.text()), visible(entry.input), visible(entry.path));
   }
 }
 
@@ -50,7 +50,8 @@ void export_entry(const RegistryEntry& e) {
       "\"last_acknowledged_ms\":{},\"seen_ms\":{},\"state\":{}}}\n",
       e.id.hex(), e.base.hex(), hex_text(e.line_hash), json_text(e.path), json_text(e.input), e.device,
       e.inode, e.birth_ns, e.partition, e.origin, e.acknowledged_offset, e.size_bytes, hex_text(e.tail_hash),
-      e.sent_offset, hex_text(e.sent_tail_hash), e.last_acknowledged_ms, e.seen_ms, json_text(e.state));
+      e.sent_offset, hex_text(e.sent_tail_hash), e.last_acknowledged_ms, e.seen_ms,
+      json_text(e.state.text()));
 }
 
 void export_loss(const Loss& loss) {

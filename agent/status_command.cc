@@ -32,11 +32,12 @@ int status_command(const std::string& state_dir, bool json) {
           "{{\"source\":\"{}\",\"path\":{},\"input\":{},\"size_bytes\":{},\"shipped_offset\":{},\"lag_"
           "bytes\":{},\"last_shipped_ms\":{},\"state\":{}}}\n",
           source.id.hex(), json_text(source.path), json_text(source.input), source.size_bytes,
-          source.acknowledged_offset, lag(source), source.last_acknowledged_ms, json_text(source.state));
+          source.acknowledged_offset, lag(source), source.last_acknowledged_ms,
+          json_text(source.state.text()));
     } else {
       fmt::print("{:<32}  {:>14}  {:>14}  {:>12}  {:<20}  {:<8}  {}\n", source.id.hex(), source.size_bytes,
                  source.acknowledged_offset, lag(source), utc_text(source.last_acknowledged_ms),
-                 visible(source.state), visible(source.path));
+                 visible(source.state.text()), visible(source.path));
     }
   }
   return kExitOk;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/tail/file_system.h"
+#include "agent/tail/source_status.h"
 #include "proto/batch.h"
 #include "proto/result.h"
 #include "proto/source_id.h"
@@ -43,7 +44,7 @@ struct RegistryEntry {
   std::vector<std::uint64_t> cuts;  // ascending
   std::int64_t last_acknowledged_ms = 0;
   std::int64_t seen_ms = 0;  // when it was last followed; Unix epoch
-  std::string state;         // as SourceStatus::state
+  FileCondition state;
   friend bool operator==(const RegistryEntry&, const RegistryEntry&) = default;
 };
 

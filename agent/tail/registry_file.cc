@@ -150,7 +150,7 @@ Result<std::vector<RegistryEntry>> read_entries(sqlite3* database, const std::st
     entry.size_bytes = number(8);
     entry.tail_hash = column_text(statement.get(), 9);
     entry.last_acknowledged_ms = static_cast<std::int64_t>(number(10));
-    entry.state = column_text(statement.get(), 11);
+    entry.state = FileCondition::from_text(column_text(statement.get(), 11));
     const auto base = SourceId::from_hex(column_text(statement.get(), 12));
     entry.base = base ? *base : entry.id;
     entry.line_hash = column_text(statement.get(), 13);
@@ -396,7 +396,8 @@ Result<void> SqliteRegistryFile::put(sqlite3_stmt* s, const RegistryEntry& entry
   number(9, entry.size_bytes);
   blob(10, entry.tail_hash);
   sqlite3_bind_int64(s, 11, entry.last_acknowledged_ms);
-  text(12, entry.state);
+  const auto state = entry.state.text();
+  text(12, state);
   text(13, base);
   blob(14, entry.line_hash);
   sqlite3_bind_int64(s, 15, entry.birth_ns);

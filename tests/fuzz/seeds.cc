@@ -120,7 +120,7 @@ void registries() {
       entry.inode = i;
       entry.acknowledged_offset = entry.size_bytes = 1000 * i;
       entry.tail_hash = "12345678";
-      entry.state = "active";
+      entry.state = {FileState::kActive, {}};
       registry->put(entry);
     }
     if (!registry->flush()) std::abort();

@@ -45,7 +45,7 @@ TEST_F(AgentCoreTest, AtRestItAsksForTheNextTickWhenSomethingIsDue) {
   EXPECT_FALSE(core_->quiet()) << "to be looked for";
   run(1000);
   EXPECT_TRUE(core_->quiet());
-  EXPECT_EQ(core_->status().sources.at(0).state, "gone");
+  EXPECT_EQ(core_->status().sources.at(0).state.text(), "gone");
   EXPECT_LE(core_->due_in_ms(), config_.tail.poll_interval.count()) << "to be closed once it rests";
 }
 
@@ -165,10 +165,10 @@ TEST_F(AgentCoreTest, AnErrorMeansUnknownNeitherEmptyNorDeleted) {
   files_.append(log, line(2));
   run(60'000);
   ASSERT_EQ(core_->status().sources.size(), 1U);
-  EXPECT_THAT(core_->status().sources[0].state, HasSubstr("unreadable"));
+  EXPECT_THAT(core_->status().sources[0].state.text(), HasSubstr("unreadable"));
   files_.faults = {};
   run(20'000);
-  EXPECT_EQ(core_->status().sources[0].state, "active");
+  EXPECT_EQ(core_->status().sources[0].state.text(), "active");
   EXPECT_EQ(core_->status().sources[0].acknowledged_offset, line(1).size() * 2);
   EXPECT_THAT(output_->ranges(BatchKind::kLoss), IsEmpty());
 }

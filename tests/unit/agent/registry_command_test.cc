@@ -36,7 +36,7 @@ class RegistryCommand : public CommandTest {
     entry.acknowledged_offset = offset;
     entry.size_bytes = facts->size_bytes;
     entry.tail_hash = *tail_hash(**content, offset);
-    entry.state = "active";
+    entry.state = {FileState::kActive, {}};
     return entry;
   }
   static Result<OffsetChange> change(const RegistryEntry& entry, std::uint64_t offset) {

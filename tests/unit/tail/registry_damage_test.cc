@@ -29,7 +29,7 @@ RegistryEntry entry_of(int number) {
   entry.inode = static_cast<std::uint64_t>(number);
   entry.acknowledged_offset = entry.size_bytes = 1000U + static_cast<std::uint64_t>(number);
   entry.tail_hash = "12345678";
-  entry.state = "active";
+  entry.state = {FileState::kActive, {}};
   return entry;
 }
 

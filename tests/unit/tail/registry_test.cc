@@ -28,7 +28,7 @@ RegistryEntry entry_of(std::string_view first_line) {
   entry.size_bytes = 6000;
   entry.tail_hash = std::string("\0hash\xff", 6);
   entry.last_acknowledged_ms = 1'795'000'000'123;
-  entry.state = "active";
+  entry.state = {FileState::kActive, {}};
   return entry;
 }
 
@@ -164,7 +164,7 @@ TEST(Registry, IsReadForStatusBesideARunningAgent) {
   ASSERT_TRUE(rows.has_value());
   ASSERT_EQ(rows->size(), 1U);
   EXPECT_EQ(rows->front().acknowledged_offset, 5000U);
-  EXPECT_EQ(rows->front().state, "active");
+  EXPECT_EQ(rows->front().state.state, FileState::kActive);
 }
 
 TEST(Registry, ASecondAgentIsRefusedWithThePidOfTheFirst) {
