@@ -84,7 +84,10 @@ void add_report(CLI::App& app, Arguments& arguments) {
   traffic->add_option("--to", arguments.report.to, "Before this time")->type_name("TIME");
   traffic->add_option("--by", arguments.by, "Columns: site, host, status, with commas between")
       ->type_name("LIST");
-  traffic->add_option("--step", arguments.report.step, "1m, 5m, 1h, 1d or all")->capture_default_str();
+  traffic
+      ->add_option("--step", arguments.report.step,
+                   "Length of a row's time, a multiple of the window: 1m, 5m, 1h, 1d; or all")
+      ->capture_default_str();
   traffic->add_option("--format", arguments.report.format, "table, csv or json")->capture_default_str();
   traffic->add_option("--site", arguments.report.site, "This site alone");
   traffic->add_option("--host", arguments.report.host, "This host alone");
@@ -140,20 +143,21 @@ int start_report(Arguments& arguments) {
   if (arguments.store.empty() == arguments.config.empty()) {
     return usage("report traffic needs a store", "give --store FILE or --config FILE");
   }
-  const auto store = open_for_reading(arguments.store, arguments.config);
-  if (!store) return store.error();
+  const auto opened = open_for_reading(arguments.store, arguments.config);
+  if (!opened) return opened.error();
   arguments.report.by = split_commas(arguments.by);
+  arguments.report.window_s = opened->window_s;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return report_traffic(**store, arguments.report,
+  return report_traffic(*opened->store, arguments.report,
                         std::chrono::duration_cast<std::chrono::seconds>(now).count(), stdout);
 }
 
 int start_audit(const Arguments& arguments) {
   if (arguments.store.empty() == arguments.config.empty())
     return usage("audit needs a store", "give --store FILE or --config FILE");
-  const auto store = open_for_reading(arguments.store, arguments.config);
-  if (!store) return store.error();
-  return audit_command(**store, arguments.audit, stdout);
+  const auto opened = open_for_reading(arguments.store, arguments.config);
+  if (!opened) return opened.error();
+  return audit_command(*opened->store, arguments.audit, stdout);
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ Result<void> check_readable(Store& store) {
   return {};
 }
 
-std::expected<std::unique_ptr<Store>, int> open_for_reading(const std::string& store_path,
-                                                            const std::string& config_path) {
+std::expected<StoreToRead, int> open_for_reading(const std::string& store_path,
+                                                 const std::string& config_path) {
   AggregatorConfig config;
   config.sqlite_path = store_path;
   if (store_path.empty()) {
@@ -43,7 +43,7 @@ std::expected<std::unique_ptr<Store>, int> open_for_reading(const std::string& s
     print_error(kProgram, readable.error());
     return std::unexpected(int{readable.error().code == Code::kInvalid ? kExitSchemaTooNew : kExitStore});
   }
-  return std::move(*store);
+  return StoreToRead{std::move(*store), store_path.empty() ? config.window.count() : 0};
 }
 
 }  // namespace weir

@@ -1,6 +1,7 @@
 // The store for a command that only reads: `report`, `audit`.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <string>
@@ -15,7 +16,11 @@ namespace weir {
 
 // The SQLite file `store_path` (read only, never created), or when that is "" the store that the
 // configuration names. Mistakes go to stderr; the error is the ExitCode.
-[[nodiscard]] std::expected<std::unique_ptr<Store>, int> open_for_reading(const std::string& store_path,
-                                                                          const std::string& config_path);
+struct StoreToRead {
+  std::unique_ptr<Store> store;
+  std::int64_t window_s = 0;  // as configured; 0: there is no configuration
+};
+[[nodiscard]] std::expected<StoreToRead, int> open_for_reading(const std::string& store_path,
+                                                               const std::string& config_path);
 
 }  // namespace weir

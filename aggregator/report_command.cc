@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <ctime>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 #include <tuple>
 
+#include "aggregator/pages/query.h"
 #include "aggregator/text_table.h"
 #include "common/exit_codes.h"
 #include "common/visible.h"
@@ -26,53 +26,13 @@ struct Total {
   std::array<std::uint64_t, 6> by_class{};  // index: status / 100
 };
 
+// Decimal, as on the page.
 std::string human_bytes(std::uint64_t value) {
-  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  constexpr std::array kUnits = {"B", "kB", "MB", "GB", "TB", "PB"};
   auto amount = static_cast<double>(value);
   std::size_t unit = 0;
-  for (; amount >= 1024 && unit + 1 < kUnits.size(); ++unit) amount /= 1024;
+  for (; amount >= 1000 && unit + 1 < kUnits.size(); ++unit) amount /= 1000;
   return unit == 0 ? fmt::format("{} B", value) : fmt::format("{:.1f} {}", amount, kUnits[unit]);
-}
-
-Result<std::int64_t> unit_seconds(char unit) {
-  switch (unit) {
-    case 's':
-      return 1;
-    case 'm':
-      return 60;
-    case 'h':
-      return 3600;
-    case 'd':
-      return 86400;
-    default:
-      return fail(Code::kInvalid, "");
-  }
-}
-
-// "15m" -> 900.
-std::optional<std::int64_t> span_seconds(std::string_view text) {
-  if (text.size() < 2) return std::nullopt;
-  std::int64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size() - 1, count);
-  const auto unit = unit_seconds(text.back());
-  if (error != std::errc{} || end != text.data() + text.size() - 1 || !unit || count <= 0 || count > 100'000)
-    return std::nullopt;
-  return count * *unit;
-}
-
-Result<std::int64_t> moment(const std::string& text, const char* option, std::int64_t now_s) {
-  if (text.starts_with('-')) {
-    if (const auto span = span_seconds(std::string_view(text).substr(1))) return now_s - *span;
-  } else {
-    for (const char* shape :
-         {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"}) {
-      std::tm parts{};
-      const char* end = ::strptime(text.c_str(), shape, &parts);
-      if (end != nullptr && *end == '\0') return static_cast<std::int64_t>(::timegm(&parts));
-    }
-  }
-  return fail(Code::kInvalid, fmt::format("{} {}: is not a time", option, visible(text)),
-              "UTC, for example 2026-11-23, 2026-11-23T10:00:00Z, or -24h for that long ago");
 }
 
 // Names come from strangers: a CSV is read on terminals, too.
@@ -196,51 +156,73 @@ Result<std::string> unread_text(Store& store) {
                      letters->total == 1 ? "" : "s", visible(newest.reason), sample);
 }
 
-int usage(std::string what, std::string hint) {
-  print_error("weir-aggregator", Error{Code::kInvalid, std::move(what), std::move(hint)});
-  return kExitUsage;
+// The window that steps are multiples of: as configured, or else the longest one, up to a minute, that
+// the first and the last window of the store may have.
+Result<std::int64_t> window_of(Store& store, const ReportOptions& options) {
+  constexpr std::int64_t kMinute = 60;
+  if (options.window_s > 0) return options.window_s;
+  const auto span = store.traffic_span();
+  if (!span) return std::unexpected(span.error());
+  return *span ? std::gcd(std::gcd(kMinute, (*span)->first_s), (*span)->last_s) : kMinute;
+}
+
+Result<void> read_dimensions(const std::vector<std::string>& names, TrafficQuery& query) {
+  for (const auto& name : names) {
+    if (name == "site") {
+      query.by_site = true;
+    } else if (name == "host") {
+      query.by_host = true;
+    } else if (name == "status") {
+      query.by_status = true;
+    } else {
+      return fail(Code::kInvalid, fmt::format("--by: \"{}\" is not a column", visible(name)),
+                  "write site, host and status, separated by commas");
+    }
+  }
+  return {};
+}
+
+Result<void> read_range(const ReportOptions& options, std::int64_t now_s, TrafficQuery& query) {
+  for (const auto& [text, name, into] :
+       {std::tuple{&options.from, "--from", &query.from_s}, std::tuple{&options.to, "--to", &query.to_s}}) {
+    if (text->empty()) continue;
+    const auto at = parse_time(*text, now_s);
+    if (!at) return fail(Code::kInvalid, fmt::format("{}: {}", name, at.error().what), at.error().hint);
+    *into = *at;
+  }
+  return {};
+}
+
+// What the options ask for. kInvalid: one of them is wrong.
+Result<TrafficQuery> query_of(Store& store, const ReportOptions& options, std::int64_t now_s) {
+  TrafficQuery query;
+  if (const auto done = read_dimensions(options.by, query); !done) return std::unexpected(done.error());
+  if (const auto done = read_range(options, now_s, query); !done) return std::unexpected(done.error());
+  if (options.format != "table" && options.format != "csv" && options.format != "json")
+    return fail(Code::kInvalid, fmt::format("--format: \"{}\" is not a format", visible(options.format)),
+                "write table, csv or json");
+  if (!options.site.empty()) query.site = options.site;
+  if (!options.host.empty()) query.host = options.host;
+  const auto window_s = window_of(store, options);
+  if (!window_s) return std::unexpected(window_s.error());
+  const auto step_s = parse_step(options.step, *window_s);
+  if (!step_s) return fail(Code::kInvalid, "--step: " + step_s.error().what, step_s.error().hint);
+  query.step_s = *step_s;
+  return query;
+}
+
+int exit_code_of(const Error& error) {
+  print_error("weir-aggregator", error);
+  return error.code == Code::kInvalid || error.code == Code::kFull ? kExitUsage : kExitStore;
 }
 
 }  // namespace
 
 int report_traffic(Store& store, const ReportOptions& options, std::int64_t now_s, std::FILE* out) {
-  TrafficQuery query;
-  for (const auto& by : options.by) {
-    if (by == "site") {
-      query.by_site = true;
-    } else if (by == "host") {
-      query.by_host = true;
-    } else if (by == "status") {
-      query.by_status = true;
-    } else {
-      return usage(fmt::format("--by {}: is not known", visible(by)),
-                   "site, host and status are, separated by commas");
-    }
-  }
-  if (options.step != "all") {
-    const auto step = span_seconds(options.step);
-    if (!step)
-      return usage(fmt::format("--step {}: is not known", visible(options.step)),
-                   "all, or for example 1m, 5m, 1h, 1d");
-    query.step_s = *step;
-  }
-  if (options.format != "table" && options.format != "csv" && options.format != "json")
-    return usage(fmt::format("--format {}: is not known", visible(options.format)),
-                 "table, csv and json are");
-  for (const auto& [value, name, into] :
-       {std::tuple{&options.from, "--from", &query.from_s}, std::tuple{&options.to, "--to", &query.to_s}}) {
-    if (value->empty()) continue;
-    const auto at = moment(*value, name, now_s);
-    if (!at) return usage(at.error().what, at.error().hint);
-    *into = *at;
-  }
-  if (!options.site.empty()) query.site = options.site;
-  if (!options.host.empty()) query.host = options.host;
-  const auto rows = store.traffic(query, kMaxRows);
-  if (!rows) {
-    print_error("weir-aggregator", rows.error());
-    return rows.error().code == Code::kFull ? kExitUsage : kExitStore;
-  }
+  const auto query = query_of(store, options, now_s);
+  if (!query) return exit_code_of(query.error());
+  const auto rows = store.traffic(*query, kMaxRows);
+  if (!rows) return exit_code_of(rows.error());
   if (options.format == "csv") {
     write_csv(*rows, options, out);
   } else if (options.format == "json") {

@@ -1,6 +1,7 @@
 // `weir-aggregator report traffic`: tables, CSV and JSON from the store.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -10,15 +11,16 @@
 namespace weir {
 
 struct ReportOptions {
-  std::string from,
-      to;  // ISO 8601 UTC, "2026-11-23", "2026-11-23T10:00:00Z", or "-24h" before now; "": unbounded
+  std::string from, to;          // as the API takes them (pages/query.h); "": unbounded
   std::vector<std::string> by;   // "site", "host", "status"
   std::string step = "all";      // "1m", "5m", "1h", "1d", "all"
   std::string format = "table";  // "table", "csv", "json"
   std::string site, host;        // filters; "": all
+  std::int64_t window_s = 0;     // as configured; 0: not known
 };
 
-// Writes to `out`; returns an ExitCode. Mistakes in the options go to stderr.
+// Writes to `out`; returns an ExitCode. Mistakes in the options go to stderr. A step that is not a
+// multiple of the window is a mistake, as in the API.
 int report_traffic(Store& store, const ReportOptions& options, std::int64_t now_s, std::FILE* out);
 
 // The table that `local` prints at its end: sites, requests, bytes, 2xx..5xx, p50/p95/p99; then

@@ -14,8 +14,8 @@ namespace weir {
 
 using Params = std::multimap<std::string, std::string>;
 
-inline constexpr std::int64_t kMaxPoints = 2000;  // of one series
-inline constexpr std::size_t kMaxRows = 100'000;  // of one answer
+inline constexpr std::int64_t kMaxPoints = 2000;        // of one series
+inline constexpr std::size_t kMaxAnswerRows = 100'000;  // of one answer
 
 struct TrafficRequest {
   TrafficQuery query;

@@ -111,8 +111,8 @@ Result<std::map<Key, WindowSum>> grouped(const Rows& rows, const TrafficRequest&
                              : request.query.by_status ? row.status
                                                        : 0;
     sums[{row.start_s, row.site, row.host, last}].merge(row.sum);
-    if (sums.size() > kMaxRows) {
-      return fail(Code::kFull, fmt::format("the answer has more than {} rows", kMaxRows),
+    if (sums.size() > kMaxAnswerRows) {
+      return fail(Code::kFull, fmt::format("the answer has more than {} rows", kMaxAnswerRows),
                   "ask for a longer step, fewer dimensions or a shorter range");
     }
   }

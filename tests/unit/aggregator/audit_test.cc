@@ -83,7 +83,7 @@ class Audit : public ::testing::Test {
     auto store = open_for_reading(folder_ / "weir.db", "");
     if (!store) throw std::runtime_error("the store does not open");
     std::FILE* out = std::tmpfile();
-    code_ = audit_command(**store, options, out);
+    code_ = audit_command(*store->store, options, out);
     std::string text(1 << 16, '\0');
     std::rewind(out);
     text.resize(std::fread(text.data(), 1, text.size(), out));

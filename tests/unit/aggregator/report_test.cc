@@ -98,6 +98,39 @@ TEST_F(Report, RangesAreHalfOpenAndMayBeRelative) {
   EXPECT_THAT(run(options), HasSubstr("5,5000,"));
 }
 
+TEST_F(Report, AStepThatIsNoMultipleOfTheWindowIsAUsageError) {
+  ReportOptions options;
+  options.format = "csv";
+  options.step = "90s";
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run(options), "");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("--step: \"90s\" is not a multiple of the window of 60 s"));
+  EXPECT_EQ(code_, kExitUsage);
+  options.step = "1m";
+  options.window_s = 300;
+  EXPECT_EQ(run(options), "");
+  EXPECT_EQ(code_, kExitUsage) << "the configured window decides";
+}
+
+TEST_F(Report, ShorterWindowsAreRecognizedInTheStore) {
+  Commit commit;
+  commit.partition = {"access", 1};
+  commit.epoch = store_->acquire(commit.partition, "test")->epoch;
+  commit.next_offset = 1;
+  add(commit.windows, 19 * kDay + 10, "a.example", 200, 1);
+  ASSERT_TRUE(store_->commit(commit).has_value());
+  ReportOptions options;
+  options.step = "10s";
+  run(options);
+  EXPECT_EQ(code_, kExitOk);
+}
+
+TEST_F(Report, BytesAreDecimalAsOnThePage) {
+  ReportOptions options;
+  EXPECT_THAT(run(options), HasSubstr("9.0 kB"));
+}
+
 TEST_F(Report, JsonIsJsonWhateverTheNames) {
   ReportOptions options;
   options.format = "json";
