@@ -123,7 +123,7 @@ export class Chart {
       ],
       axes: [
         { ...axis, values: axisTimes, space: 60 },
-        { ...axis, size: 68, space: 38, values: (u, splits) => splits.map((value) => this.format(value)) },
+        { ...axis, size: 68, space: 30, values: (u, splits) => splits.map((value) => this.format(value)) },
       ],
       hooks: {
         drawClear: [(plot) => drawHatching(plot, this.hatched)],
