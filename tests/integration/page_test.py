@@ -138,6 +138,23 @@ class Page(WeirTest):
             self.assertIn(words, browser.text("#banner"))
             self.assertNotIn("JSON", browser.text("#banner"))
 
+    def test_an_alert_links_to_what_it_is_about(self):
+        config = self.folder / "rules.toml"
+        config.write_text('[[rule]]\nname = "busy"\nmetric = "requests_per_second"\nabove = 0.01\nrange = "5m"\nsite = "*"\n')
+        self.serve([line(at) for at in range(self.now - 1800, self.now, 6)], "--config", config)
+        await_fact(lambda: self.api("alerts")["firing"] > 0, "the rule fires")
+        alert = next(alert for alert in self.api("alerts")["alerts"] if alert["subject"] == "a.example")
+        browser = self.browser()
+        browser.go(f"{self.url}?from=-6h")
+        self.assertRegex(browser.js("document.title"), r"^\(\d\) weir$")
+        link = browser.js("[...document.querySelectorAll('#alerts-table tr')].find((r) => r.innerText.includes('a.example')).querySelector('a').href")
+        self.assertIn(f"?from={iso(alert['since_s'] - 3600)}&to=".replace(":", "%3A"), link)
+        self.assertIn("site=a.example", link)
+        browser.go(link)
+        self.assertEqual(browser.js("document.body.dataset.state"), "ready", browser.text("#banner"))
+        self.assertEqual(browser.js("document.getElementById('site').value"), "a.example")
+        self.assertNotEqual(browser.js("document.getElementById('total-requests').dataset.value"), "0")
+
     def test_numbers_tell(self):
         self.serve([line(self.now - 60 * i, status=500 if i < 10 else 200) for i in range(600)])
         browser = self.browser()
