@@ -7,7 +7,7 @@ import unittest
 import urllib.request
 
 from browser import Browser
-from weir_parts import WeirTest, await_fact, free_port
+from weir_parts import TOP, WeirTest, await_fact, free_port
 
 FORMAT = '$remote_addr - $remote_user [$time_local] "$request" $status $bytes_sent "$http_referer" "$http_user_agent" $host $request_time'
 
@@ -43,7 +43,7 @@ class Page(WeirTest):
         return program
 
     def api(self, path):
-        return json.load(urllib.request.urlopen(f"{self.url}api/v1/{path}", timeout=30))
+        return json.load(urllib.request.urlopen(f"{self.url}api/v1/{path}".rstrip("/"), timeout=30))
 
     def requests(self):
         try:
@@ -154,6 +154,18 @@ class Page(WeirTest):
         self.assertEqual(browser.js("document.body.dataset.state"), "ready", browser.text("#banner"))
         self.assertEqual(browser.js("document.getElementById('site').value"), "a.example")
         self.assertNotEqual(browser.js("document.getElementById('total-requests').dataset.value"), "0")
+
+    def test_the_reference_has_each_route_of_the_api(self):
+        self.serve([line(self.now - 60)])
+        page = (TOP / "docs/reference/api.md").read_text()
+        headings = {}
+        for paths, parameters in re.findall(r"(?m)^## ((?:`GET [^`]+`(?:, )?)+)(?: — (.+))?$", page):
+            for path in re.findall(r"`GET ([^`]+)`", paths):
+                headings[path] = set(re.findall(r"`(\w+)`", parameters))
+        routes = {route["path"]: set(filter(None, route["parameters"].split(", "))) for route in self.api("")["routes"]}
+        self.assertEqual(headings, {path: parameters for path, parameters in routes.items() if path.startswith("/api/v1/")})
+        for path in set(routes) - set(headings):
+            self.assertIn(f"`{path}`", page)
 
     def test_numbers_tell(self):
         self.serve([line(self.now - 60 * i, status=500 if i < 10 else 200) for i in range(600)])
