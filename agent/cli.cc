@@ -7,6 +7,8 @@
 
 #include "agent/commands.h"
 #include "agent/config.h"
+#include "agent/format/known.h"
+#include "agent/format_table.h"
 #include "agent/missing_logs.h"
 #include "common/config_values.h"
 #include "common/exit_codes.h"
@@ -56,7 +58,7 @@ void add_commands(CLI::App& app, Arguments& a) {
   auto* parse = app.add_subcommand("parse", "Print lines as JSON objects, one per line");
   auto* name = parse
                    ->add_option("--format", a.format_name,
-                                "combined, common, main, json, w3c, or a [format.NAME] of --config")
+                                fmt::format("{}, or a [format.NAME] of --config", known_format_list()))
                    ->type_name("NAME");
   parse->add_option("--log-format", a.log_format, "The format as nginx's log_format has it")
       ->excludes(name)
@@ -182,16 +184,13 @@ int run_parse(Arguments& a) {
     a.parse.format = {FormatSpec::Kind::kNginx, a.log_format, a.escape};
     return parse_command(a.parse);
   }
-  const auto name = a.format_name.empty() ? std::string("combined") : a.format_name;
+  std::map<std::string, FormatSpec> own;
   if (!a.config.empty()) {
-    const auto loaded = load_agent_config(a.config);
+    auto loaded = load_agent_config(a.config);
     if (!loaded) return fail_with(loaded.error(), kExitConfig);
-    if (const auto own = loaded->config.formats.find(name); own != loaded->config.formats.end()) {
-      a.parse.format = own->second;
-      return parse_command(a.parse);
-    }
+    own = std::move(loaded->config.formats);
   }
-  const auto named = named_format(name);
+  const auto named = find_format(a.format_name.empty() ? std::string(kDefaultFormat) : a.format_name, own);
   if (!named) return fail_with(named.error(), kExitUsage);
   a.parse.format = *named;
   return parse_command(a.parse);

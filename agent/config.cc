@@ -35,7 +35,7 @@ InputConfig read_input(ConfigTable& table, const std::map<std::string, FormatSpe
                     fmt::format("\"{}\" does not begin with \"/\": a daemon has no folder of its own", path));
   }
   input.exclude = table.strings("exclude");
-  input.format = table.string("format", "combined");
+  input.format = table.string("format", kDefaultFormat);
   input.start_at_end = read_choice(table, "start_at", {"beginning", "end"}, "beginning") == "end";
   input.ignore_older = table.duration("ignore_older", input.ignore_older);
   input.fields = table.string_map("fields");

@@ -1,60 +1,89 @@
 #include "agent/format_table.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "agent/format/known.h"
+#include "agent/format/time_notation.h"
+#include "common/nearest.h"
 
 namespace weir {
+namespace {
+
+using Kind = FormatSpec::Kind;
+
+// What `table` takes as its format; nullopt when that is not exactly one thing.
+std::optional<FormatSpec> read_kind(ConfigTable& table, const std::string& name) {
+  std::vector<FormatSpec> found;
+  if (table.has("nginx")) found.push_back({.kind = Kind::kNginx, .text = table.verbatim("nginx")});
+  if (table.has("regex")) found.push_back({.kind = Kind::kRegex, .text = table.verbatim("regex")});
+  if (table.boolean("json", false)) found.push_back({.kind = Kind::kJson});
+  if (table.boolean("w3c", false)) found.push_back({.kind = Kind::kW3c});
+  if (table.has("profile")) found.push_back(resolve_format(table, "profile", table.string("profile"), {}));
+  if (found.size() == 1) return found.front();
+  table.mistake("", fmt::format("needs exactly one of nginx = '…', regex = '…', json = true, w3c = true, "
+                                "profile = \"…\" in [format.{}]",
+                                name));
+  return std::nullopt;
+}
+
+void check_compiles(ConfigTable& table, const FormatSpec& spec) {
+  const auto compiled = compile_format(spec, {});
+  if (compiled) return;
+  std::string_view key = "nginx";
+  if (spec.kind == Kind::kRegex) key = "regex";
+  if (spec.kind == Kind::kJson) key = "fields";
+  if (!spec.time.empty() && !TimeNotation::compile(spec.time, spec.zone)) key = "time";
+  const Error& error = compiled.error();
+  table.mistake(key, error.what + (error.hint.empty() ? "" : "\n" + error.hint));
+}
+
+FormatSpec read_format(ConfigTable& table, const std::string& name) {
+  const auto escape = table.string("escape", "default");
+  const auto fields = table.string_map("fields");
+  const auto time = table.verbatim("time");
+  const auto zone = table.string("zone");
+  const auto kind = read_kind(table, name);
+  FormatSpec spec = kind.value_or(FormatSpec{});
+  if (table.has("escape")) spec.escape = escape;
+  for (const auto& [key, column] : fields) spec.fields[key] = column;
+  if (!time.empty()) spec.time = time;
+  if (!zone.empty()) spec.zone = zone;
+  if (escape != "default" && escape != "json" && escape != "none") {
+    table.mistake(
+        "escape",
+        fmt::format("\"{}\" is not known; use \"default\", \"json\" or \"none\", as in nginx's log_format",
+                    escape));
+  } else if (kind) {
+    check_compiles(table, spec);
+  }
+  return spec;
+}
+
+}  // namespace
 
 std::map<std::string, FormatSpec> read_formats(ConfigTable& root) {
   std::map<std::string, FormatSpec> formats;
-  for (auto& [name, table] : root.named_tables("format")) {
-    FormatSpec spec;
-    int kinds = 0;
-    if (table.has("nginx")) {
-      ++kinds;
-      spec.kind = FormatSpec::Kind::kNginx;
-      spec.text = table.verbatim("nginx");
-    }
-    if (table.has("regex")) {
-      ++kinds;
-      spec.kind = FormatSpec::Kind::kRegex;
-      spec.text = table.verbatim("regex");
-    }
-    if (table.boolean("json", false)) {
-      ++kinds;
-      spec.kind = FormatSpec::Kind::kJson;
-    }
-    if (table.boolean("w3c", false)) {
-      ++kinds;
-      spec.kind = FormatSpec::Kind::kW3c;
-    }
-    spec.escape = table.string("escape", "default");
-    if (spec.escape != "default" && spec.escape != "json" && spec.escape != "none") {
-      table.mistake(
-          "escape",
-          fmt::format("\"{}\" is not known; \"default\", \"json\" and \"none\" are, as in nginx's log_format",
-                      spec.escape));
-    } else if (kinds != 1) {
-      table.mistake("", "needs exactly one of nginx = '…', regex = '…', json = true, w3c = true");
-    } else if (const auto compiled = compile_format(spec, {}); !compiled) {
-      table.mistake(
-          spec.kind == FormatSpec::Kind::kRegex ? "regex" : "nginx",
-          compiled.error().what + (compiled.error().hint.empty() ? "" : "\n" + compiled.error().hint));
-    }
-    formats[name] = std::move(spec);
-  }
+  for (auto& [name, table] : root.named_tables("format")) formats[name] = read_format(table, name);
   return formats;
+}
+
+Result<FormatSpec> find_format(const std::string& name, const std::map<std::string, FormatSpec>& formats) {
+  if (const auto own = formats.find(name); own != formats.end()) return own->second;
+  if (auto named = named_format(name)) return named;
+  std::vector<std::string> names = known_format_names();
+  for (const auto& [known, spec] : formats) names.push_back(known);
+  const auto close = nearest(name, names);
+  return fail(Code::kNotFound, fmt::format("format \"{}\" is not known", name),
+              close.empty() ? fmt::format("use one of {}, or give a [format.NAME]", fmt::join(names, ", "))
+                            : fmt::format("did you mean \"{}\"?", close));
 }
 
 FormatSpec resolve_format(ConfigTable& table, std::string_view key, const std::string& name,
                           const std::map<std::string, FormatSpec>& formats) {
-  if (const auto own = formats.find(name); own != formats.end()) return own->second;
-  if (auto named = named_format(name)) return *named;
-  std::vector<std::string> names = {"combined", "common", "main", "json", "w3c"};
-  for (const auto& [known, spec] : formats) names.push_back(known);
-  const auto close = nearest(name, names);
-  table.mistake(key, fmt::format("format \"{}\" is not known; {}", name,
-                                 close.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                                               : fmt::format("did you mean \"{}\"?", close)));
+  auto found = find_format(name, formats);
+  if (found) return std::move(*found);
+  table.mistake(key, fmt::format("{}; {}", found.error().what, found.error().hint));
   return {};
 }
 

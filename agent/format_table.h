@@ -1,4 +1,4 @@
-// [format.NAME] tables, which both programs read.
+// [format.NAME] tables, which both programs read, and formats by name.
 #pragma once
 
 #include <map>
@@ -11,7 +11,10 @@ namespace weir {
 
 // Reads and compiles every [format.NAME] of `root`; mistakes carry the compiler's caret line.
 [[nodiscard]] std::map<std::string, FormatSpec> read_formats(ConfigTable& root);
-// The format that `key` of `table` names: one of `formats`, else a named one. Notes a mistake.
+// One of `formats`, else a row of known.h. Errors: kNotFound; the hint names the closest one, or all.
+[[nodiscard]] Result<FormatSpec> find_format(const std::string& name,
+                                             const std::map<std::string, FormatSpec>& formats);
+// The format that `key` of `table` names. Notes a mistake when there is none.
 [[nodiscard]] FormatSpec resolve_format(ConfigTable& table, std::string_view key, const std::string& name,
                                         const std::map<std::string, FormatSpec>& formats);
 

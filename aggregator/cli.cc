@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <exception>
 
+#include "agent/format/known.h"
+#include "agent/format_table.h"
 #include "aggregator/audit_command.h"
 #include "aggregator/commands.h"
 #include "aggregator/load_config.h"
@@ -55,7 +57,7 @@ void add_local(CLI::App& app, Arguments& arguments) {
       ->type_name("FILE");
   auto* format = local
                      ->add_option("--format", arguments.format_name,
-                                  "combined, common, main, json or w3c (default: found out from the log)")
+                                  fmt::format("{} (default: detected from the log)", known_format_list()))
                      ->type_name("NAME");
   local->add_option("--log-format", arguments.log_format, "The format as nginx's log_format has it")
       ->excludes(format)
@@ -115,7 +117,7 @@ int usage(const std::string& what, const std::string& hint) {
 int start_local(Arguments& arguments) {
   LocalOptions& options = arguments.local;
   if (!arguments.format_name.empty()) {
-    auto spec = named_format(arguments.format_name);
+    auto spec = find_format(arguments.format_name, {});
     if (!spec) return usage(spec.error().what, spec.error().hint);
     options.format = std::move(*spec);
   } else if (!arguments.log_format.empty()) {

@@ -76,7 +76,7 @@ void read_source(ConfigTable& root, AggregatorConfig& config, ConfigPurpose purp
       if (!is_topic_name(topic)) kafka.mistake("topics", fmt::format("\"{}\" {}", topic, kTopicRule));
     }
     from.group = kafka.string("group", from.group);
-    from.format = resolve_format(kafka, "format", kafka.string("format", "combined"), config.formats);
+    from.format = resolve_format(kafka, "format", kafka.string("format", kDefaultFormat), config.formats);
     config.kafka = std::move(from);
   } else if (purpose == ConfigPurpose::kRun) {
     root.mistake("source",

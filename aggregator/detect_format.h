@@ -1,4 +1,4 @@
-// Which of the named formats a log has, from its first lines. Pure.
+// Which of the known formats (agent/format/known.h) a log has, from its first lines. Pure.
 #pragma once
 
 #include <optional>
@@ -11,14 +11,12 @@
 namespace weir {
 
 struct DetectedFormat {
-  std::string name;  // "combined", "main", "common", "json", "w3c"
+  std::string name;
   FormatSpec spec;
   std::size_t matched = 0;  // lines that fit, of those given
 };
 
-// The format that fits the most lines, at least one; nullopt: none does.
+// The format that fits the most lines, the first of those that fit as many; nullopt: none fits any.
 [[nodiscard]] std::optional<DetectedFormat> detect_format(const std::vector<std::string>& lines);
-
-inline constexpr std::string_view kDetectableFormats = "combined, main, common, json, w3c";
 
 }  // namespace weir

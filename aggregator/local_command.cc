@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "agent/format/known.h"
 #include "aggregator/commands.h"
 #include "aggregator/detect_format.h"
 #include "aggregator/engine.h"
@@ -51,15 +52,15 @@ Result<FormatSpec> choose_format(const LocalOptions& options, const LogArguments
     if (!detected) {
       return fail(
           Code::kInvalid,
-          fmt::format("{}: none of the first {} lines fits {}", file, lines->size(), kDetectableFormats),
+          fmt::format("{}: none of the first {} lines fits {}", file, lines->size(), known_format_list()),
           "name the format with --format NAME, or give nginx's log_format with --log-format '...'");
     }
     say(fmt::format("format {}: fits {} of the first {} lines of {}", detected->name, detected->matched,
                     lines->size(), file));
     return detected->spec;
   }
-  say("format combined: no log has a line yet (--format NAME chooses another)");
-  return named_format("combined");
+  say(fmt::format("format {}: no log has a line yet (--format NAME chooses another)", kDefaultFormat));
+  return named_format(kDefaultFormat);
 }
 
 AgentConfig agent_config(const LogArguments& logs, const FormatSpec& format) {

@@ -1,9 +1,6 @@
-#include <algorithm>
-#include <string>
-#include <string_view>
-#include <vector>
+#include "common/nearest.h"
 
-#include "common/toml_config.h"
+#include <algorithm>
 
 namespace weir {
 namespace {

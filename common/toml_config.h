@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/nearest.h"
 #include "proto/result.h"
 
 namespace weir {
@@ -93,8 +94,5 @@ class ConfigFile {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// "" when nothing is near enough (Damerau-Levenshtein, at most a third of the length).
-[[nodiscard]] std::string nearest(std::string_view word, const std::vector<std::string>& words);
 
 }  // namespace weir

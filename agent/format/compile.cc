@@ -7,50 +7,51 @@
 namespace weir {
 namespace {
 
-constexpr std::string_view kCombined =
-    R"($remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" )"
-    R"("$http_user_agent")";
-constexpr std::string_view kCommon =
-    R"($remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent)";
-constexpr std::string_view kMain =
-    R"($remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" )"
-    R"("$http_user_agent" "$http_x_forwarded_for")";
+// Keys that a format's kind does not have are mistakes, not decoration.
+Result<void> check_keys(const FormatSpec& spec) {
+  const bool json = spec.kind == FormatSpec::Kind::kJson;
+  const bool regex = spec.kind == FormatSpec::Kind::kRegex;
+  if (!spec.fields.empty() && !json)
+    return fail(Code::kInvalid, "fields: only json has them", "in a regex, name the groups");
+  if (!spec.time.empty() && !json && !regex)
+    return fail(Code::kInvalid, "time: only json and regex have it", "leave it out");
+  if (!spec.zone.empty() && spec.time.empty())
+    return fail(Code::kInvalid, "zone: needs time",
+                "give the notation of the times, too: time = \"%d/%b/%Y:%T\"");
+  return {};
+}
 
 }  // namespace
-
-Result<FormatSpec> named_format(std::string_view name) {
-  using Kind = FormatSpec::Kind;
-  if (name == "combined") return FormatSpec{Kind::kNginx, std::string(kCombined), "default"};
-  if (name == "common") return FormatSpec{Kind::kNginx, std::string(kCommon), "default"};
-  if (name == "main") return FormatSpec{Kind::kNginx, std::string(kMain), "default"};
-  if (name == "json") return FormatSpec{Kind::kJson, {}, "default"};
-  if (name == "w3c") return FormatSpec{Kind::kW3c, {}, "default"};
-  return fail(Code::kNotFound, fmt::format("there is no format \"{}\"", name),
-              "known are combined, common, main, json, w3c and those of [format.NAME]");
-}
 
 Result<std::unique_ptr<LineParser>> compile_format(const FormatSpec& spec, const ClientConfig& client) {
   auto builder = RecordBuilder::make(client);
   if (!builder) return std::unexpected(builder.error());
+  if (const auto checked = check_keys(spec); !checked) return std::unexpected(checked.error());
+  if (!spec.time.empty()) {
+    auto notation = TimeNotation::compile(spec.time, spec.zone);
+    if (!notation) return std::unexpected(notation.error());
+    builder->read_times_as(std::move(*notation));
+  }
   switch (spec.kind) {
     case FormatSpec::Kind::kNginx:
       return compile_nginx(spec, std::move(*builder));
     case FormatSpec::Kind::kJson:
-      return make_json_parser(std::move(*builder));
+      return compile_json(spec, std::move(*builder));
     case FormatSpec::Kind::kW3c:
-      return make_w3c_parser(spec, std::move(*builder));
+      return compile_w3c(spec, std::move(*builder));
     case FormatSpec::Kind::kRegex:
       return compile_regex(spec, std::move(*builder));
   }
   return fail(Code::kInvalid, "a format of an unknown kind");
 }
 
-Error error_at(std::string_view what, std::string_view text, std::size_t at, std::string hint) {
+Error error_at(std::string_view what, std::string_view text, std::size_t at, std::string hint,
+               std::string_view subject) {
   constexpr std::size_t kContext = 60;
   at = std::min(at, text.size());
   const std::size_t begin = at > kContext ? at - kContext : 0;
   std::string shown(text.substr(begin, 2 * kContext));
-  // Each byte stays one column, so that the caret stands right.
+  // Each byte stays one column, so that the caret points at the right place.
   for (char& c : shown) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
   }
@@ -59,10 +60,10 @@ Error error_at(std::string_view what, std::string_view text, std::size_t at, std
     // Bytes that continue a UTF-8 character take no column.
     if ((static_cast<unsigned char>(shown[i++]) & 0xC0U) == 0x80U && column > 0) --column;
   }
-  return {
-      Code::kInvalid,
-      fmt::format("format: {} at character {}\n  {}\n  {}^", what, at + 1, shown, std::string(column, ' ')),
-      std::move(hint)};
+  return {Code::kInvalid,
+          fmt::format("{}: {} at character {}\n  {}\n  {}^", subject, what, at + 1, shown,
+                      std::string(column, ' ')),
+          std::move(hint)};
 }
 
 LineCheck check_line(std::string_view line, Unparsed& reason) {

@@ -1,4 +1,4 @@
-// JSON lines: an object per line, nested or not; keys by name, in any order.
+// JSON lines: an object per line, nested or not; keys by name, in any order, with or without a field map.
 #include <fmt/compile.h>
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "agent/format/compile.h"
+#include "agent/format/field_map.h"
 #include "agent/format/utf8.h"
 #include "agent/format/values.h"
 
@@ -16,9 +17,9 @@ namespace dom = simdjson::dom;
 constexpr int kMaxDepth = 16;
 constexpr std::size_t kMaxKeyBytes = 128;
 
-class JsonParser final : public LineParser {
+class JsonParser final : public RecordParser {
  public:
-  explicit JsonParser(RecordBuilder builder) : builder_(std::move(builder)) {}
+  JsonParser(RecordBuilder builder, FieldMap map) : RecordParser(std::move(builder)), map_(std::move(map)) {}
 
   [[nodiscard]] Outcome parse(std::string_view line, Record& out, Unparsed& reason) override {
     const LineCheck check = check_line(line, reason);
@@ -34,15 +35,7 @@ class JsonParser final : public LineParser {
       error = read(out);
     }
     if (error != simdjson::SUCCESS) return Outcome::kUnparsed;
-    if (!builder_.finish()) {
-      reason = Unparsed::kBadTime;
-      return Outcome::kUnparsed;
-    }
-    return Outcome::kRecord;
-  }
-
-  [[nodiscard]] const std::vector<std::string>& extra_names() const override {
-    return builder_.extra_names();
+    return finish(reason);
   }
 
  private:
@@ -73,7 +66,7 @@ class JsonParser final : public LineParser {
     const std::size_t parent = key_.size();
     for (const dom::key_value_pair member : object) {
       key_.resize(parent);
-      // Too long a key is nobody's, and must not grow the buffer.
+      // A key that is too long names no column, and must not grow the buffer.
       key_.append(member.key.substr(0, kMaxKeyBytes));
       if (member.key.size() > kMaxKeyBytes) key_.push_back('\n');
       if (!read_value(member.value, depth)) return false;
@@ -82,33 +75,79 @@ class JsonParser final : public LineParser {
     return true;
   }
 
+  // The value of key_. False: the line does not fit.
   bool read_value(dom::element value, int depth) {
     std::string_view text;
     switch (value.type()) {
       case dom::element_type::OBJECT:
         key_.push_back('.');
         return read_object(dom::object(value), depth + 1);
-      case dom::element_type::STRING:
-        text = std::string_view(value);
-        break;
-      case dom::element_type::INT64:
-        text = scratch_.take(fmt::format_to(scratch_.end(), FMT_COMPILE("{}"), std::int64_t(value)));
-        break;
-      case dom::element_type::UINT64:
-        text = scratch_.take(fmt::format_to(scratch_.end(), FMT_COMPILE("{}"), std::uint64_t(value)));
-        break;
-      case dom::element_type::DOUBLE:
-        text = scratch_.take(fmt::format_to(scratch_.end(), FMT_COMPILE("{}"), double(value)));
-        break;
+      case dom::element_type::ARRAY: {
+        const RecordBuilder::Field field = field_of_key();
+        return builder_.put(field, text_of_array(dom::array(value), field.client_slot >= 0));
+      }
       default:
-        return true;  // arrays, true, false, null: no column has them
+        return !text_of(value, text) || builder_.put(field_of_key(), text);
     }
-    std::array<char, 128> buffer{};
-    const std::string_view name = normal_name(key_, buffer);
-    return builder_.put(builder_.field(name, any_variable(name), false), text);
   }
 
-  RecordBuilder builder_;
+  // False: true, false, null, an object or an array, which are no column's value.
+  bool text_of(dom::element value, std::string_view& text) {
+    switch (value.type()) {
+      case dom::element_type::STRING:
+        text = std::string_view(value);
+        return true;
+      case dom::element_type::INT64:
+        text = scratch_.take(fmt::format_to(scratch_.end(), FMT_COMPILE("{}"), std::int64_t(value)));
+        return true;
+      case dom::element_type::UINT64:
+        text = scratch_.take(fmt::format_to(scratch_.end(), FMT_COMPILE("{}"), std::uint64_t(value)));
+        return true;
+      case dom::element_type::DOUBLE:
+        text = scratch_.take(fmt::format_to(scratch_.end(), FMT_COMPILE("{}"), double(value)));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  // The first text; "" when there is none. Of a header that the client's address is read from, all texts:
+  // a balancer may have added its own after one that the client made up, and it is read from the right.
+  std::string_view text_of_array(dom::array values, bool all) {
+    std::string_view first;
+    std::string_view text;
+    char* joined = nullptr;  // the end of what is joined
+    for (const dom::element value : values) {
+      if (value.type() != dom::element_type::STRING) continue;
+      text = std::string_view(value);
+      if (!all) return text;
+      if (first.data() == nullptr) {
+        first = text;
+        continue;
+      }
+      const auto append = [&joined](std::string_view part) {
+        joined = std::copy(part.begin(), part.end(), joined);
+      };
+      if (joined == nullptr) {
+        joined = scratch_.end();
+        append(first);
+      }
+      append(", ");
+      append(text);
+    }
+    return joined == nullptr ? first : scratch_.take(joined);
+  }
+
+  RecordBuilder::Field field_of_key() {
+    std::array<char, 128> buffer{};
+    const std::string_view name = normal_name(key_, buffer);
+    const auto variable = any_variable(name);
+    if (map_.empty()) return builder_.field(name, variable, false);
+    if (const RecordBuilder::Field* mapped = map_.find(name)) return *mapped;
+    return builder_.field(name, map_.fills(variable) ? std::nullopt : variable, false);
+  }
+
+  FieldMap map_;
   dom::parser parser_;
   Scratch scratch_;
   std::string padded_, clean_, key_;
@@ -117,8 +156,10 @@ class JsonParser final : public LineParser {
 
 }  // namespace
 
-Result<std::unique_ptr<LineParser>> make_json_parser(RecordBuilder builder) {
-  return std::make_unique<JsonParser>(std::move(builder));
+Result<std::unique_ptr<LineParser>> compile_json(const FormatSpec& spec, RecordBuilder builder) {
+  auto map = FieldMap::compile(spec.fields, builder);
+  if (!map) return std::unexpected(map.error());
+  return std::make_unique<JsonParser>(std::move(builder), std::move(*map));
 }
 
 }  // namespace weir

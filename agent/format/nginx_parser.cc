@@ -135,10 +135,10 @@ template <class Find>
   return kNotFound;
 }
 
-class NginxParser final : public LineParser {
+class NginxParser final : public RecordParser {
  public:
   NginxParser(RecordBuilder builder, std::string prefix, std::vector<Step> steps, Escape escape)
-      : builder_(std::move(builder)),
+      : RecordParser(std::move(builder)),
         prefix_(std::move(prefix)),
         steps_(std::move(steps)),
         escape_(escape),
@@ -163,15 +163,7 @@ class NginxParser final : public LineParser {
     if (!(indexed ? put_values(ByIndex{index_, line}, rare.backslash)
                   : put_values(BySearch{line}, rare.backslash)))
       return Outcome::kUnparsed;
-    if (!builder_.finish()) {
-      reason = Unparsed::kBadTime;
-      return Outcome::kUnparsed;
-    }
-    return Outcome::kRecord;
-  }
-
-  [[nodiscard]] const std::vector<std::string>& extra_names() const override {
-    return builder_.extra_names();
+    return finish(reason);
   }
 
  private:
@@ -220,7 +212,6 @@ class NginxParser final : public LineParser {
     return at == find.line.size();
   }
 
-  RecordBuilder builder_;
   std::string prefix_;
   std::vector<Step> steps_;
   Escape escape_;

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "agent/format/known.h"
 #include "agent/format/nginx_conf.h"
 #include "agent/format/parser.h"
 #include "agent/format/utf8.h"
@@ -82,9 +83,11 @@ std::string inputs_toml(const NginxLogs& logs) {
     out += fmt::format("# not followed: {}\n", comment_text(sentence));
   if (!logs.skipped.empty()) out += "\n";
 
-  std::map<std::string, std::string> names = {{"combined", "combined"}};  // nginx's name -> ours
+  // nginx's name -> ours
+  std::map<std::string, std::string> names = {{std::string(kDefaultFormat), std::string(kDefaultFormat)}};
   std::set<std::string> unreadable;  // nginx's names of the formats that weir-agent would refuse
-  std::set<std::string> taken = {"combined", "common", "main", "json", "w3c"};
+  const auto known_names = known_format_names();
+  std::set<std::string> taken(known_names.begin(), known_names.end());
   for (const NginxLogFormat& format : logs.formats) taken.insert(format.name);
   for (const NginxLogFormat& format : logs.formats) {
     const auto uses = [&](const NginxAccessLog& log) { return log.format == format.name; };

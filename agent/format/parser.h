@@ -1,6 +1,7 @@
 // A log format becomes a parser. Pure: text in, Records out.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,10 +24,18 @@ struct ClientConfig {
 struct FormatSpec {
   enum class Kind { kNginx, kJson, kW3c, kRegex };
   Kind kind = Kind::kNginx;
-  std::string text;                // the log_format string, or the RE2 pattern; empty for json, w3c
+  std::string text = {};           // the log_format string, or the RE2 pattern; empty for json, w3c
   std::string escape = "default";  // nginx: "default", "json", "none"
+  // json: what keys mean, {"request.uri", "request_uri"}; objects inside objects are joined by dots.
+  // A column that a key here fills is filled by no other key. "": the key is left out.
+  std::map<std::string, std::string> fields = {};
+  std::string time = {};  // json, regex: the notation of times without one of their own (time_notation.h)
+  std::string zone = {};  // with `time`: the offset from UTC of times that name none; "" is UTC
   friend bool operator==(const FormatSpec&, const FormatSpec&) = default;
 };
+
+// What is read where no format is named.
+inline constexpr std::string_view kDefaultFormat = "combined";
 
 class LineParser {
  public:
@@ -40,14 +49,14 @@ class LineParser {
   // Views in `out` live until the next call. Allocates nothing per line once warm.
   [[nodiscard]] virtual Outcome parse(std::string_view line, Record& out, Unparsed& reason) = 0;
   [[nodiscard]] virtual const std::vector<std::string>& extra_names() const = 0;
-  // Lines that begin with '#' say how those after them are read: whoever starts in the middle
-  // of a file gives parse() the ones before first.
+  // Lines that begin with '#' say how the lines after them are read. A reader that starts in the middle
+  // of a file first gives parse() the '#' lines before that place.
   [[nodiscard]] virtual bool reads_directives() const { return false; }
 };
 
-// Named formats: "combined", "common", "main" (nginx's packaged default), "json", "w3c".
+// The format of a row of known.h. Errors: kNotFound, with the names there are.
 [[nodiscard]] Result<FormatSpec> named_format(std::string_view name);
-// Errors name the position in the format's text, with a caret line in `what`.
+// Errors name the position in the text that is wrong, with a caret line in `what`.
 [[nodiscard]] Result<std::unique_ptr<LineParser>> compile_format(const FormatSpec& spec,
                                                                  const ClientConfig& client);
 

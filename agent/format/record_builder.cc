@@ -46,21 +46,25 @@ Result<RecordBuilder> RecordBuilder::make(const ClientConfig& client) {
   return out;
 }
 
-RecordBuilder::Field RecordBuilder::field(std::string_view name, const std::optional<Variable>& variable,
-                                          bool keep_extra) {
-  Field out;
+int RecordBuilder::client_slot_of(std::string_view name) const {
   std::array<char, 128> buffer{};
   const std::string_view normal = normal_name(name, buffer);
   for (std::size_t i = 0; i < client_from_.size(); ++i) {
     const std::string_view wanted = client_from_[i];
-    if (normal == wanted || (wanted.starts_with("http_") && normal == wanted.substr(5))) {
-      out.client_slot = static_cast<int>(i);
-      client_seen_ = true;
-      break;
-    }
+    if (normal == wanted || (wanted.starts_with("http_") && normal == wanted.substr(5)))
+      return static_cast<int>(i);
   }
+  return -1;
+}
+
+RecordBuilder::Field RecordBuilder::field(std::string_view name, const std::optional<Variable>& variable,
+                                          bool keep_extra) {
+  Field out;
+  if (!client_from_.empty()) out.client_slot = client_slot_of(name);
+  if (out.client_slot >= 0) client_seen_ = true;
   if (variable) {
     out.variable = *variable;
+    if (variable->meaning == Meaning::kTimeAny && notation_) out.variable.meaning = Meaning::kTimeNotation;
   } else if (keep_extra) {
     const auto at = std::find(extra_names_.begin(), extra_names_.end(), name);
     if (at != extra_names_.end()) {
@@ -186,6 +190,9 @@ bool RecordBuilder::put_other(const Variable& variable, std::string_view value) 
     case Meaning::kTimeShipped:
     case Meaning::kTimeEpochMs:
       put_time(rank_of(variable.meaning), time_of(variable.meaning, value));
+      return true;
+    case Meaning::kTimeNotation:
+      put_time(kPreciseRank, notation_->read(value));
       return true;
     case Meaning::kDate:
       see(kDate, date_, value);

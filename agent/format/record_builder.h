@@ -3,12 +3,14 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "agent/format/parser.h"
 #include "agent/format/realip.h"
+#include "agent/format/time_notation.h"
 #include "agent/format/values.h"
 #include "agent/format/variable.h"
 
@@ -26,7 +28,9 @@ class RecordBuilder {
 
   [[nodiscard]] static Result<RecordBuilder> make(const ClientConfig& client);
 
-  // `variable` empty: weir has no column; it becomes an extra when `keep_extra`.
+  // Of fields made from now on: times whose name says nothing about their notation have this one.
+  void read_times_as(TimeNotation notation) { notation_ = std::move(notation); }
+  // `variable` empty: weir has no column for it; it becomes an extra when `keep_extra`.
   [[nodiscard]] Field field(std::string_view name, const std::optional<Variable>& variable, bool keep_extra);
   // Trusted proxies without any of the headers of client_from: the format's mistake.
   [[nodiscard]] bool client_headers_missing() const { return !trusted_.empty() && !client_seen_; }
@@ -127,6 +131,7 @@ class RecordBuilder {
     }
   };
 
+  [[nodiscard]] int client_slot_of(std::string_view name) const;
   // All meanings but those that put() always takes itself.
   [[nodiscard]] bool put_other(const Variable& variable, std::string_view value);
   void put_request(std::string_view value);
@@ -163,6 +168,7 @@ class RecordBuilder {
   std::vector<std::string> extra_names_;
   std::vector<std::string_view> extras_;
   CachedTime cached_;
+  std::optional<TimeNotation> notation_;
 
   Record* out_ = nullptr;
   int time_rank_ = 0;

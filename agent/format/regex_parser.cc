@@ -9,10 +9,10 @@
 namespace weir {
 namespace {
 
-class RegexParser final : public LineParser {
+class RegexParser final : public RecordParser {
  public:
   RegexParser(RecordBuilder builder, std::unique_ptr<RE2> pattern)
-      : builder_(std::move(builder)), pattern_(std::move(pattern)) {}
+      : RecordParser(std::move(builder)), pattern_(std::move(pattern)) {}
 
   // In the order of the groups in the pattern.
   void add_field(int group, const RecordBuilder::Field& field) {
@@ -36,19 +36,10 @@ class RegexParser final : public LineParser {
         return Outcome::kUnparsed;
       }
     }
-    if (!builder_.finish()) {
-      reason = Unparsed::kBadTime;
-      return Outcome::kUnparsed;
-    }
-    return Outcome::kRecord;
-  }
-
-  [[nodiscard]] const std::vector<std::string>& extra_names() const override {
-    return builder_.extra_names();
+    return finish(reason);
   }
 
  private:
-  RecordBuilder builder_;
   std::unique_ptr<RE2> pattern_;
   std::vector<std::pair<int, RecordBuilder::Field>> fields_;
   std::vector<re2::StringPiece> groups_;
@@ -73,17 +64,23 @@ Result<std::unique_ptr<LineParser>> compile_regex(const FormatSpec& spec, Record
   }
   std::vector<std::pair<int, RecordBuilder::Field>> fields;
   bool time = false;
+  bool time_in_notation = false;
   for (const auto& [group, name] : pattern->CapturingGroupNames()) {
     std::array<char, 128> buffer{};
     const std::string_view normal = normal_name(name, buffer);
     const auto variable = any_variable(normal);
     if (variable && is_time(variable->meaning)) time = true;
     fields.emplace_back(group, builder.field(normal.empty() ? name : normal, variable, true));
+    if (fields.back().second.variable.meaning == Meaning::kTimeNotation) time_in_notation = true;
   }
   if (!time) {
     return std::unexpected(
         error_at("no group for the time", spec.text, 0,
                  "weir needs the time of each request: name a group time, time_local or msec"));
+  }
+  if (!spec.time.empty() && !time_in_notation) {
+    return fail(Code::kInvalid, "time: no group has this notation",
+                "name the group time; time_local, time_iso8601 and msec have notations of their own");
   }
   if (builder.client_headers_missing()) {
     return fail(Code::kInvalid, "trusted_proxies are set, but no group is one of client_from",

@@ -1,6 +1,7 @@
 #include "agent/format/variable.h"
 
-#include <array>
+#include <algorithm>
+#include <deque>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -65,66 +66,83 @@ const Table& nginx_table() {
 }
 
 // What people and ECS call the same things; '.' of ECS may be '_' (group names).
+Table aliases() {
+  return {
+      {"time", plain(Meaning::kTimeAny)},
+      {"ts", plain(Meaning::kTimeAny)},
+      {"timestamp", plain(Meaning::kTimeAny)},
+      {"datetime", plain(Meaning::kTimeAny)},
+      {"date_time", plain(Meaning::kTimeAny)},
+      {"time_utc", plain(Meaning::kTimeAny)},
+      {"event.end", plain(Meaning::kTimeAny)},
+      {"@timestamp", plain(Meaning::kTimeShipped)},
+      {"time_ms", plain(Meaning::kTimeEpochMs)},
+      {"timestamp_ms", plain(Meaning::kTimeEpochMs)},
+      {"ts_ms", plain(Meaning::kTimeEpochMs)},
+      {"request_line", plain(Meaning::kRequest)},
+      {"method", text(Text::kMethod)},
+      {"http_method", text(Text::kMethod)},
+      {"verb", text(Text::kMethod)},
+      {"url", plain(Meaning::kRequestUri)},
+      {"url.original", plain(Meaning::kRequestUri)},
+      {"path", fallback(Text::kPath)},
+      {"query", fallback(Text::kQuery)},
+      {"protocol", fallback(Text::kProtocol)},
+      {"http_version", fallback(Text::kProtocol)},
+      {"status_code", number(Number::kStatus, Meaning::kStatus)},
+      {"response_status", number(Number::kStatus, Meaning::kStatus)},
+      {"bytes", number(Number::kBodyBytesSent)},
+      {"body_bytes", number(Number::kBodyBytesSent)},
+      {"size", number(Number::kBodyBytesSent)},
+      {"request_bytes", number(Number::kRequestBytes)},
+      {"duration_ms", number(Number::kRequestTimeMs, Meaning::kMilliseconds)},
+      {"latency_ms", number(Number::kRequestTimeMs, Meaning::kMilliseconds)},
+      {"request_time_ms", number(Number::kRequestTimeMs, Meaning::kMilliseconds)},
+      {"event.duration", number(Number::kRequestTimeMs, Meaning::kNanoseconds)},
+      {"response_time", number(Number::kRequestTimeMs, Meaning::kSeconds)},
+      {"upstream_time", number(Number::kUpstreamTimeMs, Meaning::kUpstreamTimes)},
+      {"upstream_time_ms", number(Number::kUpstreamTimeMs, Meaning::kMilliseconds)},
+      {"upstream_connect_time_ms", number(Number::kUpstreamConnectTimeMs, Meaning::kMilliseconds)},
+      {"upstream_header_time_ms", number(Number::kUpstreamHeaderTimeMs, Meaning::kMilliseconds)},
+      {"upstream", fallback(Text::kUpstreamAddress)},
+      {"cache_status", text(Text::kUpstreamCacheStatus)},
+      {"remote_ip", plain(Meaning::kRemoteAddress)},
+      {"remote_address", plain(Meaning::kRemoteAddress)},
+      {"client_ip", plain(Meaning::kRemoteAddress)},
+      {"clientip", plain(Meaning::kRemoteAddress)},
+      {"client", plain(Meaning::kRemoteAddress)},
+      {"client.ip", plain(Meaning::kRemoteAddress)},
+      {"client.address", plain(Meaning::kRemoteAddress)},
+      {"source.ip", plain(Meaning::kRemoteAddress)},
+      {"user", text(Text::kRemoteUser)},
+      {"vhost", fallback(Text::kHost)},
+      {"domain", fallback(Text::kHost)},
+      {"referer", text(Text::kReferrer)},
+      {"referrer", text(Text::kReferrer)},
+      {"user_agent", text(Text::kUserAgent)},
+      {"useragent", text(Text::kUserAgent)},
+      {"agent", text(Text::kUserAgent)},
+      {"x_forwarded_for", text(Text::kForwardedFor)},
+      {"forwarded_for", text(Text::kForwardedFor)},
+      {"x_real_ip", text(Text::kRealIpHeader)},
+      {"tls_version", text(Text::kTlsProtocol)},
+      {"x_request_id", fallback(Text::kRequestId)},
+      // Caddy's, and those of programs that log a request as an object.
+      {"request.method", text(Text::kMethod)},
+      {"request.uri", plain(Meaning::kRequestUri)},
+      {"request.proto", fallback(Text::kProtocol)},
+      {"request.host", fallback(Text::kHost)},
+      {"request.client_ip", plain(Meaning::kRemoteAddress)},
+      {"request.remote_ip", plain(Meaning::kRealipRemoteAddress)},
+      {"request.headers.user_agent", text(Text::kUserAgent)},
+      {"request.headers.referer", text(Text::kReferrer)},
+      {"request.headers.x_forwarded_for", text(Text::kForwardedFor)},
+  };
+}
+
 const Table& alias_table() {
   static const Table table = [] {
-    Table out{
-        {"time", plain(Meaning::kTimeAny)},
-        {"ts", plain(Meaning::kTimeAny)},
-        {"timestamp", plain(Meaning::kTimeAny)},
-        {"datetime", plain(Meaning::kTimeAny)},
-        {"date_time", plain(Meaning::kTimeAny)},
-        {"time_utc", plain(Meaning::kTimeAny)},
-        {"event.end", plain(Meaning::kTimeAny)},
-        {"@timestamp", plain(Meaning::kTimeShipped)},
-        {"time_ms", plain(Meaning::kTimeEpochMs)},
-        {"timestamp_ms", plain(Meaning::kTimeEpochMs)},
-        {"ts_ms", plain(Meaning::kTimeEpochMs)},
-        {"request_line", plain(Meaning::kRequest)},
-        {"method", text(Text::kMethod)},
-        {"http_method", text(Text::kMethod)},
-        {"verb", text(Text::kMethod)},
-        {"url", plain(Meaning::kRequestUri)},
-        {"url.original", plain(Meaning::kRequestUri)},
-        {"path", fallback(Text::kPath)},
-        {"query", fallback(Text::kQuery)},
-        {"protocol", fallback(Text::kProtocol)},
-        {"http_version", fallback(Text::kProtocol)},
-        {"status_code", number(Number::kStatus, Meaning::kStatus)},
-        {"response_status", number(Number::kStatus, Meaning::kStatus)},
-        {"bytes", number(Number::kBodyBytesSent)},
-        {"body_bytes", number(Number::kBodyBytesSent)},
-        {"size", number(Number::kBodyBytesSent)},
-        {"request_bytes", number(Number::kRequestBytes)},
-        {"duration_ms", number(Number::kRequestTimeMs, Meaning::kMilliseconds)},
-        {"latency_ms", number(Number::kRequestTimeMs, Meaning::kMilliseconds)},
-        {"request_time_ms", number(Number::kRequestTimeMs, Meaning::kMilliseconds)},
-        {"event.duration", number(Number::kRequestTimeMs, Meaning::kNanoseconds)},
-        {"response_time", number(Number::kRequestTimeMs, Meaning::kSeconds)},
-        {"upstream_time", number(Number::kUpstreamTimeMs, Meaning::kUpstreamTimes)},
-        {"upstream", fallback(Text::kUpstreamAddress)},
-        {"cache_status", text(Text::kUpstreamCacheStatus)},
-        {"remote_ip", plain(Meaning::kRemoteAddress)},
-        {"remote_address", plain(Meaning::kRemoteAddress)},
-        {"client_ip", plain(Meaning::kRemoteAddress)},
-        {"clientip", plain(Meaning::kRemoteAddress)},
-        {"client", plain(Meaning::kRemoteAddress)},
-        {"client.ip", plain(Meaning::kRemoteAddress)},
-        {"client.address", plain(Meaning::kRemoteAddress)},
-        {"source.ip", plain(Meaning::kRemoteAddress)},
-        {"user", text(Text::kRemoteUser)},
-        {"vhost", fallback(Text::kHost)},
-        {"domain", fallback(Text::kHost)},
-        {"referer", text(Text::kReferrer)},
-        {"referrer", text(Text::kReferrer)},
-        {"user_agent", text(Text::kUserAgent)},
-        {"useragent", text(Text::kUserAgent)},
-        {"agent", text(Text::kUserAgent)},
-        {"x_forwarded_for", text(Text::kForwardedFor)},
-        {"forwarded_for", text(Text::kForwardedFor)},
-        {"x_real_ip", text(Text::kRealIpHeader)},
-        {"tls_version", text(Text::kTlsProtocol)},
-        {"x_request_id", fallback(Text::kRequestId)},
-    };
+    Table out = aliases();
     // Our own names, so that what `parse` prints can be read again.
     for (std::size_t i = 0; i < kTextCount; ++i) {
       const auto column = static_cast<Text>(i);
@@ -142,13 +160,11 @@ const Table& alias_table() {
     }
     for (const auto& [name, variable] : nginx_table()) out.emplace(name, variable);
     // The keys of these names outlive the table, which lives as long as the program.
-    static std::array<std::string, 128> underscored;
-    std::size_t used = 0;
+    static std::deque<std::string> underscored;
     Table more;
     for (const auto& [name, variable] : out) {
-      if (name.find('.') == std::string_view::npos || used == underscored.size()) continue;
-      std::string& copy = underscored[used++];
-      copy = name;
+      if (name.find('.') == std::string_view::npos) continue;
+      std::string& copy = underscored.emplace_back(name);
       for (char& c : copy) c = c == '.' ? '_' : c;
       more.emplace(copy, variable);
     }
@@ -206,6 +222,7 @@ bool is_time(Meaning meaning) {
     case Meaning::kTimeIso8601:
     case Meaning::kTimeMsec:
     case Meaning::kTimeAny:
+    case Meaning::kTimeNotation:
     case Meaning::kTimeShipped:
     case Meaning::kTimeEpochMs:
       return true;
@@ -221,6 +238,12 @@ bool is_list(std::string_view name) {
 
 std::optional<Variable> nginx_variable(std::string_view name) { return find(nginx_table(), name); }
 std::optional<Variable> any_variable(std::string_view name) { return find(alias_table(), name); }
+std::vector<std::string> variable_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, variable] : alias_table()) names.emplace_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
 std::optional<Variable> w3c_variable(std::string_view name) { return find(w3c_table(), name); }
 
 }  // namespace weir

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/record.h"
 
@@ -25,8 +27,9 @@ enum class Meaning : std::uint8_t {
   kTimeLocal,
   kTimeIso8601,
   kTimeMsec,
-  kTimeAny,      // a time in whatever notation
-  kTimeShipped,  // @timestamp: the time of the event or, from some shippers, of reading it
+  kTimeAny,       // a time in any notation that parse_time_any() knows
+  kTimeNotation,  // a time in the notation that the format names
+  kTimeShipped,   // @timestamp: the time of the event or, from some shippers, of reading it
   kTimeEpochMs,
   kDate,  // W3C: with kTimeOfDay, in UTC
   kTimeOfDay,
@@ -51,6 +54,7 @@ struct Variable {
 [[nodiscard]] std::optional<Variable> nginx_variable(std::string_view name);
 // nginx's names and more. `name` in lower case, with '_' for '-' (see normal_name).
 [[nodiscard]] std::optional<Variable> any_variable(std::string_view normal_name);
+[[nodiscard]] std::vector<std::string> variable_names();                    // all that any_variable() knows
 [[nodiscard]] std::optional<Variable> w3c_variable(std::string_view name);  // "cs(User-Agent)", lower case
 
 }  // namespace weir

@@ -24,9 +24,9 @@ constexpr std::array<std::string_view, 14> kExtras{"x_edge_location",
                                                    "s_port",
                                                    "sc_substatus"};
 
-class W3cParser final : public LineParser {
+class W3cParser final : public RecordParser {
  public:
-  explicit W3cParser(RecordBuilder builder) : builder_(std::move(builder)) {
+  explicit W3cParser(RecordBuilder builder) : RecordParser(std::move(builder)) {
     for (const std::string_view name : kExtras) extras_.push_back(builder_.field(name, std::nullopt, true));
   }
 
@@ -68,15 +68,7 @@ class W3cParser final : public LineParser {
     // Fewer columns: a cut line. CDNs append new columns at the end, and so may more.
     if (at < columns_.size()) return Outcome::kUnparsed;
     if (more && !tabs) return Outcome::kUnparsed;
-    if (!builder_.finish()) {
-      reason = Unparsed::kBadTime;
-      return Outcome::kUnparsed;
-    }
-    return Outcome::kRecord;
-  }
-
-  [[nodiscard]] const std::vector<std::string>& extra_names() const override {
-    return builder_.extra_names();
+    return finish(reason);
   }
 
   [[nodiscard]] bool reads_directives() const override { return true; }
@@ -148,7 +140,6 @@ class W3cParser final : public LineParser {
     return value;
   }
 
-  RecordBuilder builder_;
   std::vector<RecordBuilder::Field> extras_;
   std::vector<Column> columns_;
   bool cloudfront_ = false;
@@ -157,7 +148,7 @@ class W3cParser final : public LineParser {
 
 }  // namespace
 
-Result<std::unique_ptr<LineParser>> make_w3c_parser(const FormatSpec& spec, RecordBuilder builder) {
+Result<std::unique_ptr<LineParser>> compile_w3c(const FormatSpec& spec, RecordBuilder builder) {
   auto parser = std::make_unique<W3cParser>(std::move(builder));
   std::string_view names = spec.text;
   constexpr std::string_view kFields = "#Fields:";

@@ -15,7 +15,7 @@ struct InputConfig {
   std::string name;
   std::vector<std::string> paths;             // globs
   std::vector<std::string> exclude;           // globs
-  std::string format = "combined";            // a named format, or one of [format.NAME]
+  std::string format{kDefaultFormat};         // a named format, or one of [format.NAME]
   bool start_at_end = false;                  // start_at = "beginning" | "end", for files never seen before
   std::chrono::milliseconds ignore_older{0};  // 0: off. Files not modified for longer are not opened
   std::map<std::string, std::string> fields;

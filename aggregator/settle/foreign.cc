@@ -203,7 +203,7 @@ Result<std::unique_ptr<ForeignReader>> ForeignReader::create(const FormatSpec& f
   auto reader = std::unique_ptr<ForeignReader>(new ForeignReader());
   FormatSpec spec = format;
   if (spec.kind == FormatSpec::Kind::kNginx && spec.text.empty()) {
-    auto combined = named_format("combined");
+    auto combined = named_format(kDefaultFormat);
     if (!combined) return std::unexpected(combined.error());
     spec = std::move(*combined);
   }

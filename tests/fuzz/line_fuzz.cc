@@ -1,6 +1,6 @@
 // Lines against compiled formats: no crash, what is printed stays one line of JSON, and what
 // goes into a batch comes back of it.
-#include "agent/format/parser.h"
+#include "agent/format/known.h"
 #include "tests/fuzz/require.h"
 
 namespace {
@@ -17,9 +17,8 @@ std::vector<std::unique_ptr<weir::LineParser>> make_parsers() {
   for (const char* escape : {"default", "json", "none"}) {
     out.push_back(std::move(*weir::compile_format({FormatSpec::Kind::kNginx, all, escape}, client)));
   }
-  for (const char* name : {"combined", "common", "main", "json", "w3c"}) {
-    out.push_back(std::move(*weir::compile_format(*weir::named_format(name), {})));
-  }
+  for (const weir::KnownFormat& format : weir::known_formats())
+    out.push_back(std::move(*weir::compile_format(format.spec, {})));
   out.push_back(std::move(*weir::compile_format(
       {FormatSpec::Kind::kW3c,
        "date time c-ip cs(User-Agent) cs-uri-stem sc-status time-taken x-edge-location", ""},

@@ -185,6 +185,66 @@ nothing.like.it = 1
   EXPECT_THAT(said, ::testing::Not(HasSubstr("kbytes")));
 }
 
+TEST(AgentConfig, FormatsWithFieldsTimesAndProfiles) {
+  const auto loaded = parse_agent_config(ConfigFile::from_text(R"([format.shop]
+json = true
+fields = { "req.path" = "request_uri", srv.name = "host", "host" = "" }
+time = "%d/%b/%Y:%T"
+zone = "+02:00"
+[format.lb]
+profile = "haproxy"
+zone = "-05:00"
+[[input]]
+name = "a"
+paths = ["/x"]
+format = "caddy"
+[output.stdout]
+)",
+                                                               "agent.toml"));
+  EXPECT_THAT(loaded.mistakes, ::testing::IsEmpty());
+  const auto& shop = loaded.config.formats.at("shop");
+  EXPECT_EQ(shop.fields.at("req.path"), "request_uri");
+  EXPECT_EQ(shop.fields.at("srv.name"), "host");
+  EXPECT_EQ(shop.time, "%d/%b/%Y:%T");
+  EXPECT_EQ(shop.zone, "+02:00");
+  const auto& lb = loaded.config.formats.at("lb");
+  EXPECT_EQ(lb.text, named_format("haproxy")->text);
+  EXPECT_EQ(lb.time, named_format("haproxy")->time);
+  EXPECT_EQ(lb.zone, "-05:00");
+}
+
+TEST(AgentConfig, MistakesInFormatsHaveTheirKey) {
+  const auto said = mistakes_of(R"([format.a]
+json = true
+fields = { "x" = "request_urj" }
+[format.b]
+json = true
+time = "%Y-%m-%d %Q"
+[format.c]
+nginx = '$msec'
+fields = { "x" = "host" }
+[format.d]
+profile = "caddyy"
+[format.e]
+w3c = true
+json = true
+[format.f]
+json = true
+time = "%F %T"
+zone = "Mars"
+)");
+  EXPECT_THAT(said, HasSubstr("agent.toml:3: format.a.fields: fields: \"x\" = \"request_urj\""));
+  EXPECT_THAT(said, HasSubstr("did you mean \"request_uri\"?"));
+  EXPECT_THAT(said, HasSubstr("agent.toml:6: format.b.time: time: \"%Q\""));
+  EXPECT_THAT(said, HasSubstr("fields: only json has them"));
+  EXPECT_THAT(
+      said,
+      HasSubstr("agent.toml:11: format.d.profile: format \"caddyy\" is not known; did you mean \"caddy\"?"));
+  EXPECT_THAT(said, HasSubstr("agent.toml:12: format.e"));
+  EXPECT_THAT(said, HasSubstr("needs exactly one of nginx"));
+  EXPECT_THAT(said, HasSubstr("agent.toml:17: format.f.time: zone: not an offset from UTC"));
+}
+
 TEST(AgentConfig, WhatAReloadCannotChangeIsNamedWhenItChanged) {
   constexpr std::string_view kText = R"([agent]
 id = "web1"

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
+#include "agent/format/known.h"
+
 namespace weir {
 namespace {
 
@@ -25,6 +29,15 @@ TEST(DetectFormat, KnowsTheNamedFormats) {
   EXPECT_EQ(detected({"#Version: 1.0", "#Fields: date time c-ip cs-method cs-uri-stem sc-status sc-bytes",
                       "2026-11-23\t10:00:00\t192.0.2.1\tGET\t/\t200\t612"}),
             "w3c");
+}
+
+TEST(DetectFormat, EachRowsSampleIsItsOwn) {
+  for (const KnownFormat& format : known_formats()) {
+    std::vector<std::string> lines;
+    std::istringstream in{std::string(format.sample)};
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    EXPECT_EQ(detected(lines), format.name);
+  }
 }
 
 TEST(DetectFormat, MostLinesDecide) { EXPECT_EQ(detected({"garbage", kMain, kMain, kCombined, ""}), "main"); }
