@@ -84,6 +84,20 @@ class Reference(WeirTest):
             config.write_text(text)
             self.run_once(f"weir-{name}", "check", "--config", config)
 
+    def test_the_readmes_configurations_pass_their_check(self):
+        shell = "\n".join(re.findall(r"(?s)```sh\n(.*?)```", (TOP / "README.md").read_text()))
+        files = dict(re.findall(r"(?s)cat > (\w+\.toml) <<'END'\n(.*?)END\n", shell))
+        self.assertEqual(set(files), {"agent.toml", "aggregator.toml"})
+        for name, text in files.items():
+            (self.folder / name).write_text(text)
+        (self.folder / "nginx.conf").write_text(f"events {{}}\nhttp {{ access_log {self.folder}/access.log combined; }}\n")
+        self.assertIn("weir-agent discover > conf.d/nginx.toml", shell)
+        (self.folder / "conf.d").mkdir()
+        (self.folder / "conf.d/nginx.toml").write_text(self.run_once("weir-agent", "discover", "--nginx-conf", self.folder / "nginx.conf").stdout)
+        (self.folder / "access.log").touch()
+        self.assertIn("input access: format combined", self.run_once("weir-agent", "check", "--config", self.folder / "agent.toml").stdout)
+        self.run_once("weir-aggregator", "check", "--config", self.folder / "aggregator.toml")
+
 
 if __name__ == "__main__":
     unittest.main()
