@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "aggregator/store/store.h"
+#include "aggregator/store/traffic.h"
 
 namespace weir {
 

@@ -36,7 +36,7 @@ int failed(const Error& error, int code) {
 
 }  // namespace
 
-int audit_command(Store& store, const AuditOptions& options, std::FILE* out) {
+int audit_command(const Traffic& store, const AuditOptions& options, std::FILE* out) {
   if (options.format != "table" && options.format != "json") {
     return failed({Code::kInvalid, fmt::format("--format {}: is not known", visible(options.format)),
                    "table and json are"},

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "aggregator/store/store.h"
+#include "aggregator/store/traffic.h"
 
 namespace weir {
 
@@ -16,6 +16,6 @@ struct AuditOptions {
 
 // Reads the store, writes to `out`; kExitOk when everything is whole, kExitNotWhole when not, else
 // another ExitCode. Mistakes and troubles go to stderr.
-int audit_command(Store& store, const AuditOptions& options, std::FILE* out);
+int audit_command(const Traffic& store, const AuditOptions& options, std::FILE* out);
 
 }  // namespace weir

@@ -26,10 +26,10 @@ std::string sentence(const Error& error) {
 
 }  // namespace
 
-Engine::Engine(EngineConfig config, Source& source, OpenStore open_store)
+Engine::Engine(EngineConfig config, Source& source, OpenLedger open_ledger)
     : config_(std::move(config)),
       source_(source),
-      open_store_(std::move(open_store)),
+      open_ledger_(std::move(open_ledger)),
       backoff_(config_.backoff_min),
       last_commit_(now()) {}
 
@@ -54,12 +54,12 @@ Result<void> Engine::run() {
 }
 
 Result<void> Engine::step() {
-  if (!store_ && now() >= retry_at_) {
+  if (!ledger_ && now() >= retry_at_) {
     if (auto done = connect(); !done) return done;
   }
   reacquire_fenced();
   const bool full = settler_ && settler_->pending_bytes() > config_.settle.max_pending_bytes;
-  if (const bool pause = !store_ || !inbox_.empty() || full; pause != paused_) {
+  if (const bool pause = !ledger_ || !inbox_.empty() || full; pause != paused_) {
     paused_ = pause;
     source_.pause(pause);
   }
@@ -81,10 +81,10 @@ Result<void> Engine::step() {
 }
 
 void Engine::finish() {
-  if (settler_ && store_) {
+  if (settler_ && ledger_) {
     for (const PartitionKey& partition : settler_->pending_partitions()) {
       // A sealed commit that was tried before and what came after it.
-      while (store_ && settler_->has_pending(partition)) {
+      while (ledger_ && settler_->has_pending(partition)) {
         if (!commit_partition(partition)) break;
       }
     }
@@ -94,7 +94,7 @@ void Engine::finish() {
 
 // Errors: what no retry can help. A store that is away is none.
 Result<void> Engine::connect() {
-  auto opened = open_store_();
+  auto opened = open_ledger_();
   if (!opened) {
     store_failed(opened.error());
     return {};
@@ -104,7 +104,7 @@ Result<void> Engine::connect() {
     return {};
   }
   if (!settler_) {
-    auto sites = (*opened)->sites();
+    auto sites = (*opened)->known_sites();
     if (!sites) {
       store_failed(sites.error());
       return {};
@@ -115,14 +115,14 @@ Result<void> Engine::connect() {
     if (!settler) return std::unexpected(settler.error());
     settler_ = std::move(*settler);
   }
-  store_ = std::move(*opened);
+  ledger_ = std::move(*opened);
   // With something to commit, that commit says whether the store works (the disk may be full).
   if (inbox_.empty() && settler_->pending_partitions().empty()) store_works();
   return {};
 }
 
 void Engine::store_failed(const Error& error) {
-  store_.reset();
+  ledger_.reset();
   store_problem_ = fmt::format("store: {}", sentence(error));
   retry_at_ = now() + backoff_;
   backoff_ = std::min(backoff_ * 2, config_.backoff_max);
@@ -172,9 +172,9 @@ Result<Engine::Progress> Engine::handle(SourceEvent& event) {
 // Removes partitions as they are done, so that a store that fails half-way is asked for the rest.
 Result<Engine::Progress> Engine::handle_assigned(Assigned& assigned) {
   while (!assigned.partitions.empty()) {
-    if (!store_ || !settler_) return Progress::kBlocked;
+    if (!ledger_ || !settler_) return Progress::kBlocked;
     const PartitionKey partition = assigned.partitions.back();
-    const auto state = store_->acquire(partition, config_.owner);
+    const auto state = ledger_->acquire(partition, config_.owner);
     if (!state) {
       store_failed(state.error());
       return Progress::kBlocked;
@@ -204,15 +204,15 @@ Result<Engine::Progress> Engine::handle_assigned(Assigned& assigned) {
 Engine::Progress Engine::handle_message(const SourceMessage& message) {
   if (!settler_) return Progress::kDone;  // nothing was assigned yet
   if (const auto first = settler_->blocked_by(message)) {
-    if (!store_) return Progress::kBlocked;
-    while (store_ && settler_->has_pending(*first)) {
+    if (!ledger_) return Progress::kBlocked;
+    while (ledger_ && settler_->has_pending(*first)) {
       if (!commit_partition(*first)) break;
     }
     if (settler_->blocked_by(message)) return Progress::kBlocked;
   }
   if (const auto id = settler_->wants(message)) {
-    if (!store_) return Progress::kBlocked;
-    auto sources = store_->load_sources({*id});
+    if (!ledger_) return Progress::kBlocked;
+    auto sources = ledger_->load_sources({*id});
     if (!sources) {
       store_failed(sources.error());
       return Progress::kBlocked;
@@ -228,7 +228,7 @@ Engine::Progress Engine::handle_message(const SourceMessage& message) {
 void Engine::handle_revoked(const Revoked& revoked) {
   for (const PartitionKey& partition : revoked.partitions) {
     // What cannot be committed now is read again by whoever has the partition next.
-    while (!revoked.lost && store_ && settler_ && settler_->has_pending(partition)) {
+    while (!revoked.lost && ledger_ && settler_ && settler_->has_pending(partition)) {
       if (!commit_partition(partition)) break;
     }
     if (settler_) settler_->drop(partition);
@@ -288,7 +288,7 @@ void Engine::check() const {
 // False: it did not land (yet).
 bool Engine::commit_partition(const PartitionKey& partition) {
   const Commit& commit = settler_->take(partition, source_.cluster_id());
-  auto done = store_->commit(commit);
+  auto done = ledger_->commit(commit);
   if (done) {
     source_.committed(partition, commit.next_offset);
     settler_->committed(commit);  // and gone
@@ -308,7 +308,7 @@ bool Engine::commit_partition(const PartitionKey& partition) {
 }
 
 void Engine::commit_due(bool idle) {
-  if (!store_ || !settler_) return;
+  if (!ledger_ || !settler_) return;
   const auto since = now() - last_commit_;
   const std::uint64_t content = settler_->counters().content_bytes - content_bytes_at_commit_;
   const bool due = since >= config_.settle.commit_interval ||
@@ -317,8 +317,8 @@ void Engine::commit_due(bool idle) {
                    (idle && config_.commit_when_idle.count() > 0 && since >= config_.commit_when_idle);
   if (!due) return;
   for (const PartitionKey& partition : settler_->pending_partitions()) {
-    if (!store_) return;
-    static_cast<void>(commit_partition(partition));  // a failure is in store_ or fenced_ by now
+    if (!ledger_) return;
+    static_cast<void>(commit_partition(partition));  // a failure is in ledger_ or fenced_ by now
   }
   last_commit_ = now();
   content_bytes_at_commit_ = settler_->counters().content_bytes;

@@ -14,10 +14,11 @@
 #include <vector>
 
 #include "aggregator/config.h"
-#include "aggregator/pages/pages.h"
+#include "aggregator/engine_status.h"
+#include "aggregator/partition_key.h"
 #include "aggregator/settle/settler.h"
 #include "aggregator/source/source.h"
-#include "aggregator/store/store.h"
+#include "aggregator/store/ledger.h"
 #include "common/clock.h"
 
 namespace weir {
@@ -43,8 +44,8 @@ struct EngineConfig {
 
 class Engine {
  public:
-  // `source` outlives it. `open_store` is called on run()'s thread, again after each failure.
-  Engine(EngineConfig config, Source& source, OpenStore open_store);
+  // `source` outlives it. `open_ledger` is called on run()'s thread, again after each failure.
+  Engine(EngineConfig config, Source& source, OpenLedger open_ledger);
   ~Engine();
 
   // Until stop(); then commits what is pending. Errors: the source ended, a foreign format that
@@ -83,8 +84,8 @@ class Engine {
 
   EngineConfig config_;
   Source& source_;
-  OpenStore open_store_;
-  std::unique_ptr<Store> store_;  // null: away
+  OpenLedger open_ledger_;
+  std::unique_ptr<Ledger> ledger_;  // null: away
   std::unique_ptr<Settler> settler_;
   std::atomic<bool> stop_ = false;
 

@@ -7,7 +7,7 @@
 
 namespace weir {
 
-Result<void> check_readable(Store& store) {
+Result<void> check_readable(Ledger& store) {
   const auto version = store.schema_version();
   if (!version) return std::unexpected(version.error());
   if (*version > kSchemaVersion) {

@@ -12,7 +12,7 @@ namespace weir {
 
 // No error: fit to be read. kInvalid: newer than this program knows, which would be read
 // wrongly; kNotFound: not a store of weir, or older, which only a program that writes may change.
-[[nodiscard]] Result<void> check_readable(Store& store);
+[[nodiscard]] Result<void> check_readable(Ledger& store);
 
 // The SQLite file `store_path` (read only, never created), or when that is "" the store that the
 // configuration names. Mistakes go to stderr; the error is the ExitCode.

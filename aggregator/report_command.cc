@@ -144,7 +144,7 @@ void write_table(const std::vector<TrafficRow>& rows, const ReportOptions& optio
 }
 
 // What the table above it leaves out, or "".
-Result<std::string> unread_text(Store& store) {
+Result<std::string> unread_text(const Traffic& store) {
   const auto letters = store.dead_letters(1);
   if (!letters) return std::unexpected(letters.error());
   if (letters->total == 0 || letters->newest.empty()) return std::string();
@@ -158,7 +158,7 @@ Result<std::string> unread_text(Store& store) {
 
 // The window that steps are multiples of: as configured, or else the longest one, up to a minute, that
 // the first and the last window of the store may have.
-Result<std::int64_t> window_of(Store& store, const ReportOptions& options) {
+Result<std::int64_t> window_of(const Traffic& store, const ReportOptions& options) {
   constexpr std::int64_t kMinute = 60;
   if (options.window_s > 0) return options.window_s;
   const auto span = store.traffic_span();
@@ -194,7 +194,7 @@ Result<void> read_range(const ReportOptions& options, std::int64_t now_s, Traffi
 }
 
 // What the options ask for. kInvalid: one of them is wrong.
-Result<TrafficQuery> query_of(Store& store, const ReportOptions& options, std::int64_t now_s) {
+Result<TrafficQuery> query_of(const Traffic& store, const ReportOptions& options, std::int64_t now_s) {
   TrafficQuery query;
   if (const auto done = read_dimensions(options.by, query); !done) return std::unexpected(done.error());
   if (const auto done = read_range(options, now_s, query); !done) return std::unexpected(done.error());
@@ -218,7 +218,7 @@ int exit_code_of(const Error& error) {
 
 }  // namespace
 
-int report_traffic(Store& store, const ReportOptions& options, std::int64_t now_s, std::FILE* out) {
+int report_traffic(const Traffic& store, const ReportOptions& options, std::int64_t now_s, std::FILE* out) {
   const auto query = query_of(store, options, now_s);
   if (!query) return exit_code_of(query.error());
   const auto rows = store.traffic(*query, kMaxRows);
@@ -233,7 +233,7 @@ int report_traffic(Store& store, const ReportOptions& options, std::int64_t now_
   return std::fflush(out) == 0 ? kExitOk : kExitFailed;
 }
 
-Result<std::string> summary_table(Store& store) {
+Result<std::string> summary_table(const Traffic& store) {
   TrafficQuery query;
   query.by_site = query.by_status = true;
   auto rows = store.traffic(query, kMaxRows);

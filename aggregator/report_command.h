@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "aggregator/store/store.h"
+#include "aggregator/store/traffic.h"
 
 namespace weir {
 
@@ -21,10 +21,10 @@ struct ReportOptions {
 
 // Writes to `out`; returns an ExitCode. Mistakes in the options go to stderr. A step that is not a
 // multiple of the window is a mistake, as in the API.
-int report_traffic(Store& store, const ReportOptions& options, std::int64_t now_s, std::FILE* out);
+int report_traffic(const Traffic& store, const ReportOptions& options, std::int64_t now_s, std::FILE* out);
 
 // The table that `local` prints at its end: sites, requests, bytes, 2xx..5xx, p50/p95/p99; then
 // the time that it is of, and how many lines could not be read.
-[[nodiscard]] Result<std::string> summary_table(Store& store);
+[[nodiscard]] Result<std::string> summary_table(const Traffic& store);
 
 }  // namespace weir

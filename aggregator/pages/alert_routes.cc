@@ -2,7 +2,6 @@
 #include <nlohmann/json.hpp>
 
 #include "aggregator/pages/routes.h"
-#include "aggregator/warn/leadership.h"
 
 namespace weir::routes_of_alerts {
 
@@ -14,11 +13,10 @@ Answer alerts(ApiContext& context, const Params&) {
   std::size_t firing = 0;
   json list = json::array();
   for (const AlertState& state : *states) {
-    if (is_lease(state)) continue;
-    if (state.state == "firing") ++firing;
+    if (state.phase == AlertPhase::kFiring) ++firing;
     list.push_back({{"rule", state.rule},
                     {"subject", state.subject},
-                    {"state", state.state},
+                    {"state", to_string(state.phase)},
                     {"since_s", state.since_s},
                     {"value", state.value}});
   }

@@ -8,7 +8,7 @@ Result<std::optional<DataRange>> ApiContext::data_range() {
   using Found = std::optional<DataRange>;
   return data_flight.ask(0, [&]() -> Result<Found> {
     const auto span =
-        pool.with<std::optional<Store::Span>>([](Store& store) { return store.traffic_span(); });
+        pool.with<std::optional<Traffic::Span>>([](Store& store) { return store.traffic_span(); });
     if (!span) return std::unexpected(span.error());
     if (!*span) return Found();
     return Found({(*span)->first_s, (*span)->last_s + config.window_s});

@@ -93,7 +93,7 @@ Answer agents(ApiContext& context, const Params&) {
 }
 
 Answer dead_letters(ApiContext& context, const Params&) {
-  const auto letters = context.pool.with<Store::DeadLetters>(
+  const auto letters = context.pool.with<Traffic::DeadLetters>(
       [](Store& store) { return store.dead_letters(kMaxDeadLettersShown); });
   if (!letters) return error_answer(letters.error());
   json list = json::array();

@@ -5,8 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "aggregator/pages/pages.h"
-#include "aggregator/store/store.h"
+#include "aggregator/engine_status.h"
+#include "aggregator/store/traffic.h"
+#include "aggregator/warn/warner.h"
 
 namespace weir {
 

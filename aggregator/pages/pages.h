@@ -6,20 +6,11 @@
 #include <memory>
 #include <string>
 
+#include "aggregator/engine_status.h"
 #include "aggregator/store/store.h"
 #include "aggregator/warn/warner.h"
 
 namespace weir {
-
-// What the process says of itself, for /health and /metrics.
-struct EngineStatus {
-  std::string problem;  // "" when healthy; else a sentence: "store: connection refused; ..."
-  std::uint64_t messages = 0, message_bytes = 0, records = 0, dead_letters = 0;
-  std::uint64_t commits = 0, fenced = 0, duplicates_dropped_bytes = 0;
-  std::uint64_t pending_bytes = 0;
-  std::uint64_t partitions = 0;
-  std::int64_t last_commit_ms = 0;  // 0: never
-};
 
 struct PagesConfig {
   std::string listen = "127.0.0.1:8080";  // port 0: any free one

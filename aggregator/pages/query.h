@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "aggregator/store/store.h"
+#include "aggregator/store/traffic.h"
 #include "proto/result.h"
 
 namespace weir {

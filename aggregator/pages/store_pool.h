@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "aggregator/store/store.h"
-#include "aggregator/warn/warner.h"
 
 namespace weir {
 

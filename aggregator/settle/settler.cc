@@ -27,6 +27,7 @@ DeadLetter unparsed_letter(const SourceState& source, const SourceMessage& messa
   return {.partition = message.partition,
           .offset = message.offset,
           .line = bad.line,
+          .kind = DeadLetterKind::kUnreadable,
           .source = source.id.hex(),
           .reason = std::string(to_string(bad.reason)),
           .text = bad.text,
@@ -382,6 +383,7 @@ void Settler::Impl::refuse(Generation& generation, const BatchHeader& header, co
                            std::string reason, std::int64_t now_ms) {
   dead_letter(generation, {.partition = message.partition,
                            .offset = message.offset,
+                           .kind = DeadLetterKind::kRefused,
                            .source = header.source.hex(),
                            .reason = std::move(reason),
                            .text = header.path,
@@ -562,14 +564,15 @@ void Settler::record_gap(const OffsetOutOfRange& gap, std::int64_t now_ms) {
       partition.open,
       {.partition = gap.partition,
        .offset = gap.wanted,
+       .kind = gap.wanted <= gap.resumed_at ? DeadLetterKind::kMessagesGone : DeadLetterKind::kOffsetGone,
        .source = {},
        .reason = gap.wanted <= gap.resumed_at
-                     ? fmt::format("{}{}, {}) are gone: the topic kept them for less time than the "
+                     ? fmt::format("messages [{}, {}) are gone: the topic kept them for less time than the "
                                    "aggregator was away; raise the topic's retention",
-                                   kMessagesGone, gap.wanted, gap.resumed_at)
-                     : fmt::format("{}{} does not exist yet: the topic was created again or lost its end; "
-                                   "went on at {}",
-                                   kOffsetGone, gap.wanted, gap.resumed_at),
+                                   gap.wanted, gap.resumed_at)
+                     : fmt::format("offset {} does not exist yet: the topic was created again or lost its "
+                                   "end; went on at {}",
+                                   gap.wanted, gap.resumed_at),
        .text = {},
        .seen_ms = now_ms});
   partition.next_apply = gap.resumed_at;

@@ -17,7 +17,7 @@
 
 #include "agent/format/parser.h"
 #include "aggregator/source/source.h"
-#include "aggregator/store/store.h"
+#include "aggregator/store/ledger.h"
 
 namespace weir {
 

@@ -38,8 +38,8 @@ std::optional<std::uint64_t> resume_offset(const Coverage& coverage) {
 
 struct LocalSource::Impl {
   QueueOutput output{kMaxQueuedMessages};
-  std::function<Result<std::unique_ptr<Store>>()> open_store;
-  std::unique_ptr<Store> store;  // the agent thread's
+  OpenLedger open_ledger;
+  std::unique_ptr<Ledger> ledger;  // the agent thread's
   std::unique_ptr<Agent> agent;
   std::thread thread;
   std::atomic<bool> ended = false;
@@ -63,22 +63,22 @@ std::optional<std::uint64_t> LocalSource::Impl::position_of(const SourceId& id) 
   Error error;
   // A connection that went stale is opened again, once.
   for (int attempt = 0; attempt < 2; ++attempt) {
-    if (!store) {
-      auto opened = open_store();
+    if (!ledger) {
+      auto opened = open_ledger();
       if (!opened) {
         error = opened.error();
         continue;
       }
-      store = std::move(*opened);
+      ledger = std::move(*opened);
     }
-    auto sources = store->load_sources({id});
+    auto sources = ledger->load_sources({id});
     if (sources) {
       const std::scoped_lock lock(mutex);
       position_problem.clear();
       return sources->empty() ? std::nullopt : resume_offset(sources->front().coverage);
     }
     error = sources.error();
-    store.reset();
+    ledger.reset();
   }
   const std::scoped_lock lock(mutex);
   position_problem = fmt::format("{}; reading from the start of the log instead", error.what);
@@ -111,11 +111,10 @@ LocalSource::~LocalSource() {
   impl_->thread.join();
 }
 
-Result<std::unique_ptr<LocalSource>> LocalSource::create(
-    AgentConfig config, std::function<Result<std::unique_ptr<Store>>()> open_store) {
+Result<std::unique_ptr<LocalSource>> LocalSource::create(AgentConfig config, OpenLedger open_ledger) {
   auto source = std::unique_ptr<LocalSource>(new LocalSource());
   Impl* impl = source->impl_.get();
-  impl->open_store = std::move(open_store);
+  impl->open_ledger = std::move(open_ledger);
   auto agent = Agent::create(config, impl->output, AgentOptions{.position_of = [impl](const SourceId& id) {
                                return impl->position_of(id);
                              }});

@@ -10,7 +10,7 @@
 
 #include "agent/agent.h"
 #include "aggregator/source/source.h"
-#include "aggregator/store/store.h"
+#include "aggregator/store/ledger.h"
 
 namespace weir {
 
@@ -20,9 +20,9 @@ namespace weir {
 
 class LocalSource : public Source {
  public:
-  // `open_store` is called on the agent's thread, for a connection of that thread's own.
-  [[nodiscard]] static Result<std::unique_ptr<LocalSource>> create(
-      AgentConfig config, std::function<Result<std::unique_ptr<Store>>()> open_store);
+  // `open_ledger` is called on the agent's thread, for a connection of that thread's own.
+  [[nodiscard]] static Result<std::unique_ptr<LocalSource>> create(AgentConfig config,
+                                                                   OpenLedger open_ledger);
   ~LocalSource() override;  // stops the agent and joins; what was not committed is read again next time
 
   [[nodiscard]] AgentStatus agent_status() const;  // any thread

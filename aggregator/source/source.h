@@ -2,21 +2,15 @@
 #pragma once
 
 #include <chrono>
-#include <compare>
 #include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "aggregator/partition_key.h"
 #include "proto/result.h"
 
 namespace weir {
-
-struct PartitionKey {
-  std::string topic;  // "local" on a single box
-  std::int32_t partition = 0;
-  friend auto operator<=>(const PartitionKey&, const PartitionKey&) = default;
-};
 
 struct SourceMessage {
   PartitionKey partition;

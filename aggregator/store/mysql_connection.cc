@@ -103,11 +103,20 @@ class MysqlConnection : public SqlConnection {
   [[nodiscard]] std::uint64_t affected_rows() const override { return affected_; }
   [[nodiscard]] bool connected() const override { return mysql_ != nullptr; }
   [[nodiscard]] std::string_view begin_sql() const override { return "START TRANSACTION"; }
-  [[nodiscard]] std::string_view column_type(std::string_view portable) const override {
-    if (portable == "number") return "BIGINT";
-    if (portable == "key") return "VARBINARY(255)";
-    if (portable == "long_key") return "VARBINARY(512)";
+  [[nodiscard]] std::string_view column_type(ColumnType type) const override {
+    switch (type) {
+      case ColumnType::kNumber:
+        return "BIGINT";
+      case ColumnType::kKey:
+        return "VARBINARY(255)";
+      case ColumnType::kText:
+        break;
+    }
     return "MEDIUMBLOB";
+  }
+  [[nodiscard]] std::string_view column_exists_sql() const override {
+    return "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE() AND "
+           "table_name = ? AND column_name = ?";
   }
   [[nodiscard]] std::string_view clustered_sql() const override { return ""; }  // InnoDB's always are
   [[nodiscard]] std::size_t rows_per_statement() const override { return 50; }
@@ -119,8 +128,9 @@ class MysqlConnection : public SqlConnection {
     return {};
   }
   // The lock dies with the connection, too.
-  void unlock_schema() override {
+  [[nodiscard]] Result<void> unlock_schema() override {
     if (auto released = query("SELECT RELEASE_LOCK('weir_schema')", {}); !released) close();
+    return {};  // each statement was committed by itself
   }
 
  private:

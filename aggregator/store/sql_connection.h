@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "aggregator/store/store.h"
+#include "aggregator/store/tables.h"
 #include "proto/result.h"
 
 namespace weir {
@@ -30,19 +31,9 @@ using SqlRow = std::vector<SqlValue>;
 
 // The store's numbers are signed: modulo 2^64 they are the same.
 [[nodiscard]] inline std::int64_t as_number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+[[nodiscard]] inline std::int64_t as_number(DeadLetterKind kind) { return static_cast<std::int64_t>(kind); }
 [[nodiscard]] inline std::uint64_t as_unsigned(const SqlValue& value) {
   return static_cast<std::uint64_t>(number(value));
-}
-
-// `part` so many times, for the placeholders of a statement.
-[[nodiscard]] inline std::string repeated(std::string_view part, std::size_t count,
-                                          std::string_view between) {
-  std::string out;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (i > 0) out += between;
-    out += part;
-  }
-  return out;
 }
 
 class SqlConnection {
@@ -72,14 +63,16 @@ class SqlConnection {
   [[nodiscard]] virtual Result<void> connect() = 0;  // again, after a loss
   // What differs between the two.
   [[nodiscard]] virtual std::string_view begin_sql() const = 0;
-  [[nodiscard]] virtual std::string_view column_type(
-      std::string_view portable) const = 0;  // "key", "long_key", "text", "blob", "number"
+  [[nodiscard]] virtual std::string_view column_type(ColumnType type) const = 0;
+  // A SELECT of a number from the names of a table and a column: 0 when there is no such column.
+  [[nodiscard]] virtual std::string_view column_exists_sql() const = 0;
   // After a CREATE TABLE: keeps the rows in the order of the primary key, in one tree with it.
   [[nodiscard]] virtual std::string_view clustered_sql() const = 0;
   // Rows that a statement should write or look for: many where each has a way to go.
   [[nodiscard]] virtual std::size_t rows_per_statement() const = 0;
   [[nodiscard]] virtual Result<void> lock_schema() = 0;
-  virtual void unlock_schema() = 0;
+  // Without an error all that was done since lock_schema() stays.
+  [[nodiscard]] virtual Result<void> unlock_schema() = 0;
 };
 
 [[nodiscard]] Result<std::unique_ptr<SqlConnection>> connect_sqlite(const std::string& path, bool read_only);

@@ -1,13 +1,26 @@
+// A migration may end after any statement: MySQL commits each of them by itself. So each step asks
+// whether it was done before, and the version is written last.
 #include "aggregator/store/sql_schema.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "aggregator/store/sql_row.h"
+#include "aggregator/store/sql_text.h"
+#include "aggregator/store/states.h"
+#include "aggregator/store/store.h"
+
 namespace weir {
 namespace {
+
+constexpr std::string_view kVersion = "schema_version";
+// Counters of ids that were given.
+constexpr std::string_view kCounters[] = {"last_mail_id", "last_event_id"};
 
 Result<void> run(SqlConnection& db, std::string_view sql, const std::vector<SqlValue>& parameters = {}) {
   auto rows = db.query(sql, parameters);
@@ -15,108 +28,148 @@ Result<void> run(SqlConnection& db, std::string_view sql, const std::vector<SqlV
   return {};
 }
 
+Result<bool> has_column(SqlConnection& db, std::string_view table, std::string_view column) {
+  auto rows = db.query(db.column_exists_sql(), {std::string(table), std::string(column)});
+  if (!rows) return std::unexpected(rows.error());
+  return !rows->empty() && number(rows->front().front()) > 0;
+}
+
+Result<void> add_number(SqlConnection& db, std::string_view table, std::string_view column) {
+  const auto there = has_column(db, table, column);
+  if (!there) return std::unexpected(there.error());
+  if (*there) return {};
+  return run(db, fmt::format("ALTER TABLE {} ADD COLUMN {} {} NOT NULL DEFAULT 0", table, column,
+                             db.column_type(ColumnType::kNumber)));
+}
+
 Result<void> create_tables(SqlConnection& db) {
-  const auto n = db.column_type("number");
-  const auto k = db.column_type("key");
-  const auto t = db.column_type("text");
-  const std::vector<std::string> statements = {
-      fmt::format("CREATE TABLE IF NOT EXISTS meta(name {0} NOT NULL PRIMARY KEY, value {1} NOT NULL)", k, n),
-      fmt::format("CREATE TABLE IF NOT EXISTS partition_state(topic {0} NOT NULL, partition_id {1} NOT NULL, "
-                  "owner {0} NOT NULL, epoch {1} NOT NULL, "
-                  "next_offset {1} NOT NULL, commit_token {1} NOT NULL, cluster_id {0} NOT NULL, "
-                  "leader_epoch {1} NOT NULL, dead_letters {1} NOT NULL, "
-                  "PRIMARY KEY(topic, partition_id))",
-                  k, n),
-      fmt::format("CREATE TABLE IF NOT EXISTS window_traffic(start_s {1} NOT NULL, site {0} NOT NULL, host "
-                  "{0} NOT NULL, status {1} NOT NULL, topic {0} NOT NULL, "
-                  "partition_id {1} NOT NULL, requests {1} NOT NULL, bytes_sent {1} NOT NULL, flow_bytes {1} "
-                  "NOT NULL, request_bytes {1} NOT NULL, "
-                  "request_time_ms {1} NOT NULL, upstream_time_ms {1} NOT NULL, latency {2} NOT NULL, "
-                  "PRIMARY KEY(start_s, site, host, status, topic, partition_id)){3}",
-                  k, n, t, db.clustered_sql()),
-      fmt::format("CREATE TABLE IF NOT EXISTS source(id {0} NOT NULL PRIMARY KEY, agent_id {0} NOT NULL, "
-                  "instance {1} NOT NULL, host {0} NOT NULL, input {2} NOT NULL, "
-                  "path {2} NOT NULL, origin {1} NOT NULL, high_water {1} NOT NULL, line_count {1} NOT NULL, "
-                  "unparsed {1} NOT NULL, too_long {1} NOT NULL, filtered {1} NOT NULL, "
-                  "first_seen_ms {1} NOT NULL, last_seen_ms {1} NOT NULL, version {1} NOT NULL)",
-                  k, n, t),
-      fmt::format("CREATE TABLE IF NOT EXISTS source_gap(source_id {0} NOT NULL, begin_offset {1} NOT NULL, "
-                  "end_offset {1} NOT NULL, cause {1} NOT NULL, since_ms {1} NOT NULL, PRIMARY "
-                  "KEY(source_id, begin_offset))",
-                  k, n),
-      fmt::format("CREATE TABLE IF NOT EXISTS dead_letter(topic {0} NOT NULL, partition_id {1} NOT NULL, "
-                  "message_offset {1} NOT NULL, line {1} NOT NULL, source {0} NOT NULL, "
-                  "reason {2} NOT NULL, sample {2} NOT NULL, seen_ms {1} NOT NULL, PRIMARY KEY(topic, "
-                  "partition_id, message_offset, line))",
-                  k, n, t),
-      fmt::format("CREATE TABLE IF NOT EXISTS agent(agent_id {0} NOT NULL PRIMARY KEY, host {0} NOT NULL, "
-                  "instance {1} NOT NULL, last_heartbeat_ms {1} NOT NULL, "
-                  "watermark_ms {1} NOT NULL, lag_bytes {1} NOT NULL)",
-                  k, n),
-      fmt::format("CREATE TABLE IF NOT EXISTS site(name {0} NOT NULL PRIMARY KEY)", k),
-      fmt::format("CREATE TABLE IF NOT EXISTS alert(rule_name {0} NOT NULL, subject {0} NOT NULL, state {0} "
-                  "NOT NULL, since_s {1} NOT NULL, value_text {0} NOT NULL, "
-                  "PRIMARY KEY(rule_name, subject))",
-                  k, n),
-      fmt::format("CREATE TABLE IF NOT EXISTS outbox(id {0} NOT NULL PRIMARY KEY, mail_to {1} NOT NULL, "
-                  "subject {1} NOT NULL, body {1} NOT NULL, created_ms {0} NOT NULL, "
-                  "next_try_ms {0} NOT NULL, attempts {0} NOT NULL, last_error {1} NOT NULL)",
-                  n, t),
-  };
-  for (const auto& sql : statements) {
-    if (auto made = run(db, sql); !made) return made;
+  for (const Table* table : tables::kAll) {
+    if (auto made = run(db, create_sql(*table, db)); !made) return made;
   }
   return {};
 }
 
-// Each step asks whether it was done: MySQL commits each of them by itself.
+// nullopt: it is not written yet.
+Result<std::optional<std::int64_t>> version_of(SqlConnection& db) {
+  auto rows = db.query("SELECT value FROM meta WHERE name = ?", {std::string(kVersion)});
+  if (!rows) return std::unexpected(rows.error());
+  if (rows->empty()) return std::nullopt;
+  return number(rows->front().front());
+}
+
+// Version 2 has the versions of sources, and why and since when there is a gap.
 Result<void> migrate_from_1(SqlConnection& db) {
-  const auto n = db.column_type("number");
-  const auto add = [&](std::string_view table, std::string_view column) -> Result<void> {
-    if (db.query(fmt::format("SELECT {} FROM {} LIMIT 1", column, table), {})) return {};
-    return run(db, fmt::format("ALTER TABLE {} ADD COLUMN {} {} NOT NULL DEFAULT 0", table, column, n));
-  };
   for (const auto& [table, column] : {std::pair{"source", "version"},
                                       {"source", "too_long"},
                                       {"source_gap", "cause"},
                                       {"source_gap", "since_ms"}}) {
-    if (auto added = add(table, column); !added) return added;
+    if (auto added = add_number(db, table, column); !added) return added;
   }
-  // A row of version 0 would be taken for one that is not there.
+  // Version 0 means that there is no row.
   if (auto set = run(db, "UPDATE source SET version = 1 WHERE version = 0"); !set) return set;
-  if (auto set =
-          run(db,
-              "UPDATE source_gap SET since_ms = (SELECT last_seen_ms FROM source WHERE id = source_id) "
-              "WHERE since_ms = 0 AND source_id IN (SELECT id FROM source)");
-      !set)
-    return set;
-  return run(db, "UPDATE meta SET value = 2 WHERE name = ?", {std::string("schema_version")});
+  return run(db,
+             "UPDATE source_gap SET since_ms = (SELECT last_seen_ms FROM source WHERE id = source_id) "
+             "WHERE since_ms = 0 AND source_id IN (SELECT id FROM source)");
+}
+
+// Version 2 told the kinds apart by how the reason began.
+Result<void> set_kinds(SqlConnection& db) {
+  if (auto added = add_number(db, tables::kDeadLetter.name, "kind"); !added) return added;
+  for (const auto& [begin, kind] : {std::pair{"messages [", DeadLetterKind::kMessagesGone},
+                                    {"offset ", DeadLetterKind::kOffsetGone},
+                                    {"the batch says [", DeadLetterKind::kRefused},
+                                    {"the source has ", DeadLetterKind::kRefused},
+                                    {"windows of ", DeadLetterKind::kRefused}}) {
+    const std::string text(begin);
+    if (auto set = run(
+            db, fmt::format("UPDATE dead_letter SET kind = ? WHERE SUBSTR(reason, 1, {}) = ?", text.size()),
+            {as_number(kind), text});
+        !set)
+      return set;
+  }
+  return {};
+}
+
+// Version 2 had mails only, with a column for each of their parts. Its table is put aside, and its
+// mails become letters of the new one.
+Result<void> put_old_mails_aside(SqlConnection& db) {
+  const auto old = has_column(db, tables::kOutbox.name, "mail_to");
+  if (!old) return std::unexpected(old.error());
+  return *old ? run(db, "ALTER TABLE outbox RENAME TO outbox_2") : Result<void>{};
+}
+
+Result<void> take_over_old_mails(SqlConnection& db) {
+  const auto old = has_column(db, "outbox_2", "mail_to");
+  if (!old) return std::unexpected(old.error());
+  if (!*old) return {};
+  auto rows = db.query(
+      "SELECT id, mail_to, subject, body, created_ms, next_try_ms, attempts, last_error FROM outbox_2");
+  if (!rows) return std::unexpected(rows.error());
+  for (const auto& row : *rows) {
+    std::int64_t id = 0, created_ms = 0, next_try_ms = 0, attempts = 0;
+    std::string to, subject, body, last_error;
+    RowReader in(row);
+    in >> id >> to >> subject >> body >> created_ms >> next_try_ms >> attempts >> last_error;
+    if (auto read = in.end(); !read) return read;
+    // The payload of a mail: its subject in one line, then its text.
+    std::replace(subject.begin(), subject.end(), '\n', ' ');
+    RowWriter letter(tables::kOutbox);
+    letter << id << "mail" << to << subject + "\n" + body << created_ms << next_try_ms << attempts
+           << last_error;
+    // REPLACE: an earlier try may have come this far.
+    if (auto put = run(db, replace_sql(tables::kOutbox), letter.take()); !put) return put;
+  }
+  return run(db, "DROP TABLE outbox_2");
+}
+
+// Version 3 has kinds of dead letters, channels in the outbox, the history of alerts, and leases,
+// of which version 2 had one, as an alert without a rule.
+Result<void> migrate_from_2(SqlConnection& db) {
+  if (auto set = set_kinds(db); !set) return set;
+  if (auto taken = take_over_old_mails(db); !taken) return taken;
+  return run(db, "DELETE FROM alert WHERE rule_name = ?", {std::string()});
+}
+
+Result<void> write_meta(SqlConnection& db) {
+  for (const auto counter : kCounters) {
+    const auto known = db.query("SELECT value FROM meta WHERE name = ?", {std::string(counter)});
+    if (!known) return std::unexpected(known.error());
+    if (!known->empty()) continue;
+    if (auto made = run(db, insert_sql(tables::kMeta), {std::string(counter), std::int64_t{0}}); !made)
+      return made;
+  }
+  return run(db, replace_sql(tables::kMeta), {std::string(kVersion), std::int64_t{kSchemaVersion}});
+}
+
+Result<void> migrate_locked(SqlConnection& db) {
+  if (auto made = run(db, create_sql(tables::kMeta, db)); !made) return made;
+  const auto version = version_of(db);
+  if (!version) return std::unexpected(version.error());
+  if (*version > kSchemaVersion) {
+    return fail(Code::kInvalid,
+                fmt::format("store: schema version {} is newer than this program knows ({})", **version,
+                            kSchemaVersion),
+                "install the newer weir-aggregator; an older one would count wrongly");
+  }
+  // Without a version the tables may be those of an older program that did not come to write it.
+  const bool current = *version == kSchemaVersion;
+  if (!current) {
+    if (auto aside = put_old_mails_aside(db); !aside) return aside;
+  }
+  if (auto made = create_tables(db); !made) return made;
+  if (current) return {};
+  if (auto migrated = migrate_from_1(db); !migrated) return migrated;
+  if (auto migrated = migrate_from_2(db); !migrated) return migrated;
+  return write_meta(db);
 }
 
 }  // namespace
 
 Result<void> migrate_schema(SqlConnection& db) {
   if (auto locked = db.lock_schema(); !locked) return locked;
-  auto done = create_tables(db);
-  if (done) {
-    auto version = db.query("SELECT value FROM meta WHERE name = ?", {std::string("schema_version")});
-    if (!version) {
-      done = std::unexpected(version.error());
-    } else if (version->empty()) {
-      done = run(db, "INSERT INTO meta(name, value) VALUES (?, ?), (?, ?)",
-                 {std::string("schema_version"), std::int64_t{kSchemaVersion}, std::string("last_mail_id"),
-                  std::int64_t{0}});
-    } else if (number(version->front().front()) < kSchemaVersion) {
-      done = migrate_from_1(db);
-    } else if (number(version->front().front()) > kSchemaVersion) {
-      done = fail(Code::kInvalid,
-                  fmt::format("store: schema version {} is newer than this program knows ({})",
-                              number(version->front().front()), kSchemaVersion),
-                  "install the newer weir-aggregator; an older one would count wrongly");
-    }
-  }
-  db.unlock_schema();
-  return done;
+  auto done = migrate_locked(db);
+  auto unlocked = db.unlock_schema();
+  return done ? unlocked : done;
 }
 
 }  // namespace weir

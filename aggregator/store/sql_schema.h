@@ -1,4 +1,4 @@
-// The tables, as docs/reference/store.md has them, and how older ones become them.
+// Creates the tables of tables.h, and brings those of older versions forward.
 #pragma once
 
 #include "aggregator/store/sql_connection.h"
@@ -6,8 +6,8 @@
 
 namespace weir {
 
-// Makes what is missing and brings older versions forward; any number of programs may call it at once.
-// Errors: those of SqlConnection; kInvalid for a schema of a newer weir, of which nothing is changed.
+// Any number of programs may call it at once.
+// Errors: those of SqlConnection; kInvalid for a schema of a newer weir, which is left as it is.
 [[nodiscard]] Result<void> migrate_schema(SqlConnection& db);
 
 }  // namespace weir

@@ -5,28 +5,12 @@
 #include <algorithm>
 #include <limits>
 
+#include "aggregator/store/sql_row.h"
+#include "aggregator/store/sql_rows.h"
+#include "aggregator/store/sql_text.h"
+#include "proto/must.h"
+
 namespace weir {
-namespace {
-
-constexpr std::string_view kColumns =
-    "start_s, site, host, status, topic, partition_id, requests, bytes_sent, flow_bytes, request_bytes, "
-    "request_time_ms, upstream_time_ms, latency";
-
-}  // namespace
-
-Result<WindowSum> sum_of(const SqlRow& row, std::size_t at) {
-  WindowSum sum;
-  sum.requests = as_unsigned(row[at]);
-  sum.bytes_sent = as_unsigned(row[at + 1]);
-  sum.flow_bytes = as_unsigned(row[at + 2]);
-  sum.request_bytes = as_unsigned(row[at + 3]);
-  sum.request_time_ms = as_unsigned(row[at + 4]);
-  sum.upstream_time_ms = as_unsigned(row[at + 5]);
-  auto latency = Histogram::decode(text(row[at + 6]));
-  if (!latency) return std::unexpected(latency.error());
-  sum.latency = std::move(*latency);
-  return sum;
-}
 
 // No row of any partition began later when its owner took it, and since then the partition's rows are
 // those that this writer wrote. An owner that wrote them from elsewhere has another epoch.
@@ -53,19 +37,22 @@ Result<void> SqlWindows::add_stored(const PartitionKey& partition, std::vector<W
   if (rows.size() != select_rows_) {
     select_rows_ = rows.size();
     select_sql_ = fmt::format(
-        "SELECT start_s, site, host, status, requests, bytes_sent, flow_bytes, request_bytes, "
-        "request_time_ms, upstream_time_ms, latency "
-        "FROM window_traffic WHERE topic = ? AND partition_id = ? AND ({})",
+        "SELECT start_s, site, host, status, {} FROM window_traffic WHERE topic = ? AND partition_id = ? AND "
+        "({})",
+        columns_sql(tables::kWindow, kWindowKeyColumns),
         repeated("(start_s = ? AND site = ? AND host = ? AND status = ?)", rows.size(), " OR "));
   }
   return db_.each_row(select_sql_, parameters, [&](const SqlRow& stored) -> Result<void> {
-    const WindowKey key{number(stored[0]), text(stored[1]), text(stored[2]),
-                        static_cast<std::uint16_t>(number(stored[3]))};
+    WindowKey key;
+    StoredSum stored_sum;
+    RowReader in(stored);
+    in >> key.start_s >> key.site >> key.host >> key.status >> stored_sum;
+    if (auto read = in.end(); !read) return read;
     const auto mine = std::lower_bound(rows.begin(), rows.end(), key,
                                        [](const auto& row, const WindowKey& k) { return *row.key < k; });
     if (mine == rows.end() || *mine->key != key)
       return fail(Code::kCorrupt, "store: window_traffic gave a row that was not asked for");
-    auto sum = sum_of(stored, 4);
+    auto sum = with_latency(std::move(stored_sum));
     if (!sum) return std::unexpected(sum.error());
     sum->merge(*mine->sum);
     mine->sum = &sums.emplace_back(std::move(*sum));
@@ -74,7 +61,7 @@ Result<void> SqlWindows::add_stored(const PartitionKey& partition, std::vector<W
 }
 
 Result<void> SqlWindows::put(const PartitionKey& partition, const std::vector<WindowRow>& rows) {
-  constexpr std::size_t kValues = 13;
+  constexpr std::size_t kValues = tables::kWindow.columns.size();
   // Its strings keep their memory from call to call.
   values_.resize(rows.size() * kValues);
   auto* value = values_.data();
@@ -90,10 +77,10 @@ Result<void> SqlWindows::put(const PartitionKey& partition, const std::vector<Wi
       *value++ = as_number(amount);
     *value++ = sum->latency.encode();
   }
+  MUST(value == values_.data() + values_.size(), "each row of windows has a value for each column");
   if (rows.size() != replace_rows_) {
     replace_rows_ = rows.size();
-    replace_sql_ = fmt::format("REPLACE INTO window_traffic({}) VALUES {}", kColumns,
-                               repeated("(?,?,?,?,?,?,?,?,?,?,?,?,?)", rows.size(), ","));
+    replace_sql_ = replace_sql(tables::kWindow, rows.size());
   }
   const auto done = db_.query(replace_sql_, values_);
   if (!done) return std::unexpected(done.error());

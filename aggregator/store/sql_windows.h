@@ -6,17 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "aggregator/store/ledger.h"
 #include "aggregator/store/sql_connection.h"
-#include "aggregator/store/store.h"
 
 namespace weir {
 
 inline constexpr std::string_view kLastWindow =
     "SELECT start_s FROM window_traffic ORDER BY start_s DESC LIMIT 1";
-inline constexpr std::size_t kMaxKeyBytes = 255;  // of what is a key or a part of one
-
-// Columns requests to latency of a row, from `at` on.
-[[nodiscard]] Result<WindowSum> sum_of(const SqlRow& row, std::size_t at);
+inline constexpr std::size_t kWindowKeyColumns = 6;  // of window_traffic; then come the sums
 
 class SqlWindows {
  public:

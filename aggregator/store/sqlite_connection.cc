@@ -80,8 +80,11 @@ class SqliteConnection : public SqlConnection {
   [[nodiscard]] std::uint64_t affected_rows() const override { return affected_; }
   [[nodiscard]] bool connected() const override { return database_ != nullptr; }
   [[nodiscard]] std::string_view begin_sql() const override { return "BEGIN IMMEDIATE"; }
-  [[nodiscard]] std::string_view column_type(std::string_view portable) const override {
-    return portable == "number" ? "INTEGER" : "BLOB";
+  [[nodiscard]] std::string_view column_type(ColumnType type) const override {
+    return type == ColumnType::kNumber ? "INTEGER" : "BLOB";
+  }
+  [[nodiscard]] std::string_view column_exists_sql() const override {
+    return "SELECT COUNT(*) FROM pragma_table_info(CAST(? AS TEXT)) WHERE name = CAST(? AS TEXT)";
   }
   [[nodiscard]] std::string_view clustered_sql() const override { return " WITHOUT ROWID"; }
   [[nodiscard]] std::size_t rows_per_statement() const override { return 1; }
@@ -90,8 +93,11 @@ class SqliteConnection : public SqlConnection {
     if (!begun) return std::unexpected(begun.error());
     return {};
   }
-  void unlock_schema() override {
-    if (!query("COMMIT", {})) std::ignore = query("ROLLBACK", {});
+  [[nodiscard]] Result<void> unlock_schema() override {
+    auto done = query("COMMIT", {});
+    if (done) return {};
+    std::ignore = query("ROLLBACK", {});
+    return std::unexpected(done.error());
   }
 
  private:

@@ -187,10 +187,10 @@ std::string mail_body(const Notice& notice, std::string_view page_url) {
   return body + page_line(page_url);
 }
 
-OutboxMail grouped_mail(const std::vector<const Notice*>& group, std::string_view page_url) {
+MailText grouped_mail(const std::vector<const Notice*>& group, std::string_view page_url) {
   constexpr std::size_t kMaxLines = 200;
   const Notice& first = *group.front();
-  OutboxMail mail;
+  MailText mail;
   mail.subject = fmt::format(
       "[weir] {} {}: {} sites {}", first.firing ? clean_for_mail(first.rule.severity, 40) : "cleared",
       clean_for_mail(first.rule.name, 100), group.size(), first.firing ? "fire" : "are clear again");
@@ -240,35 +240,46 @@ std::string format_utc(std::int64_t time_s) {
                      clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
-std::vector<OutboxMail> write_mails(const std::vector<Notice>& notices,
-                                    const std::vector<std::string>& recipients, std::string_view page_url,
-                                    std::int64_t now_ms) {
+std::vector<Letter> write_mails(const std::vector<Notice>& notices,
+                                const std::vector<std::string>& recipients, std::string_view page_url,
+                                std::int64_t now_ms) {
   std::map<std::pair<std::string, bool>, std::vector<const Notice*>> groups;
   for (const Notice& notice : notices) groups[{notice.rule.name, notice.firing}].push_back(&notice);
-  std::vector<OutboxMail> texts;
+  std::vector<MailText> texts;
   for (const auto& [key, group] : groups) {
     if (group.size() > kGroupAbove) {
       texts.push_back(grouped_mail(group, page_url));
       continue;
     }
     for (const Notice* notice : group) {
-      OutboxMail mail;
-      mail.subject = mail_subject(*notice);
-      mail.body = mail_body(*notice, page_url);
-      texts.push_back(std::move(mail));
+      texts.push_back({mail_subject(*notice), mail_body(*notice, page_url)});
     }
   }
-  std::vector<OutboxMail> out;
-  for (const OutboxMail& text : texts) {
+  std::vector<Letter> out;
+  for (const MailText& text : texts) {
     for (const std::string& recipient : recipients) {
-      OutboxMail mail = text;
-      mail.to = recipient;
+      Letter mail;
+      mail.channel = kMailChannel;
+      mail.address = recipient;
+      mail.payload = mail_payload(text);
       mail.created_ms = now_ms;
       mail.next_try_ms = now_ms;
       out.push_back(std::move(mail));
     }
   }
   return out;
+}
+
+std::string mail_payload(const MailText& text) {
+  std::string out = text.subject;
+  std::replace(out.begin(), out.end(), '\n', ' ');
+  return out + "\n" + text.body;
+}
+
+MailText mail_text_of(std::string_view payload) {
+  const auto end = std::min(payload.find('\n'), payload.size());
+  return {std::string(payload.substr(0, end)),
+          std::string(payload.substr(std::min(end + 1, payload.size())))};
 }
 
 std::string describe(const Notice& notice) {
@@ -301,35 +312,36 @@ Result<std::string> bare_address(std::string_view mailbox) {
   return std::string(address);
 }
 
-std::string compose_message(std::string_view from, const OutboxMail& mail) {
+std::string compose_message(std::string_view from, const Letter& mail) {
+  const auto [subject, body] = mail_text_of(mail.payload);
   const std::string sender = bare_address(from).value_or("weir@localhost");
   const std::string domain = clean_for_mail(sender.substr(sender.find('@') + 1));
   std::string out;
   out += fmt::format("Date: {}\r\n", rfc5322_date(mail.created_ms / 1000));
   out += fmt::format("From: {}\r\n", clean_for_mail(from));
-  out += fmt::format("To: {}\r\n", clean_for_mail(mail.to));
-  out += fmt::format("Subject: {}\r\n", header_text(mail.subject));
+  out += fmt::format("To: {}\r\n", clean_for_mail(mail.address));
+  out += fmt::format("Subject: {}\r\n", header_text(subject));
   out += fmt::format("Message-ID: <weir.{}.{}@{}>\r\n", mail.created_ms, mail.id, domain);
   // No auto-reply, please (RFC 3834).
   out += "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n";
   out += "Content-Type: text/plain; charset=utf-8\r\n";
   std::size_t longest = 0;
   std::size_t line_begin = 0;
-  for (std::size_t i = 0; i <= mail.body.size(); ++i) {
-    if (i == mail.body.size() || mail.body[i] == '\n') {
+  for (std::size_t i = 0; i <= body.size(); ++i) {
+    if (i == body.size() || body[i] == '\n') {
       longest = std::max(longest, i - line_begin);
       line_begin = i + 1;
     }
   }
-  if (is_ascii_text(mail.body) && longest < 900) {
+  if (is_ascii_text(body) && longest < 900) {
     out += "Content-Transfer-Encoding: 7bit\r\n\r\n";
-    for (const char c : mail.body) {
+    for (const char c : body) {
       if (c == '\n') out += '\r';
       out += c;
     }
   } else {
     out += "Content-Transfer-Encoding: quoted-printable\r\n\r\n";
-    out += quoted_printable(mail.body);
+    out += quoted_printable(body);
   }
   return out;
 }

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "aggregator/store/store.h"
+#include "aggregator/store/alerts.h"
 #include "aggregator/warn/rules.h"
 #include "proto/result.h"
 
@@ -23,9 +23,17 @@ namespace weir {
 // One mail for each notice and recipient; more than kGroupAbove notices of one rule at once
 // share a mail, so that ten thousand sites do not make ten thousand mails.
 inline constexpr std::size_t kGroupAbove = 10;
-[[nodiscard]] std::vector<OutboxMail> write_mails(const std::vector<Notice>& notices,
-                                                  const std::vector<std::string>& recipients,
-                                                  std::string_view page_url, std::int64_t now_ms);
+[[nodiscard]] std::vector<Letter> write_mails(const std::vector<Notice>& notices,
+                                              const std::vector<std::string>& recipients,
+                                              std::string_view page_url, std::int64_t now_ms);
+// The channel of mails in the outbox, and what their payload holds.
+inline constexpr std::string_view kMailChannel = "mail";
+struct MailText {
+  std::string subject;  // one line
+  std::string body;
+};
+[[nodiscard]] std::string mail_payload(const MailText& text);
+[[nodiscard]] MailText mail_text_of(std::string_view payload);
 // One line for the program's log.
 [[nodiscard]] std::string describe(const Notice& notice);
 
@@ -33,6 +41,6 @@ inline constexpr std::size_t kGroupAbove = 10;
 [[nodiscard]] Result<std::string> bare_address(std::string_view mailbox);
 // The message as SMTP's DATA takes it (CRLF; no dot-stuffing). The same for every attempt,
 // so that a mail that was accepted twice can be recognised by its Message-ID.
-[[nodiscard]] std::string compose_message(std::string_view from, const OutboxMail& mail);
+[[nodiscard]] std::string compose_message(std::string_view from, const Letter& mail);
 
 }  // namespace weir

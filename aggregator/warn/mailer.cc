@@ -81,10 +81,10 @@ class SmtpMailer : public Mailer {
     std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   }
 
-  Result<void> deliver(const OutboxMail& mail) override {
+  Result<void> deliver(const Letter& mail) override {
     const auto from = bare_address(config_.from);
     if (!from) return std::unexpected(from.error());
-    const auto to = bare_address(mail.to);
+    const auto to = bare_address(mail.address);
     if (!to) return std::unexpected(to.error());
     const std::unique_ptr<CURL, EasyDeleter> easy(curl_easy_init());
     const std::unique_ptr<curl_slist, ListDeleter> recipients(curl_slist_append(nullptr, to->c_str()));

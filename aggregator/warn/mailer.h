@@ -4,7 +4,7 @@
 #include <atomic>
 #include <memory>
 
-#include "aggregator/store/store.h"
+#include "aggregator/store/alerts.h"
 #include "aggregator/warn/warn_config.h"
 #include "proto/result.h"
 
@@ -14,7 +14,7 @@ class Mailer {
  public:
   virtual ~Mailer() = default;
   // Success: the server took the mail. kUnavailable: try again later.
-  [[nodiscard]] virtual Result<void> deliver(const OutboxMail& mail) = 0;
+  [[nodiscard]] virtual Result<void> deliver(const Letter& mail) = 0;
 };
 
 // `stop` may end a delivery of which no byte of the message was sent yet.

@@ -20,24 +20,24 @@ std::int64_t retry_delay_ms(std::uint32_t failed_attempts) {
   return std::min(kFirstMs << doublings, kLongestMs);
 }
 
-Result<OutboxResult> deliver_due(Store& store, Mailer& mailer, const std::function<std::int64_t()>& now_ms,
+Result<OutboxResult> deliver_due(Alerts& store, Mailer& mailer, const std::function<std::int64_t()>& now_ms,
                                  const std::function<bool()>& stop) {
   OutboxResult out;
   for (std::size_t i = 0; i < kMailsPerRound && !stop(); ++i) {
-    const auto claimed = store.claim_mails(now_ms(), kLeaseMs, 1);
+    const auto claimed = store.claim_letters(kMailChannel, now_ms(), kLeaseMs, 1);
     if (!claimed) return std::unexpected(claimed.error());
     if (claimed->empty()) break;
-    const OutboxMail& mail = claimed->front();
+    const Letter& mail = claimed->front();
     if (const auto sent = mailer.deliver(mail); !sent) {
       const std::string error = clean_for_mail(sent.error().what, 500);
-      if (const auto kept = store.mail_failed(mail.id, now_ms() + retry_delay_ms(mail.attempts + 1), error);
+      if (const auto kept = store.letter_failed(mail.id, now_ms() + retry_delay_ms(mail.attempts + 1), error);
           !kept) {
         return std::unexpected(kept.error());
       }
       out.problem = error + "; " + sent.error().hint;
       break;
     }
-    if (const auto done = store.mail_delivered(mail.id); !done) return std::unexpected(done.error());
+    if (const auto done = store.letter_delivered(mail.id); !done) return std::unexpected(done.error());
     ++out.delivered;
   }
   return out;

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "aggregator/store/store.h"
+#include "aggregator/store/alerts.h"
 #include "aggregator/warn/mailer.h"
 
 namespace weir {
@@ -19,7 +19,7 @@ struct OutboxResult {
 };
 // Delivers what is due, until one fails: a server that is away makes every mail wait.
 // An error is the store's.
-[[nodiscard]] Result<OutboxResult> deliver_due(Store& store, Mailer& mailer,
+[[nodiscard]] Result<OutboxResult> deliver_due(Alerts& store, Mailer& mailer,
                                                const std::function<std::int64_t()>& now_ms,
                                                const std::function<bool()>& stop);
 

@@ -8,10 +8,6 @@
 namespace weir {
 namespace {
 
-constexpr std::string_view kOk = "ok";
-constexpr std::string_view kPending = "pending";
-constexpr std::string_view kFiring = "firing";
-
 std::int64_t floor_to(std::int64_t value, std::int64_t unit) {
   const std::int64_t rest = value % unit;
   return value - (rest < 0 ? rest + unit : rest);
@@ -73,33 +69,34 @@ class RuleEvaluation {
   void subject(const std::string& subject, const AlertState* before) {
     const Measured measured = measure(facts_, subject);
     AlertState after =
-        before != nullptr ? *before : AlertState{facts_.rule.name, subject, std::string(kOk), 0, 0};
-    if (after.state == kFiring) {
+        before != nullptr ? *before : AlertState{facts_.rule.name, subject, AlertPhase::kOk, 0, 0};
+    if (after.phase == AlertPhase::kFiring) {
       if (clears(facts_, measured)) {
         notice(subject, measured, false, facts_.range.end_s, after.since_s);
-        after.state = kOk;
+        after.phase = AlertPhase::kOk;
         after.since_s = facts_.range.end_s;
       }
     } else if (passes(facts_, measured)) {
-      if (after.state != kPending) {
-        after.state = kPending;
+      if (after.phase != AlertPhase::kPending) {
+        after.phase = AlertPhase::kPending;
         after.since_s = facts_.range.end_s;
       }
       const std::int64_t held_ms = (facts_.range.end_s - after.since_s) * 1000;
       if (held_ms >= facts_.rule.for_duration.count()) {
-        after.state = kFiring;
+        after.phase = AlertPhase::kFiring;
         notice(subject, measured, true, after.since_s, after.since_s);
       }
-    } else if (after.state == kPending && (facts_.rule.above || facts_.range.complete)) {
+    } else if (after.phase == AlertPhase::kPending && (facts_.rule.above || facts_.range.complete)) {
       // An incomplete range says nothing about "too little": it stays pending.
-      after.state = kOk;
+      after.phase = AlertPhase::kOk;
       after.since_s = facts_.range.end_s;
     }
-    if (after.state != kOk || (before != nullptr && before->state != kOk)) after.value = measured.value;
-    if (after.state == kFiring) ++out_.firing;
+    if (after.phase != AlertPhase::kOk || (before != nullptr && before->phase != AlertPhase::kOk))
+      after.value = measured.value;
+    if (after.phase == AlertPhase::kFiring) ++out_.firing;
     const bool changed = before == nullptr
-                             ? after.state != kOk
-                             : after.state != before->state || after.since_s != before->since_s ||
+                             ? after.phase != AlertPhase::kOk
+                             : after.phase != before->phase || after.since_s != before->since_s ||
                                    after.value != before->value;
     if (changed) out_.changed.push_back(std::move(after));
   }
@@ -179,16 +176,18 @@ Evaluation evaluate(const std::vector<RuleFacts>& facts, const std::vector<Alert
       evaluation.subject(subject, state == before.end() ? nullptr : state->second);
     }
     for (const auto& [subject, state] : before) {
-      if (subjects.contains(std::string(subject)) || state->state == kOk) continue;
+      if (subjects.contains(std::string(subject)) || state->phase == AlertPhase::kOk) continue;
       AlertState gone = *state;  // the rule watches another site now
-      gone.state = kOk;
+      gone.phase = AlertPhase::kOk;
       out.changed.push_back(std::move(gone));
     }
   }
   for (const AlertState& state : states) {
-    if (evaluated.contains(state.rule) || (state.state != kPending && state.state != kFiring)) continue;
+    if (evaluated.contains(state.rule) ||
+        (state.phase != AlertPhase::kPending && state.phase != AlertPhase::kFiring))
+      continue;
     AlertState gone = state;
-    gone.state = kOk;
+    gone.phase = AlertPhase::kOk;
     out.changed.push_back(std::move(gone));
   }
   return out;

@@ -11,7 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "aggregator/store/store.h"
+#include "aggregator/store/alerts.h"
+#include "aggregator/store/traffic.h"
 #include "aggregator/warn/warn_config.h"
 
 namespace weir {

@@ -11,7 +11,6 @@
 #include <thread>
 #include <utility>
 
-#include "aggregator/warn/leadership.h"
 #include "aggregator/warn/mail_text.h"
 #include "aggregator/warn/mailer.h"
 #include "aggregator/warn/outbox.h"
@@ -34,22 +33,21 @@ std::int64_t clock_ms() {
       .count();
 }
 
-std::uint32_t random_owner() {
+std::string random_owner() {
   std::random_device device;
-  return (device() & 0x7fffffffU) | 1U;
+  return fmt::format("{:08x}{:08x}", device(), device());
 }
 
-std::int64_t lease_seconds(std::chrono::milliseconds interval) {
-  return std::max<std::int64_t>(2, 4 * interval.count() / 1000);
+constexpr std::string_view kLease = "warn";
+std::int64_t lease_ms(std::chrono::milliseconds interval) {
+  return std::max<std::int64_t>(2000, 4 * interval.count());
 }
 
 }  // namespace
 
 struct Warner::Impl {
   Impl(WarnerConfig config_in, OpenStore open_in)
-      : config(std::move(config_in)),
-        open_store(std::move(open_in)),
-        leadership(random_owner(), lease_seconds(config.interval)) {
+      : config(std::move(config_in)), open_store(std::move(open_in)), owner(random_owner()) {
     if (config.mail) mailer = make_smtp_mailer(*config.mail, stopping);
   }
 
@@ -96,16 +94,17 @@ struct Warner::Impl {
       const std::lock_guard lock(mutex);
       status.mails_delivered += sent->delivered;
     }
-    const auto waiting = store->mails_waiting();
-    if (!waiting) return std::unexpected(waiting.error());
-    if (*waiting == 0) mail_problem.clear();
+    auto by_channel = store->letters_waiting();
+    if (!by_channel) return std::unexpected(by_channel.error());
+    const std::uint64_t waiting = (*by_channel)[std::string(kMailChannel)];
+    if (waiting == 0) mail_problem.clear();
     problem = mail_problem;
-    if (problem.empty() && !mailer && *waiting > 0) {
+    if (problem.empty() && !mailer && waiting > 0) {
       problem =
-          fmt::format("{} mails wait in the outbox and no mail server is configured; add [mail]", *waiting);
+          fmt::format("{} mails wait in the outbox and no mail server is configured; add [mail]", waiting);
     }
     const std::lock_guard lock(mutex);
-    status.mails_waiting = *waiting;
+    status.mails_waiting = waiting;
     return {};
   }
 
@@ -125,23 +124,25 @@ struct Warner::Impl {
     auto states = store->alerts();
     if (!states) return std::unexpected(states.error());
     const std::int64_t now_ms = clock_ms();
-    const Leadership::Step step = leadership.step(*states, now_ms / 1000);
-    std::erase_if(*states, is_lease);
-    if (!step.lead) {
+    // One aggregator of several warns: the one that has the lease.
+    const auto leads = store->lease(kLease, owner, now_ms, lease_ms(config.interval));
+    if (!leads) return std::unexpected(leads.error());
+    if (!*leads) {
       const auto firing = std::count_if(states->begin(), states->end(),
-                                        [](const AlertState& s) { return s.state == "firing"; });
+                                        [](const AlertState& s) { return s.phase == AlertPhase::kFiring; });
       set_firing(static_cast<std::size_t>(firing));
-      return step.write ? store->save_alerts({*step.write}, {}) : Result<void>{};
+      return {};
     }
     auto facts = gather(now_ms);
     if (!facts) return std::unexpected(facts.error());
     const auto sites = store->sites();
     if (!sites) return std::unexpected(sites.error());
     Evaluation evaluation = evaluate(*facts, *states, *sites);
-    std::vector<OutboxMail> mails;
-    if (config.mail) mails = write_mails(evaluation.notices, config.mail->to, config.page_url, now_ms);
-    evaluation.changed.push_back(*step.write);
-    if (const auto saved = store->save_alerts(evaluation.changed, mails); !saved) return saved;
+    AlertChanges changes;
+    changes.states = std::move(evaluation.changed);
+    if (config.mail)
+      changes.letters = write_mails(evaluation.notices, config.mail->to, config.page_url, now_ms);
+    if (const auto saved = store->save_alerts(changes); !saved) return saved;
     for (const Notice& notice : evaluation.notices) say(describe(notice));
     set_firing(evaluation.firing);
     return {};
@@ -196,17 +197,13 @@ struct Warner::Impl {
   // So that another aggregator, or this one's next start, need not wait for the lease to end.
   void give_up_lease() {
     if (!store) return;
-    const auto states = store->alerts();
-    if (!states) return;
-    if (const auto row = leadership.release(*states)) {
-      // Should it fail, the lease runs out by itself.
-      (void)store->save_alerts({*row}, {}).has_value();
-    }
+    // Should it fail, the lease runs out by itself.
+    (void)store->lease(kLease, owner, clock_ms(), 0).has_value();
   }
 
   WarnerConfig config;
   OpenStore open_store;
-  Leadership leadership;
+  const std::string owner;  // of the lease
   std::atomic<bool> stopping{false};
   std::unique_ptr<Mailer> mailer;
   std::unique_ptr<Store> store;

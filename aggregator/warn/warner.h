@@ -14,9 +14,6 @@
 
 namespace weir {
 
-// Opens a connection of the caller's own; called again after a failure.
-using OpenStore = std::function<Result<std::unique_ptr<Store>>()>;
-
 struct WarnerConfig {
   std::vector<RuleConfig> rules;
   std::optional<MailConfig> mail;  // none: alerts are kept in the store and logged

@@ -60,14 +60,15 @@ class SimConnection : public SqlConnection {
     return {};
   }
   [[nodiscard]] std::string_view begin_sql() const override { return database_->begin_sql(); }
-  [[nodiscard]] std::string_view column_type(std::string_view portable) const override {
-    return database_->column_type(portable);
+  [[nodiscard]] std::string_view column_type(ColumnType type) const override {
+    return database_->column_type(type);
   }
+  [[nodiscard]] std::string_view column_exists_sql() const override { return database_->column_exists_sql(); }
   // The schema is there; what its making needs is tested elsewhere.
   [[nodiscard]] std::string_view clustered_sql() const override { return database_->clustered_sql(); }
   [[nodiscard]] std::size_t rows_per_statement() const override { return database_->rows_per_statement(); }
   [[nodiscard]] Result<void> lock_schema() override { return connected_ ? Result<void>{} : lost(); }
-  void unlock_schema() override {}
+  [[nodiscard]] Result<void> unlock_schema() override { return connected_ ? Result<void>{} : lost(); }
 
  private:
   [[nodiscard]] static std::unexpected<Error> lost() {

@@ -42,6 +42,9 @@ SourceState source_of(const std::string& path, std::uint64_t high_water, std::ve
 DeadLetter letter_of(std::int64_t offset, const std::string& reason) {
   return {.partition = kPartition,
           .offset = offset,
+          .kind = reason.starts_with("messages [") ? DeadLetterKind::kMessagesGone
+                  : reason.starts_with("offset ")  ? DeadLetterKind::kOffsetGone
+                                                   : DeadLetterKind::kUnreadable,
           .source = {},
           .reason = reason,
           .text = {},

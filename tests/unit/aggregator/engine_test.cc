@@ -35,12 +35,12 @@ struct Database {
   }
 };
 
-class FakeStore : public Store {
+class FakeLedger : public Ledger {
  public:
-  explicit FakeStore(Database& database) : database_(database) {}
+  explicit FakeLedger(Database& database) : database_(database) {}
 
   Result<void> migrate() override { return check(); }
-  Result<int> schema_version() override { return kSchemaVersion; }
+  Result<int> schema_version() override { return unused(); }
   Result<PartitionState> acquire(const PartitionKey& partition, std::string_view) override {
     if (auto up = check(); !up) return std::unexpected(up.error());
     ++database_.partitions[partition].epoch;
@@ -71,29 +71,11 @@ class FakeStore : public Store {
     }
     return {};
   }
-  Result<std::vector<std::string>> sites() override {
+  Result<std::vector<std::string>> known_sites() override {
     if (auto up = check(); !up) return std::unexpected(up.error());
     return std::vector<std::string>{};
   }
-  Result<std::vector<std::string>> hosts() override { return unused(); }
-  Result<std::vector<TrafficRow>> traffic(const TrafficQuery&, std::size_t) override { return unused(); }
-  Result<std::optional<Span>> traffic_span() override { return unused(); }
-  Result<std::vector<SourceState>> all_sources(std::size_t) override { return unused(); }
-  Result<GapBytes> gap_bytes() override { return unused(); }
-  Result<std::vector<AgentState>> agents() override { return unused(); }
-  Result<DeadLetters> dead_letters(std::size_t) override { return unused(); }
-  Result<std::vector<DeadLetter>> lost_offsets(std::size_t) override { return unused(); }
   Result<std::uint64_t> forget_sources(std::int64_t, std::int64_t, std::size_t) override { return unused(); }
-  Result<std::vector<AlertState>> alerts() override { return unused(); }
-  Result<void> save_alerts(const std::vector<AlertState>&, const std::vector<OutboxMail>&) override {
-    return unused();
-  }
-  Result<std::vector<OutboxMail>> claim_mails(std::int64_t, std::int64_t, std::size_t) override {
-    return unused();
-  }
-  Result<void> mail_delivered(std::int64_t) override { return unused(); }
-  Result<void> mail_failed(std::int64_t, std::int64_t, std::string_view) override { return unused(); }
-  Result<std::uint64_t> mails_waiting() override { return unused(); }
 
  private:
   [[nodiscard]] Result<void> check() const {
@@ -164,7 +146,7 @@ class EngineTest : public ::testing::Test {
     config.backoff_max = 4ms;
     config.log = [this](const Error& error) { logged_.push_back(error.what); };
     engine_ = std::make_unique<Engine>(config, source_, [this] {
-      return Result<std::unique_ptr<Store>>(std::make_unique<FakeStore>(database_));
+      return Result<std::unique_ptr<Ledger>>(std::make_unique<FakeLedger>(database_));
     });
   }
 
@@ -240,7 +222,7 @@ TEST_F(EngineTest, AFencedEngineDropsAndTakesThePartitionAgain) {
   start();
   until([&] { return engine_->status().records == 3; });
   // Another aggregator takes it, commits the first message, and leaves.
-  FakeStore other(database_);
+  FakeLedger other(database_);
   const auto taken = other.acquire(kPartition, "other");
   ASSERT_TRUE(taken.has_value());
   Commit theirs;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "aggregator/report_command.h"
+#include "aggregator/store/store.h"
 #include "common/exit_codes.h"
 #include "tests/unit/temp_folder.h"
 
@@ -174,7 +175,8 @@ TEST_F(Report, TheSummarySaysWhatItLeavesOut) {
   commit.partition = {"access", 1};
   commit.epoch = store_->acquire(commit.partition, "test")->epoch;
   commit.next_offset = 1;
-  commit.dead_letters = {{commit.partition, 0, 3, "", "the line does not fit the format", "garb\x1b[2J", 0}};
+  commit.dead_letters = {{commit.partition, 0, 3, DeadLetterKind::kUnreadable, "",
+                          "the line does not fit the format", "garb\x1b[2J", 0}};
   commit.dead_letter_count = 1200;
   ASSERT_TRUE(store_->commit(commit).has_value());
   const auto summary = summary_table(*store_).value();

@@ -11,25 +11,26 @@
 #include <thread>
 
 #include "aggregator/pages/metrics.h"
-#include "tests/unit/warn/memory_store.h"
+#include "aggregator/store/sql_store.h"
+#include "tests/unit/test_store.h"
 
 namespace weir {
 namespace {
 
 using nlohmann::json;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr std::int64_t kNow = 1'800'000'030;
 constexpr std::int64_t kMinute = 1'800'000'000;
 
-class ApiTest : public testing::Test {
+class ApiTest : public ::testing::Test {
  protected:
-  std::shared_ptr<test::MemoryTables> tables = std::make_shared<test::MemoryTables>();
+  test::TestStore tables;
   EngineStatus engine;
   WarnerStatus warner;
   std::int64_t now_ms = kNow * 1000;
-  Api api{PagesConfig{}, test::opener(tables), [this] { return engine; }, [this] { return warner; },
+  Api api{PagesConfig{}, tables.opener(), [this] { return engine; }, [this] { return warner; },
           [this] { return now_ms; }};
 
   json get(std::string_view path, const Params& params = {}, int status = 200) {
@@ -40,9 +41,9 @@ class ApiTest : public testing::Test {
 };
 
 TEST_F(ApiTest, SummaryAddsUpExactly) {
-  tables->add(kMinute - 60, "a", "h1", 200, 9'007'199'254'740'000, 5'000'000'000'000, 10);
-  tables->add(kMinute - 60, "a", "h2", 503, 7, 70, 1000);
-  tables->add(kMinute, "b", "h1", 404, 3, 30, 20);
+  tables.add(kMinute - 60, "a", "h1", 200, 9'007'199'254'740'000, 5'000'000'000'000, 10);
+  tables.add(kMinute - 60, "a", "h2", 503, 7, 70, 1000);
+  tables.add(kMinute, "b", "h1", 404, 3, 30, 20);
   const json out = get("/api/v1/summary");
   EXPECT_EQ(out["total"]["requests"], 9'007'199'254'740'010U);
   EXPECT_EQ(out["total"]["bytes_sent"], 5'000'000'000'100U);
@@ -58,8 +59,8 @@ TEST_F(ApiTest, SummaryAddsUpExactly) {
 }
 
 TEST_F(ApiTest, TheWindowThatHoldsFromIsPartOfTheRange) {
-  tables->add(kMinute - 60, "a", "h", 200, 1, 1);
-  tables->add(kMinute, "a", "h", 200, 10, 1);
+  tables.add(kMinute - 60, "a", "h", 200, 1, 1);
+  tables.add(kMinute, "a", "h", 200, 10, 1);
   const Params half_way = {{"from", std::to_string(kMinute + 29)}};
   EXPECT_EQ(get("/api/v1/summary", half_way)["total"]["requests"], 10);
   EXPECT_EQ(get("/api/v1/traffic", half_way)["rows"][0]["requests"], 10);
@@ -73,31 +74,31 @@ struct Asked {
   std::optional<std::latch> hold;  // traffic() waits for it
 };
 
-class CountingStore : public test::MemoryStore {
+class CountingStore : public SqlStore {
  public:
-  CountingStore(std::shared_ptr<test::MemoryTables> tables, Asked& asked)
-      : MemoryStore(std::move(tables)), asked_(asked) {}
-  Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query, std::size_t max_rows) override {
+  CountingStore(std::unique_ptr<SqlConnection> connection, Asked& asked)
+      : SqlStore(std::move(connection), sleep_for), asked_(asked) {}
+  Result<std::vector<TrafficRow>> traffic(const TrafficQuery& query, std::size_t max_rows) const override {
     {
       const std::lock_guard lock(asked_.mutex);
       asked_.traffic.push_back(query);
     }
     if (asked_.hold) asked_.hold->wait();
-    return MemoryStore::traffic(query, max_rows);
+    return SqlStore::traffic(query, max_rows);
   }
-  Result<std::vector<std::string>> hosts() override {
+  Result<std::vector<std::string>> hosts() const override {
     {
       const std::lock_guard lock(asked_.mutex);
       ++asked_.hosts;
     }
-    return MemoryStore::hosts();
+    return SqlStore::hosts();
   }
-  Result<std::optional<Span>> traffic_span() override {
+  Result<std::optional<Span>> traffic_span() const override {
     {
       const std::lock_guard lock(asked_.mutex);
       ++asked_.spans;
     }
-    return MemoryStore::traffic_span();
+    return SqlStore::traffic_span();
   }
 
  private:
@@ -107,14 +108,15 @@ class CountingStore : public test::MemoryStore {
 class AskedApiTest : public ApiTest {
  protected:
   Asked asked;
-  Api counted{
-      PagesConfig{},
-      [this]() -> Result<std::unique_ptr<Store>> { return std::make_unique<CountingStore>(tables, asked); },
-      [this] { return engine; }, [this] { return warner; }, [this] { return now_ms; }};
+  Api counted{PagesConfig{},
+              [this]() -> Result<std::unique_ptr<Store>> {
+                return std::make_unique<CountingStore>(tables.connect(), asked);
+              },
+              [this] { return engine; }, [this] { return warner; }, [this] { return now_ms; }};
 };
 
 TEST_F(AskedApiTest, NoQuestionReadsBeyondItsRange) {
-  for (std::int64_t day = 0; day < 40; ++day) tables->add(kMinute - day * 86400, "a", "h", 200, 1, 1);
+  for (std::int64_t day = 0; day < 40; ++day) tables.add(kMinute - day * 86400, "a", "h", 200, 1, 1);
   const std::int64_t hour_ago = kNow - 3600;
   for (const char* path : {"/api/v1/summary", "/api/v1/traffic"})
     EXPECT_EQ(counted.get(path, {{"from", "-1h"}}).status, 200);
@@ -128,19 +130,19 @@ TEST_F(AskedApiTest, NoQuestionReadsBeyondItsRange) {
 }
 
 TEST_F(AskedApiTest, ARangeWithoutDataAsksForNoTraffic) {
-  tables->add(kMinute - 7200, "a", "h", 200, 1, 1);
+  tables.add(kMinute - 7200, "a", "h", 200, 1, 1);
   EXPECT_EQ(counted.get("/api/v1/summary", {{"from", "-1h"}}).status, 200);
   EXPECT_EQ(counted.get("/api/v1/traffic", {{"to", "2020-01-01"}}).status, 200);
   EXPECT_TRUE(asked.traffic.empty());
 }
 
 TEST_F(AskedApiTest, HostsReadTheWholeTableRarelyAndNewAgentsShowAtOnce) {
-  tables->add(kMinute, "a", "h", 200, 1, 1);
+  tables.add(kMinute, "a", "h", 200, 1, 1);
   const auto hosts = [&] { return json::parse(counted.get("/api/v1/hosts", {}).body)["hosts"]; };
   EXPECT_EQ(hosts(), json({"h"}));
   AgentState agent;
   agent.host = "new";
-  tables->agents = {agent};
+  tables.put(agent);
   EXPECT_EQ(hosts(), json({"h", "new"}));
   EXPECT_EQ(asked.hosts, 1U);
   now_ms += NameMemory::kFreshForMs;
@@ -149,7 +151,7 @@ TEST_F(AskedApiTest, HostsReadTheWholeTableRarelyAndNewAgentsShowAtOnce) {
 }
 
 TEST_F(AskedApiTest, ConcurrentIdenticalQuestionsShareOneAnswer) {
-  tables->add(kMinute, "a", "h", 200, 42, 1);
+  tables.add(kMinute, "a", "h", 200, 42, 1);
   asked.hold.emplace(1);
   const auto ask = [&] { return counted.get("/api/v1/summary", {{"from", "-1h"}}); };
   auto first = std::async(std::launch::async, ask);
@@ -186,12 +188,12 @@ TEST_F(ApiTest, TheListOfRoutesNamesEachOnceAndSaysWhatItIs) {
 }
 
 TEST_F(ApiTest, TrafficSaysUpToWhenItIsComplete) {
-  tables->add(kMinute - 3600, "a", "h", 200, 1, 1);
+  tables.add(kMinute - 3600, "a", "h", 200, 1, 1);
   AgentState agent;
   agent.host = "h";
   agent.last_heartbeat_ms = now_ms - 1000;
   agent.watermark_ms = now_ms - 1000;
-  tables->agents = {agent};
+  tables.put(agent);
   const json known = get("/api/v1/traffic", {{"from", "-30m"}, {"to", "now"}, {"step", "1m"}})["known"];
   EXPECT_EQ(known["complete_s"], kMinute);
   EXPECT_EQ(known["draw_from_s"], kMinute - 1800) << "the window that holds `from` is read whole";
@@ -208,9 +210,9 @@ TEST_F(ApiTest, AnEmptyStoreIsNoError) {
 }
 
 TEST_F(ApiTest, TrafficByClassMergesStatusesAndLatencies) {
-  tables->add(kMinute, "a", "h", 500, 1, 10, 100);
-  tables->add(kMinute, "a", "h", 502, 3, 30, 100);
-  tables->add(kMinute, "a", "h", 200, 5, 50, 10);
+  tables.add(kMinute, "a", "h", 500, 1, 10, 100);
+  tables.add(kMinute, "a", "h", 502, 3, 30, 100);
+  tables.add(kMinute, "a", "h", 200, 5, 50, 10);
   const json out = get("/api/v1/traffic", {{"step", "1m"}, {"by", "class"}});
   ASSERT_EQ(out["rows"].size(), 2U);
   EXPECT_EQ(out["step_s"], 60);
@@ -224,8 +226,8 @@ TEST_F(ApiTest, TrafficByClassMergesStatusesAndLatencies) {
 }
 
 TEST_F(ApiTest, TooManyPointsAreRefusedWithASentence) {
-  tables->add(kMinute - 30 * 86400, "a", "h", 200, 1, 1);
-  tables->add(kMinute, "a", "h", 200, 1, 1);
+  tables.add(kMinute - 30 * 86400, "a", "h", 200, 1, 1);
+  tables.add(kMinute, "a", "h", 200, 1, 1);
   const json out = get("/api/v1/traffic", {{"step", "1m"}}, 400);
   EXPECT_THAT(out["error"]["what"].get<std::string>(), HasSubstr("2000"));
   EXPECT_THAT(out["error"]["hint"].get<std::string>(), HasSubstr("step=auto"));
@@ -233,11 +235,12 @@ TEST_F(ApiTest, TooManyPointsAreRefusedWithASentence) {
 }
 
 TEST_F(ApiTest, HostileBytesAreStillJson) {
-  tables->add(kMinute, "a\xff\"<script>", "h", 200, 1, 1);
+  tables.add(kMinute, "a\xff\"<script>", "h", 200, 1, 1);
   SourceState source;
   source.path = "/var/log/\xc3\x28\n.log";
-  tables->sources.push_back(source);
-  tables->dead_letters = {1, {{{"t", 0}, 5, 0, "", "does not decode", std::string("\0\xfe\x1b", 3), 9}}};
+  tables.put(source);
+  tables.put(DeadLetter{
+      .offset = 5, .reason = "does not decode", .text = std::string("\0\xfe\x1b", 3), .seen_ms = 9});
   EXPECT_EQ(get("/api/v1/sites")["sites"].size(), 1U);
   EXPECT_EQ(get("/api/v1/sources")["sources"].size(), 1U);
   EXPECT_EQ(get("/api/v1/dead-letters")["total"], 1);
@@ -248,7 +251,7 @@ TEST_F(ApiTest, GapsAreListedAndSummed) {
   SourceState source;
   source.id = {1, 2};
   source.coverage = Coverage(0, 1000, {{100, 150, LossCause::kDeletedUnread, 5000}, {400, 410}});
-  tables->sources.push_back(source);
+  tables.put(source);
   const json out = get("/api/v1/sources");
   EXPECT_EQ(out["gap_bytes"], 60);
   EXPECT_EQ(out["sources"][0]["gaps"],
@@ -268,10 +271,12 @@ TEST_F(ApiTest, AgentsArePastOrNot) {
   good.last_heartbeat_ms = now_ms - 1000;
   good.watermark_ms = now_ms - 1000;
   AgentState late = good;
+  late.agent_id = "late";
   late.watermark_ms = now_ms - 600'000;
   AgentState retired = late;
+  retired.agent_id = "retired";
   retired.last_heartbeat_ms = now_ms - 2 * 86'400'000LL;
-  tables->agents = {good, late, retired};
+  for (const auto& agent : {good, late, retired}) tables.put(agent);
   const json out = get("/api/v1/agents");
   EXPECT_EQ(out["known"], 2);
   EXPECT_EQ(out["past"], 1);
@@ -280,8 +285,8 @@ TEST_F(ApiTest, AgentsArePastOrNot) {
 }
 
 TEST_F(ApiTest, TheWarnersLeaseIsNoAlert) {
-  tables->alerts[{"", ""}] = {"", "", "lease", kNow + 20, 7};
-  tables->alerts[{"flood", "a"}] = {"flood", "a", "firing", kNow, 12};
+  ASSERT_TRUE(tables.store().lease("warn", "one", kNow * 1000, 20'000).value());
+  ASSERT_TRUE(tables.store().save_alerts({.states = {{"flood", "a", AlertPhase::kFiring, kNow, 12}}}));
   const json out = get("/api/v1/alerts");
   EXPECT_EQ(out["firing"], 1);
   ASSERT_EQ(out["alerts"].size(), 1U);
@@ -299,7 +304,7 @@ TEST_F(ApiTest, AStoreThatIsAwayIs503AndHealthSaysSo) {
   EXPECT_THAT(get("/health", {}, 503)["problems"][0].get<std::string>(), HasSubstr("not answered"));
   api.look_at_store();
   EXPECT_EQ(get("/health")["status"], "ok");
-  tables->down = true;
+  tables.down = true;
   api.look_at_store();
   EXPECT_THAT(get("/api/v1/summary", {}, 503)["error"]["what"].get<std::string>(), HasSubstr("away"));
   engine.problem = "store: refused; start it";
@@ -307,7 +312,7 @@ TEST_F(ApiTest, AStoreThatIsAwayIs503AndHealthSaysSo) {
   EXPECT_EQ(out["status"], "degraded");
   EXPECT_EQ(out["problems"].size(), 2U);
   EXPECT_THAT(api.get("/metrics", {}).body, HasSubstr("weir_aggregator_store_up 0\n"));
-  tables->down = false;
+  tables.down = false;
   EXPECT_EQ(get("/api/v1/summary")["total"]["requests"], 0) << "a fresh connection is made";
 }
 

@@ -10,18 +10,17 @@
 
 #include "aggregator/pages/assets.h"
 #include "aggregator/pages/pages.h"
-#include "tests/unit/warn/memory_store.h"
+#include "tests/unit/test_store.h"
 
 namespace weir {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
-Result<std::unique_ptr<PagesServer>> start(const std::string& listen,
-                                           const std::shared_ptr<test::MemoryTables>& tables) {
+Result<std::unique_ptr<PagesServer>> start(const std::string& listen, test::TestStore& tables) {
   return PagesServer::start(
-      {listen, 60}, test::opener(tables), [] { return EngineStatus{}; }, [] { return WarnerStatus{}; });
+      {listen, 60}, tables.opener(), [] { return EngineStatus{}; }, [] { return WarnerStatus{}; });
 }
 
 int port_of(const std::string& url) { return std::stoi(url.substr(url.rfind(':') + 1)); }
@@ -48,8 +47,8 @@ std::string get(int port, const std::string& target) {
 }
 
 TEST(PagesServer, ServesThePageItsFilesAndTheApi) {
-  const auto tables = std::make_shared<test::MemoryTables>();
-  tables->add(1'700'000'040, "www.example.org", "h", 200, 42, 4200);
+  test::TestStore tables;
+  tables.add(1'700'000'040, "www.example.org", "h", 200, 42, 4200);
   const auto server = start("127.0.0.1:0", tables);
   ASSERT_TRUE(server.has_value()) << server.error().what;
   const int port = port_of((*server)->url());
@@ -73,7 +72,7 @@ TEST(PagesServer, ServesThePageItsFilesAndTheApi) {
   EXPECT_THAT(page, HasSubstr("Content-Security-Policy: default-src 'self';"));
   EXPECT_THAT(page, HasSubstr("X-Content-Type-Options: nosniff"));
   EXPECT_THAT(page, HasSubstr("id=\"total-requests\""));
-  EXPECT_THAT(page, Not(testing::ContainsRegex("(src|href)=\"/"))) << "it works below any path";
+  EXPECT_THAT(page, Not(::testing::ContainsRegex("(src|href)=\"/"))) << "it works below any path";
   EXPECT_THAT(page, Not(HasSubstr("http://"))) << "nothing from outside";
   EXPECT_THAT(page, Not(HasSubstr("https://")));
   EXPECT_THAT(get(port, "/uplot.js"), HasSubstr("uPlot"));
@@ -81,7 +80,8 @@ TEST(PagesServer, ServesThePageItsFilesAndTheApi) {
 }
 
 TEST(PagesServer, RefusesWhatItDoesNotKnow) {
-  const auto server = start("127.0.0.1:0", std::make_shared<test::MemoryTables>());
+  test::TestStore tables;
+  const auto server = start("127.0.0.1:0", tables);
   ASSERT_TRUE(server.has_value());
   const int port = port_of((*server)->url());
   EXPECT_THAT(get(port, "/../../etc/passwd"), HasSubstr("HTTP/1.1 404"));
@@ -94,7 +94,7 @@ TEST(PagesServer, RefusesWhatItDoesNotKnow) {
 }
 
 TEST(PagesServer, APortInUseIsSaidSo) {
-  const auto tables = std::make_shared<test::MemoryTables>();
+  test::TestStore tables;
   const auto first = start("127.0.0.1:0", tables);
   ASSERT_TRUE(first.has_value());
   const std::string taken = "127.0.0.1:" + std::to_string(port_of((*first)->url()));
@@ -107,7 +107,7 @@ TEST(PagesServer, APortInUseIsSaidSo) {
 }
 
 TEST(PagesServer, AnAddressThatIsNoneIsInvalid) {
-  const auto tables = std::make_shared<test::MemoryTables>();
+  test::TestStore tables;
   for (const char* wrong : {"", "localhost", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "::1:80"}) {
     const auto server = start(wrong, tables);
     ASSERT_FALSE(server.has_value()) << wrong;

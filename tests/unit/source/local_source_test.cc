@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 
+#include "aggregator/store/store.h"
 #include "proto/batch.h"
 
 namespace weir {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -58,9 +59,10 @@ class FaultConnection : public SqlConnection {
     return {};
   }
   [[nodiscard]] std::string_view begin_sql() const override { return inner_->begin_sql(); }
-  [[nodiscard]] std::string_view column_type(std::string_view portable) const override {
-    return inner_->column_type(portable);
+  [[nodiscard]] std::string_view column_type(ColumnType type) const override {
+    return inner_->column_type(type);
   }
+  [[nodiscard]] std::string_view column_exists_sql() const override { return inner_->column_exists_sql(); }
   [[nodiscard]] std::string_view clustered_sql() const override { return inner_->clustered_sql(); }
   [[nodiscard]] std::size_t rows_per_statement() const override { return inner_->rows_per_statement(); }
   [[nodiscard]] Result<void> lock_schema() override {
@@ -73,14 +75,17 @@ class FaultConnection : public SqlConnection {
     disconnect();
     return lost();
   }
-  void unlock_schema() override {
-    if (!connected_ || !schema_locked_) return;
+  [[nodiscard]] Result<void> unlock_schema() override {
+    if (!connected_ || !schema_locked_) return lost();
     const Fault fault = decide_("UNLOCK SCHEMA");
+    Result<void> done;
     if (fault == Fault::kNone || fault == Fault::kFailAfter) {
       schema_locked_ = false;
-      inner_->unlock_schema();
+      done = inner_->unlock_schema();
     }
-    if (fault != Fault::kNone) disconnect();
+    if (fault == Fault::kNone) return done;
+    disconnect();
+    return lost();
   }
 
  private:
@@ -110,7 +115,7 @@ class FaultConnection : public SqlConnection {
   }
   void disconnect() {
     roll_back();
-    if (std::exchange(schema_locked_, false)) inner_->unlock_schema();
+    if (std::exchange(schema_locked_, false)) std::ignore = inner_->unlock_schema();
     connected_ = false;
   }
 

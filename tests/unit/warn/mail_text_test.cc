@@ -9,6 +9,8 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
+MailText text_of(const Letter& letter) { return mail_text_of(letter.payload); }
+
 Notice notice(std::string site) {
   Notice out;
   out.rule.name = "flood";
@@ -28,21 +30,21 @@ Notice notice(std::string site) {
 TEST(MailText, HasTheNumbersTheSiteAndThePage) {
   const auto mails = write_mails({notice("www.example.org")}, {"ops@example.org"}, "http://weir/", 1000);
   ASSERT_EQ(mails.size(), 1U);
-  EXPECT_EQ(mails[0].to, "ops@example.org");
+  EXPECT_EQ(mails[0].address, "ops@example.org");
   EXPECT_EQ(mails[0].created_ms, 1000);
-  EXPECT_THAT(mails[0].subject, HasSubstr("[weir] critical flood"));
+  EXPECT_THAT(text_of(mails[0]).subject, HasSubstr("[weir] critical flood"));
   for (const char* text : {"flood", "critical", "www.example.org", "12.5 requests/s", "above 10 requests/s",
                            "at or below 8 requests/s", "750 requests",
                            "2025-11-23 12:05:00 UTC to 2025-11-23 12:06:00 UTC", "Page:     http://weir/"}) {
-    EXPECT_THAT(mails[0].body, HasSubstr(text));
+    EXPECT_THAT(text_of(mails[0]).body, HasSubstr(text));
   }
 }
 
 TEST(MailText, EachRecipientHasAMailOfTheirOwn) {
   const auto mails = write_mails({notice("")}, {"a@x", "b@x"}, "", 1);
   ASSERT_EQ(mails.size(), 2U);
-  EXPECT_EQ(mails[1].to, "b@x");
-  EXPECT_THAT(mails[0].body, Not(HasSubstr("Page:")));
+  EXPECT_EQ(mails[1].address, "b@x");
+  EXPECT_THAT(text_of(mails[0]).body, Not(HasSubstr("Page:")));
 }
 
 TEST(MailText, AFloodOfNoticesIsOneMail) {
@@ -50,9 +52,9 @@ TEST(MailText, AFloodOfNoticesIsOneMail) {
   for (int i = 0; i < 1000; ++i) notices.push_back(notice("site" + std::to_string(i)));
   const auto mails = write_mails(notices, {"a@x"}, "", 1);
   ASSERT_EQ(mails.size(), 1U);
-  EXPECT_THAT(mails[0].subject, HasSubstr("1000 sites"));
-  EXPECT_THAT(mails[0].body, HasSubstr("site199"));
-  EXPECT_THAT(mails[0].body, HasSubstr("... and 800 more"));
+  EXPECT_THAT(text_of(mails[0]).subject, HasSubstr("1000 sites"));
+  EXPECT_THAT(text_of(mails[0]).body, HasSubstr("site199"));
+  EXPECT_THAT(text_of(mails[0]).body, HasSubstr("... and 800 more"));
 }
 
 TEST(MailText, WhatStrangersWroteCannotMakeAHeader) {
@@ -60,9 +62,9 @@ TEST(MailText, WhatStrangersWroteCannotMakeAHeader) {
   const std::string message = compose_message("weir@example.org", mails.at(0));
   EXPECT_THAT(message, Not(HasSubstr("\nBcc:")));
   EXPECT_THAT(message, Not(HasSubstr("\x1b")));
-  OutboxMail raw;
-  raw.subject = "x\r\nBcc: evil@example.org";
-  raw.to = "a@x\nCc: b@x";
+  Letter raw;
+  raw.payload = mail_payload({"x\r\nBcc: evil@example.org", ""});
+  raw.address = "a@x\nCc: b@x";
   const std::string other = compose_message("weir@example.org\r\nX: y", raw);
   EXPECT_THAT(other, Not(HasSubstr("\nBcc:")));
   EXPECT_THAT(other, Not(HasSubstr("\nCc:")));
@@ -70,11 +72,10 @@ TEST(MailText, WhatStrangersWroteCannotMakeAHeader) {
 }
 
 TEST(MailText, MessageIsWellFormed) {
-  OutboxMail mail;
+  Letter mail;
   mail.id = 7;
-  mail.to = "ops@example.org";
-  mail.subject = "plain";
-  mail.body = "one\ntwo\n";
+  mail.address = "ops@example.org";
+  mail.payload = mail_payload({"plain", "one\ntwo\n"});
   mail.created_ms = 1'763'899'500'000;
   const std::string message = compose_message("Weir <weir@example.org>", mail);
   EXPECT_THAT(message, HasSubstr("Date: Sun, 23 Nov 2025 12:05:00 +0000\r\n"));
@@ -91,9 +92,9 @@ TEST(MailText, MessageIsWellFormed) {
 }
 
 TEST(MailText, OtherThanAsciiIsEncoded) {
-  OutboxMail mail;
-  mail.subject = "überlast " + std::string(60, 'x') + "ß";
-  mail.body = "Größe = 1\n" + std::string(1200, 'y') + "\n";
+  Letter mail;
+  mail.payload =
+      mail_payload({"überlast " + std::string(60, 'x') + "ß", "Größe = 1\n" + std::string(1200, 'y') + "\n"});
   const std::string message = compose_message("weir@example.org", mail);
   EXPECT_THAT(message, HasSubstr("Subject: =?UTF-8?B?w7xiZXJsYXN0IH"));
   EXPECT_THAT(message, HasSubstr("Gr=C3=B6=C3=9Fe =3D 1\r\n"));

@@ -133,10 +133,10 @@ TEST(Rules, ForMustHoldAllTheTime) {
     return out;
   };
   EXPECT_TRUE(at(0, 700).notices.empty());
-  EXPECT_EQ(states.at(0).state, "pending");
+  EXPECT_EQ(states.at(0).phase, AlertPhase::kPending);
   EXPECT_TRUE(at(60, 700).notices.empty());
   EXPECT_TRUE(at(120, 600).notices.empty()) << "it dipped: begins again";
-  EXPECT_EQ(states.at(0).state, "ok");
+  EXPECT_EQ(states.at(0).phase, AlertPhase::kOk);
   EXPECT_TRUE(at(180, 700).notices.empty());
   EXPECT_TRUE(at(240, 700).notices.empty());
   const Evaluation fired = at(300, 700);
@@ -179,7 +179,7 @@ TEST(Rules, AnIncompleteWindowNeitherEndsNorProlongsAPendingDrought) {
   keep(states, evaluate({facts(rule, {}, kSettled)}, states, {}));
   keep(states, evaluate({facts(rule, {}, kSettled + 60, false)}, states, {}));
   ASSERT_EQ(states.size(), 1U);
-  EXPECT_EQ(states[0].state, "pending");
+  EXPECT_EQ(states[0].phase, AlertPhase::kPending);
   EXPECT_EQ(states[0].since_s, kSettled);
   EXPECT_EQ(evaluate({facts(rule, {}, kSettled + 60)}, states, {}).notices.size(), 1U);
 }
@@ -226,11 +226,12 @@ TEST(Rules, BandwidthIsOfTheBytesAsTheyFlowed) {
 }
 
 TEST(Rules, ARuleThatWasTakenOutFiresNoLonger) {
-  const std::vector<AlertState> states = {{"old", "", "firing", 5, 1}, {"done", "", "ok", 5, 1}};
+  const std::vector<AlertState> states = {{"old", "", AlertPhase::kFiring, 5, 1},
+                                          {"done", "", AlertPhase::kOk, 5, 1}};
   const Evaluation out = evaluate({}, states, {});
   ASSERT_EQ(out.changed.size(), 1U);
   EXPECT_EQ(out.changed[0].rule, "old");
-  EXPECT_EQ(out.changed[0].state, "ok");
+  EXPECT_EQ(out.changed[0].phase, AlertPhase::kOk);
   EXPECT_TRUE(out.notices.empty());
   EXPECT_EQ(out.firing, 0U);
 }

@@ -10,15 +10,16 @@
 #include <chrono>
 #include <thread>
 
+#include "aggregator/warn/mail_text.h"
 #include "aggregator/warn/mailer.h"
 #include "aggregator/warn/outbox.h"
-#include "tests/unit/warn/memory_store.h"
+#include "tests/unit/test_store.h"
 
 namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 // Speaks as much SMTP as one client needs; the first `refuse` mails get a 451.
 class SmtpServer {
@@ -132,10 +133,9 @@ TEST(Mailer, DeliversToARealSocket) {
   SmtpServer server;
   const std::atomic<bool> stop{false};
   const auto mailer = make_smtp_mailer(mail_config(server.url()), stop);
-  OutboxMail mail;
-  mail.to = "ops@example.org";
-  mail.subject = "hello";
-  mail.body = "first\n.dot\nlast\n";
+  Letter mail;
+  mail.address = "ops@example.org";
+  mail.payload = mail_payload({"hello", "first\n.dot\nlast\n"});
   const auto sent = mailer->deliver(mail);
   ASSERT_TRUE(sent.has_value()) << sent.error().what;
   ASSERT_EQ(server.mails().size(), 1U);
@@ -188,21 +188,24 @@ class ScriptedMailer : public Mailer {
  public:
   int failures = 0;
   std::vector<std::string> sent;
-  Result<void> deliver(const OutboxMail& mail) override {
+  Result<void> deliver(const Letter& mail) override {
     if (failures > 0) {
       --failures;
       return fail(Code::kUnavailable, "mail server smtp://x: refused\x1b", "start it");
     }
-    sent.push_back(mail.subject);
+    sent.push_back(mail_text_of(mail.payload).subject);
     return {};
   }
 };
 
 TEST(Outbox, AMailIsKeptUntilItIsDelivered) {
-  const auto tables = std::make_shared<test::MemoryTables>();
-  test::MemoryStore store(tables);
-  ASSERT_TRUE(
-      store.save_alerts({}, {{0, "a@x", "one", "", 0, 0, 0, ""}, {0, "a@x", "two", "", 0, 0, 0, ""}}));
+  test::TestStore tables;
+  Alerts& store = tables.store();
+  const auto letter = [](std::string subject) {
+    return Letter{
+        .channel = std::string(kMailChannel), .address = "a@x", .payload = mail_payload({subject, ""})};
+  };
+  ASSERT_TRUE(store.save_alerts({.letters = {letter("one"), letter("two")}}));
   ScriptedMailer mailer;
   mailer.failures = 1;
   std::int64_t now_ms = 1000;
@@ -212,20 +215,20 @@ TEST(Outbox, AMailIsKeptUntilItIsDelivered) {
   const OutboxResult failed = round();
   EXPECT_EQ(failed.delivered, 0U);
   EXPECT_EQ(failed.problem, "mail server smtp://x: refused?; start it");
-  EXPECT_EQ(tables->mails.at(1).next_try_ms, 6000);
-  EXPECT_EQ(tables->mails.at(1).attempts, 1U);
+  EXPECT_EQ(tables.sql("SELECT next_try_ms, attempts FROM outbox WHERE id = 1"),
+            (std::vector<SqlRow>{{std::int64_t{6000}, std::int64_t{1}}}));
   EXPECT_EQ(round().delivered, 1U) << "the other one is due";
   now_ms = 5999;
   EXPECT_EQ(round().delivered, 0U);
   now_ms = 6000;
   EXPECT_EQ(round().delivered, 1U);
   EXPECT_EQ(mailer.sent, (std::vector<std::string>{"two", "one"}));
-  EXPECT_TRUE(tables->mails.empty());
+  EXPECT_TRUE(store.letters_waiting()->empty());
 }
 
 TEST(Warner, MailsOnceWhenItFiresAndOnceWhenItClears) {
   SmtpServer server;
-  const auto tables = std::make_shared<test::MemoryTables>();
+  test::TestStore tables;
   WarnerConfig config;
   config.window = 1s;
   config.interval = 20ms;
@@ -239,10 +242,10 @@ TEST(Warner, MailsOnceWhenItFiresAndOnceWhenItClears) {
   rule.site = "*";
   config.rules = {rule};
   for (std::int64_t t = now_s() - 10; t < now_s() + 2; ++t)
-    tables->add(t, "www.example.org", "h", 200, 1000, 1);
+    tables.add(t, "www.example.org", "h", 200, 1000, 1);
   // Two aggregators on one store: only one of them may write the mail.
-  const Warner one(config, test::opener(tables));
-  const Warner two(config, test::opener(tables));
+  const Warner one(config, tables.opener());
+  const Warner two(config, tables.opener());
   ASSERT_TRUE(eventually([&] { return server.mails().size() == 2; }));
   EXPECT_THAT(server.mails()[0], HasSubstr("FIRING"));
   EXPECT_THAT(server.mails()[0], HasSubstr("www.example.org"));
@@ -254,19 +257,16 @@ TEST(Warner, MailsOnceWhenItFiresAndOnceWhenItClears) {
 }
 
 TEST(Warner, AStoreThatIsAwayIsAProblemUntilItIsBack) {
-  const auto tables = std::make_shared<test::MemoryTables>();
-  tables->down = true;
+  test::TestStore tables;
+  tables.down = true;
   WarnerConfig config;
   config.interval = 10ms;
   ::testing::internal::CaptureStderr();
   {
-    const Warner warner(config, test::opener(tables));
+    const Warner warner(config, tables.opener());
     ASSERT_TRUE(eventually([&] { return !warner.status().problem.empty(); }));
-    EXPECT_THAT(warner.status().problem, HasSubstr("store memory: it is away"));
-    {
-      const std::lock_guard lock(tables->mutex);
-      tables->down = false;
-    }
+    EXPECT_THAT(warner.status().problem, HasSubstr("test store: it is away"));
+    tables.down = false;
     ASSERT_TRUE(eventually([&] { return warner.status().problem.empty(); }));
   }
   EXPECT_THAT(::testing::internal::GetCapturedStderr(), ::testing::StartsWith("weir-aggregator: warnings: "))

@@ -1,0 +1,92 @@
+// The store as the warner sees it: the state of alerts, their history, letters that wait to be
+// delivered, and the lease that lets one aggregator of several warn.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/result.h"
+
+namespace weir {
+
+enum class AlertPhase : std::uint8_t { kOk, kPending, kFiring };
+[[nodiscard]] std::string_view to_string(AlertPhase phase);  // "ok", "pending", "firing"
+[[nodiscard]] std::optional<AlertPhase> alert_phase_of(std::string_view text);
+
+struct AlertState {
+  std::string rule;     // name
+  std::string subject;  // the site, or "" for the total
+  AlertPhase phase = AlertPhase::kOk;
+  std::int64_t since_s = 0;
+  double value = 0;
+  friend bool operator==(const AlertState&, const AlertState&) = default;
+};
+
+// A row of the alert history.
+struct AlertEvent {
+  std::int64_t id = 0;  // the store assigns it
+  std::int64_t at_s = 0;
+  std::string rule, subject;
+  AlertPhase phase = AlertPhase::kOk;  // after the event
+  double value = 0;
+  std::string severity;
+  std::string text;  // one sentence
+  friend bool operator==(const AlertEvent&, const AlertEvent&) = default;
+};
+
+// A message of a channel ("mail", ...) that waits in the outbox until it is delivered.
+struct Letter {
+  std::int64_t id = 0;  // the store assigns it; never used again
+  std::string channel{};
+  std::string address{};  // as the channel reads it: a mail address, a URL
+  std::string payload{};  // as the channel reads it
+  std::int64_t created_ms = 0;
+  std::int64_t next_try_ms = 0;
+  std::uint32_t attempts = 0;
+  std::string last_error{};
+};
+
+// What one evaluation changes.
+struct AlertChanges {
+  std::vector<AlertState> states{};
+  std::vector<Letter> letters{};
+  std::vector<AlertEvent> events{};
+};
+
+inline constexpr std::size_t kMaxAlertEvents = 100'000;
+inline constexpr std::int64_t kKeepAlertEventsSeconds = 400 * 86400;
+
+// Not thread-safe. Errors: as in ledger.h.
+class Alerts {
+ public:
+  virtual ~Alerts() = default;
+  [[nodiscard]] virtual Result<std::vector<AlertState>> alerts() const = 0;
+  // One transaction: all of it, or nothing. Expires events beyond kMaxAlertEvents, and those older
+  // than the newest by kKeepAlertEventsSeconds.
+  [[nodiscard]] virtual Result<void> save_alerts(const AlertChanges& changes) = 0;
+  // Events in [from_s, to_s), newest first, at most `max_rows`.
+  [[nodiscard]] virtual Result<std::vector<AlertEvent>> history(std::int64_t from_s, std::int64_t to_s,
+                                                                std::size_t max_rows) const = 0;
+
+  // Letters of the channel that are due, oldest first. They are claimed for `claim_ms`, so that no
+  // other aggregator delivers them meanwhile.
+  [[nodiscard]] virtual Result<std::vector<Letter>> claim_letters(std::string_view channel,
+                                                                  std::int64_t now_ms, std::int64_t claim_ms,
+                                                                  std::size_t max_letters) = 0;
+  [[nodiscard]] virtual Result<void> letter_delivered(std::int64_t id) = 0;
+  [[nodiscard]] virtual Result<void> letter_failed(std::int64_t id, std::int64_t next_try_ms,
+                                                   std::string_view error) = 0;
+  // By channel; a channel without letters is not listed.
+  [[nodiscard]] virtual Result<std::map<std::string, std::uint64_t>> letters_waiting() const = 0;
+
+  // Takes the lease called `name`, or renews it, until now_ms + for_ms. False: another owner has it.
+  // `for_ms` 0 gives it up. One atomic step: of two that ask at once, one gets it.
+  [[nodiscard]] virtual Result<bool> lease(std::string_view name, std::string_view owner, std::int64_t now_ms,
+                                           std::int64_t for_ms) = 0;
+};
+
+}  // namespace weir
