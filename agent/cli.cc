@@ -10,9 +10,9 @@
 #include "agent/format/known.h"
 #include "agent/format_table.h"
 #include "agent/missing_logs.h"
+#include "common/command_line.h"
 #include "common/config_values.h"
 #include "common/exit_codes.h"
-#include "common/man_page.h"
 #include "common/toml_config.h"
 #include "common/visible.h"
 
@@ -21,8 +21,8 @@ namespace {
 
 constexpr const char* kProgram = "weir-agent";
 constexpr const char* kDescription =
-    "Follows access logs and ships them to Kafka, each line exactly once: what was acknowledged is in the "
-    "registry, what was not is sent again and counted once.";
+    "Follows access logs and ships them to Kafka, each line exactly once: the registry records what was "
+    "acknowledged; what was not is sent again, and counted once.";
 
 struct Arguments {
   std::string config, state_dir, nginx_conf, file, source;
@@ -36,10 +36,10 @@ struct Arguments {
   bool cat_headers = false, cat_messages = false, cat_to_end = false;
 };
 
-// Whose registry: by its configuration or by its folder.
-CLI::Option* add_whose(CLI::App& command, Arguments& a) {
+// Which agent's registry: by its configuration or by its folder.
+CLI::Option* add_registry_options(CLI::App& command, Arguments& a) {
   auto* config = command.add_option("--config", a.config, "The agent's configuration")->type_name("FILE");
-  command.add_option("--state-dir", a.state_dir, "Its state_dir (default: /var/lib/weir-agent)")
+  command.add_option("--state-dir", a.state_dir, "The agent's state_dir (default: /var/lib/weir-agent)")
       ->excludes(config)
       ->type_name("DIR");
   return config;
@@ -50,56 +50,59 @@ void add_commands(CLI::App& app, Arguments& a) {
   run->add_option("--config", a.config, "The configuration (TOML)")->required()->type_name("FILE");
   run->footer("Example: weir-agent run --config /etc/weir/agent.toml");
 
-  auto* check = app.add_subcommand("check", "Say every mistake in a configuration");
+  auto* check = app.add_subcommand("check", "Report every mistake in a configuration");
   check->add_option("--config", a.config, "The configuration (TOML)")->required()->type_name("FILE");
-  check->add_flag("--output", a.output, "Connect to Kafka, too: brokers, topic, partitions, largest message");
+  check->add_flag("--output", a.output,
+                  "Also connect to Kafka: check brokers, topic, partitions and the largest message");
   check->footer("Example: weir-agent check --config /etc/weir/agent.toml --output");
 
-  auto* parse = app.add_subcommand("parse", "Print lines as JSON objects, one per line");
+  auto* parse = app.add_subcommand("parse", "Print log lines as JSON objects, one per line");
   auto* name = parse
                    ->add_option("--format", a.format_name,
-                                fmt::format("{}, or a [format.NAME] of --config", known_format_list()))
+                                fmt::format("{}, or a [format.NAME] of --config (default: {})",
+                                            known_format_list(), kDefaultFormat))
                    ->type_name("NAME");
-  parse->add_option("--log-format", a.log_format, "The format as nginx's log_format has it")
+  parse->add_option("--log-format", a.log_format, "The string of nginx's log_format")
       ->excludes(name)
       ->type_name("STRING");
-  parse->add_option("--escape", a.escape, "escape= of that log_format")
+  parse->add_option("--escape", a.escape, "The escape= of that log_format")
       ->check(CLI::IsMember({"default", "json", "none"}));
-  parse->add_option("--config", a.config, "The configuration that has the format")->type_name("FILE");
+  parse->add_option("--config", a.config, "A configuration with [format.NAME]")->type_name("FILE");
   parse
       ->add_option("--trusted-proxy", a.parse.client.trusted_proxies,
-                   "Network whose addresses are balancers, not clients; may be given again")
+                   "Network of load balancers, whose addresses are not clients; may be repeated")
       ->allow_extra_args(false)
       ->type_name("NETWORK");
   parse
       ->add_option("--client-from", a.parse.client.client_from,
-                   "Header that has the client: http_x_real_ip, http_x_forwarded_for; may be given again")
+                   "Header with the client's address: http_x_real_ip, http_x_forwarded_for; may be repeated")
       ->allow_extra_args(false)
       ->type_name("NAME");
-  parse->add_option("files", a.parse.files, "Logs, .gz, .zst and .bz2 too (default: standard input)")
+  parse->add_option("files", a.parse.files, "Logs, also .gz, .zst and .bz2 (default: standard input)")
       ->type_name("FILE");
   parse->footer("Example: weir-agent parse --format combined /var/log/nginx/access.log");
 
   auto* discover =
-      app.add_subcommand("discover", "Read nginx.conf and print an [[input]] for each of its logs");
+      app.add_subcommand("discover", "Read nginx.conf and print an [[input]] for each access log");
   discover->add_option("--nginx-conf", a.nginx_conf, "nginx.conf (default: /etc/nginx/nginx.conf)")
       ->type_name("FILE");
-  discover->footer("Example: weir-agent discover > /etc/weir/conf.d/nginx.toml");
+  discover->footer(
+      "Example: weir-agent discover > /etc/weir/conf.d/nginx.toml\n"
+      "agent.toml takes the file in by include = [\"conf.d/*.toml\"].");
 
-  auto* status = app.add_subcommand("status", "Print what the registry knows: sources, offsets, lag");
-  auto* config = add_whose(*status, a);
-  status->add_flag("--json", a.json, "As JSON, one object per source");
-  status->add_flag("--plan", a.plan, "What a start would read, from where and why; writes nothing")
+  auto* status =
+      app.add_subcommand("status", "Print the sources that the registry knows, with offset and lag");
+  auto* config = add_registry_options(*status, a);
+  status->add_flag("--json", a.json, "Print JSON, one object per source");
+  status->add_flag("--plan", a.plan, "Print what a start would read, from where and why; changes nothing")
       ->needs(config);
   status->footer("Example: weir-agent status --config /etc/weir/agent.toml");
 
   auto* drained = app.add_subcommand(
-      "drained", "Say by the exit code whether everything in a file is acknowledged: 0 yes, 11 not yet");
-  drained->add_option("file", a.file, "The log, under the name that it has now")
-      ->required()
-      ->type_name("FILE");
-  add_whose(*drained, a);
-  drained->add_option("--wait", a.wait, "Wait for it at most this long: 30s, 5m (default: 0s)")
+      "drained", "Exit with 0 if a file is acknowledged to its end, with 11 if it is not yet");
+  drained->add_option("file", a.file, "The log, under its current name")->required()->type_name("FILE");
+  add_registry_options(*drained, a);
+  drained->add_option("--wait", a.wait, "How long to wait for that: 30s, 5m (default: 0s)")
       ->type_name("DURATION");
   drained->footer("Example: weir-agent drained --wait 30s /var/log/nginx/access.log.1");
 }
@@ -107,67 +110,72 @@ void add_commands(CLI::App& app, Arguments& a) {
 void add_cat_command(CLI::App& app, Arguments& a) {
   auto* cat = app.add_subcommand("cat", "Print the batches of a topic as JSON objects, one per line");
   auto* config =
-      cat->add_option("--config", a.config, "The agent's configuration: brokers, topic, tls and sasl")
+      cat->add_option("--config", a.config, "The agent's configuration, for brokers, topic, tls and sasl")
           ->type_name("FILE");
-  auto* brokers = cat->add_option("--brokers", a.cat.connection.brokers, "Brokers, without tls and sasl")
-                      ->delimiter(',')
-                      ->allow_extra_args(false)
-                      ->excludes(config)
-                      ->type_name("HOST:PORT,...");
-  auto* topic =
-      cat->add_option("--topic", a.cat.read.topic, "Topic (default: that of --config)")->type_name("NAME");
+  auto* brokers =
+      cat->add_option("--brokers", a.cat.connection.brokers, "Brokers, if they need neither tls nor sasl")
+          ->delimiter(',')
+          ->allow_extra_args(false)
+          ->excludes(config)
+          ->type_name("HOST:PORT,...");
+  auto* topic = cat->add_option("--topic", a.cat.read.topic, "The topic (default: that of --config)")
+                    ->type_name("NAME");
   brokers->needs(topic);
   auto* partition = cat->add_option("--partition", a.cat.read.partitions,
-                                    "Only this one; may be given again (default: all)")
+                                    "Only this partition; may be repeated (default: all)")
                         ->allow_extra_args(false)
                         ->type_name("N");
   auto* offset =
       cat->add_option("--offset", a.cat_offset,
-                      "Where to begin in each partition: beginning, end, an offset, or -N for the last N "
+                      "Where to start in each partition: beginning, end, an offset, or -N for the last N "
                       "messages (default: beginning; with --follow: end)")
           ->type_name("OFFSET");
-  cat->add_option("--count", a.cat.count, "End after so many messages")->type_name("N");
-  auto* follow = cat->add_flag("-f,--follow", a.cat.read.follow, "At the end, wait for more");
-  cat->add_flag("-e,--exit", a.cat_to_end, "End at the end, which is the default")->excludes(follow);
+  cat->add_option("--count", a.cat.count, "Stop after N messages")->type_name("N");
+  auto* follow = cat->add_flag("-f,--follow", a.cat.read.follow, "At the end, wait for more messages");
+  cat->add_flag("-e,--exit", a.cat_to_end, "Stop at the end (the default)")->excludes(follow);
   auto* headers =
       cat->add_flag("--headers", a.cat_headers,
-                    "One object per message: what the batch says of itself, heartbeats and losses, too");
-  auto* messages = cat->add_flag("--messages", a.cat_messages,
-                                 "The messages as they are, each behind its length (4 bytes, big endian)")
-                       ->excludes(headers);
+                    "Print one object per message: the header of its batch; heartbeats and losses too");
+  auto* messages =
+      cat->add_flag("--messages", a.cat_messages,
+                    "Write the messages as they are, each preceded by its length (4 bytes, big-endian)")
+          ->excludes(headers);
   cat->add_flag("--provenance", a.cat.provenance,
-                "Add to each object where its line was: topic, offset, host, path, bytes")
+                "Add to each object where its line came from: topic, offset, host, path, bytes")
       ->excludes(headers)
       ->excludes(messages);
   auto* files =
-      cat->add_option("files", a.cat.files,
-                      "Files instead of a topic: what --messages wrote, or one batch; - is standard input")
+      cat->add_option(
+             "files", a.cat.files,
+             "Read files instead of a topic: output of --messages, or one batch; - is standard input")
           ->type_name("FILE");
   for (auto* of_topic : {config, brokers, topic, partition, offset, follow}) files->excludes(of_topic);
   cat->footer("Example: weir-agent cat --config /etc/weir/agent.toml --offset -10 --provenance");
 }
 
 void add_registry_commands(CLI::App& app, Arguments& a) {
-  auto* registry = app.add_subcommand("registry", "Look at the registry of offsets, or change it by hand");
+  auto* registry = app.add_subcommand("registry", "Show the registry of offsets, or change it by hand");
   registry->require_subcommand(1);
-  auto* list = registry->add_subcommand("list", "Print all that is known of each source, and pending losses");
-  add_whose(*list, a);
-  auto* text = registry->add_subcommand("export", "The same with every field, one JSON object per line");
-  add_whose(*text, a);
+  auto* list = registry->add_subcommand(
+      "list", "Print everything known of each source, and losses that are not reported yet");
+  add_registry_options(*list, a);
+  auto* text =
+      registry->add_subcommand("export", "Print every field of every source, one JSON object per line");
+  add_registry_options(*text, a);
   const auto add_source = [&](CLI::App& command) {
-    command.add_option("source", a.source, "Its id, or the first digits of it: see registry list")
+    command.add_option("source", a.source, "The id of the source, or its first digits (see registry list)")
         ->required()
         ->type_name("SOURCE");
-    add_whose(command, a);
+    add_registry_options(command, a);
   };
   auto* forget = registry->add_subcommand(
-      "forget", "Forget a source, whose file is then read from its beginning; not while an agent runs");
+      "forget", "Forget a source; its file is then read from the beginning. Stop the agent first");
   add_source(*forget);
-  auto* set_offset = registry->add_subcommand(
-      "set-offset",
-      "Go on with a source at another offset; what is skipped is recorded as lost; not while an agent runs");
+  auto* set_offset = registry->add_subcommand("set-offset",
+                                              "Continue a source at another offset; bytes that are skipped "
+                                              "are recorded as lost. Stop the agent first");
   add_source(*set_offset);
-  set_offset->add_option("offset", a.offset, "In bytes of the uncompressed file, where a line starts")
+  set_offset->add_option("offset", a.offset, "In bytes of the uncompressed file; a line must start there")
       ->required()
       ->type_name("OFFSET");
   set_offset->footer(
@@ -196,7 +204,7 @@ int run_parse(Arguments& a) {
   return parse_command(a.parse);
 }
 
-// Errors: kInvalid, what was asked for; all else is the configuration's.
+// Errors: kInvalid, the arguments; every other code is about the configuration.
 Result<void> prepare_cat(Arguments& a) {
   auto& cat = a.cat;
   if (a.cat_headers) cat.show = CatOptions::Show::kHeaders;
@@ -207,8 +215,8 @@ Result<void> prepare_cat(Arguments& a) {
   if (!start) return std::unexpected(start.error());
   cat.read.start = *start;
   if (a.config.empty() && cat.connection.brokers.empty())
-    return fail(Code::kInvalid, "cat: what is to be printed?",
-                "give --config, --brokers and --topic, or files");
+    return fail(Code::kInvalid, "cat needs a topic or files",
+                "give --config, or --brokers and --topic, or files");
   for (const auto& broker : cat.connection.brokers) {
     if (!is_host_port(broker))
       return fail(Code::kInvalid, fmt::format("--brokers: \"{}\" is not a broker", broker),
@@ -259,7 +267,7 @@ int run_status(const Arguments& a) {
   const auto state_dir = state_dir_of(a);
   if (!state_dir) return fail_with(state_dir.error(), kExitConfig);
   if (!a.config.empty()) {
-    // Files that never were are not in the registry.
+    // The registry does not know files that never existed.
     if (const auto loaded = load_agent_config(a.config); loaded) {
       for (const auto& missing : missing_logs(loaded->config))
         fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
@@ -289,27 +297,13 @@ int run_drained(const Arguments& a) {
 
 int run_agent_cli(int argc, char** argv) {
   CLI::App app(kDescription, kProgram);
-  app.set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
   app.require_subcommand(0, 1);
   app.footer(kExitCodesText);
-  bool man = false;
-  app.add_flag("--man", man, "Print the man page")->group("");
   Arguments a;
   add_commands(app, a);
   add_cat_command(app, a);
   add_registry_commands(app, a);
-  for (auto* command : app.get_subcommands({}))
-    command->set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? kExitOk : kExitUsage;
-  }
-  if (man) {
-    fmt::print("{}", man_page(app, WEIR_VERSION));
-    return kExitOk;
-  }
+  if (const auto done = read_command_line(app, WEIR_VERSION, argc, argv)) return *done;
   try {
     if (app.got_subcommand("run")) return run_command(a.config);
     if (app.got_subcommand("check")) return check_command(a.config, a.output);

@@ -23,6 +23,7 @@ struct ParseOptions {
   ClientConfig client;
   std::vector<std::string> files;  // empty: stdin; compressed ones are decompressed
 };
+// kExitNoLineFits when there were lines with data and none of them became a record.
 int parse_command(const ParseOptions& options);
 
 struct CatOptions {

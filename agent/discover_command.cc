@@ -1,4 +1,4 @@
-// weir-agent discover: nginx.conf in, agent.toml's inputs out.
+// weir-agent discover: reads nginx.conf, prints the inputs for agent.toml.
 #include <fmt/format.h>
 #include <glob.h>
 
@@ -11,6 +11,7 @@
 #include "agent/commands.h"
 #include "agent/format/nginx_conf.h"
 #include "common/exit_codes.h"
+#include "common/visible.h"
 
 namespace weir {
 namespace {
@@ -21,8 +22,7 @@ Result<std::string> read_text(const std::string& path) {
   const auto unreadable = [&](int error) {
     return fail(error == ENOENT ? Code::kNotFound : Code::kIo,
                 fmt::format("{} cannot be read: {}", path, std::strerror(error)),
-                error == ENOENT ? "name nginx's configuration: --nginx-conf FILE"
-                                : "run it as a user who may read it");
+                error == ENOENT ? "name the file: --nginx-conf FILE" : "run as a user who may read it");
   };
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return unreadable(EISDIR);
@@ -48,6 +48,14 @@ std::vector<std::string> expand_glob(const std::string& pattern) {
   return out;
 }
 
+// How the output becomes a part of the configuration that runs.
+std::string head_comment(const std::string& nginx_conf) {
+  return fmt::format(
+      "# The access logs of {}, found by weir-agent discover. Save this as conf.d/nginx.toml beside an\n"
+      "# agent.toml that has include = [\"conf.d/*.toml\"] and no [[input]] for the same logs.\n\n",
+      visible(nginx_conf));
+}
+
 }  // namespace
 
 int discover_command(const std::string& nginx_conf) {
@@ -55,7 +63,7 @@ int discover_command(const std::string& nginx_conf) {
   std::error_code error;
   const fs::path path = fs::absolute(nginx_conf.empty() ? "/etc/nginx/nginx.conf" : nginx_conf, error);
   NginxPlaces places;
-  // nginx's own layout is PREFIX/conf/nginx.conf; packages have the file in the prefix.
+  // nginx itself uses PREFIX/conf/nginx.conf; packages put the file into the prefix.
   const fs::path directory = path.parent_path();
   const bool own_layout = directory.filename() == "conf";
   places.log_prefix = own_layout ? directory.parent_path().string() : directory.string();
@@ -65,7 +73,7 @@ int discover_command(const std::string& nginx_conf) {
     print_error("weir-agent", logs.error());
     return kExitInput;
   }
-  const std::string toml = inputs_toml(*logs);
+  const std::string toml = head_comment(path.string()) + inputs_toml(*logs);
   if (std::fwrite(toml.data(), 1, toml.size(), stdout) != toml.size() || std::fflush(stdout) != 0) {
     print_error("weir-agent",
                 Error{Code::kIo, fmt::format("stdout cannot be written: {}", std::strerror(errno)), ""});
@@ -73,7 +81,7 @@ int discover_command(const std::string& nginx_conf) {
   }
   if (logs->logs.empty()) {
     print_error("weir-agent",
-                Error{Code::kNotFound, fmt::format("{}: no access log is written to a file", path.string()),
+                Error{Code::kNotFound, fmt::format("{}: nginx writes no access log to a file", path.string()),
                       "add an access_log to its http block"});
     return kExitInput;
   }

@@ -1,4 +1,4 @@
-// weir-agent parse: lines in, one JSON object per line out.
+// weir-agent parse: reads lines, prints one JSON object per line.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -59,7 +59,7 @@ class LinePrinter {
   Counts counts_;
 };
 
-// Reads a descriptor, compressed or not.
+// Reads from a descriptor, decompressing if need be.
 class Input {
  public:
   Input(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
@@ -74,8 +74,7 @@ class Input {
     return decompressor_ != nullptr ? decompress_some(to, room) : read_raw(to, room);
   }
 
-  // A file is compressed when it begins so; a pipe, whose bytes cannot be looked at twice, when it
-  // is called so.
+  // A file's first bytes tell whether it is compressed. A pipe cannot be read twice, so its name tells.
   [[nodiscard]] Result<void> recognise() {
     std::array<char, kCompressionMagicBytes> first{};
     const ssize_t got = pread(fd_, first.data(), first.size(), 0);
@@ -95,7 +94,7 @@ class Input {
     do {
       got = read(fd_, to, room);
     } while (got < 0 && errno == EINTR);
-    if (got < 0) return failed(std::strerror(errno), "weir-agent needs to be allowed to read it");
+    if (got < 0) return failed(std::strerror(errno), "run as a user who may read it");
     return static_cast<std::size_t>(got);
   }
 
@@ -111,7 +110,7 @@ class Input {
       if (*got == 0) {
         if (progress->member_ended) return 0;
         return failed("the compressed data ends too early",
-                      "what stands before is printed; copy the file again");
+                      "everything before that is printed; copy the file again");
       }
       rest_ = std::string_view(packed_).substr(0, *got);
     }
@@ -124,7 +123,7 @@ class Input {
   std::string name_;
   std::unique_ptr<Decompressor> decompressor_;
   std::string packed_;
-  std::string_view rest_;  // of packed_, not decompressed yet
+  std::string_view rest_;  // a part of packed_ that is not decompressed yet
 };
 
 class LineSplitter {
@@ -135,7 +134,7 @@ class LineSplitter {
     std::size_t used = 0;   // bytes of the unfinished line at the buffer's start
     bool dropping = false;  // the rest of a line that was cut
     while (!out.closed()) {
-      out.flush();  // what is known is shown before more is waited for
+      out.flush();  // show results before waiting for more
       const auto got = input.read_some(buffer_.data() + used, kReadBytes);
       if (!got || *got == 0) {
         if (used > 0) printer.print({buffer_.data(), std::min(used, kMaxLineBytes)}, dropping);
@@ -213,6 +212,12 @@ int parse_command(const ParseOptions& options) {
   const Counts& counts = printer.counts();
   fmt::print(stderr, "{} lines: {} records, {} unparsed, {} skipped\n", counts.lines, counts.records,
              counts.unparsed, counts.skipped);
+  if (exit_code == kExitOk && counts.records == 0 && counts.unparsed > 0) {
+    print_error(kProgram,
+                Error{Code::kInvalid, "no line fits the format",
+                      "name another one: --format NAME, or --log-format with the log_format of nginx.conf"});
+    return kExitNoLineFits;
+  }
   return exit_code;
 }
 

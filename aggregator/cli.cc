@@ -8,27 +8,25 @@
 #include <exception>
 
 #include "agent/format/known.h"
-#include "agent/format_table.h"
 #include "aggregator/audit_command.h"
 #include "aggregator/commands.h"
 #include "aggregator/load_config.h"
 #include "aggregator/open_for_reading.h"
 #include "aggregator/report_command.h"
+#include "common/command_line.h"
 #include "common/exit_codes.h"
-#include "common/man_page.h"
 
 namespace weir {
 namespace {
 
 constexpr const char* kDescription =
-    "Counts what web servers have served: reads the batches of weir-agent (or the logs of this "
-    "machine), each request exactly once, keeps windows in a store, shows pages and warns.";
+    "Counts what web servers have served, each request exactly once: reads the batches of weir-agent or the "
+    "logs of this machine, keeps windows in a store, serves a page and sends warnings.";
 
 struct Arguments {
   std::string config;
   bool check_store = false;
   LocalOptions local;
-  std::string format_name, log_format;
   ReportOptions report;
   AuditOptions audit;
   std::string by;
@@ -36,43 +34,48 @@ struct Arguments {
 };
 
 void add_run(CLI::App& app, Arguments& arguments) {
-  auto* run = app.add_subcommand("run", "Read from Kafka into the store, warn, serve the page");
+  auto* run = app.add_subcommand("run", "Read from Kafka into the store, serve the page, send warnings");
   run->add_option("--config", arguments.config, "The configuration (TOML)")->required()->type_name("FILE");
 }
 
 void add_check(CLI::App& app, Arguments& arguments) {
-  auto* check = app.add_subcommand("check", "Say every mistake in a configuration");
+  auto* check = app.add_subcommand("check", "Report every mistake in a configuration");
   check->add_option("--config", arguments.config, "The configuration (TOML)")->required()->type_name("FILE");
-  check->add_flag("--store", arguments.check_store, "Connect to the store, too, and say its schema version");
+  check->add_flag("--store", arguments.check_store, "Also connect to the store and print its schema version");
 }
 
 void add_local(CLI::App& app, Arguments& arguments) {
-  auto* local = app.add_subcommand("local", "Read the logs of this machine; nothing else is needed");
-  local->add_option("logs", arguments.local.logs, "Logs: files and globs, rotated and .gz ones, too")
+  auto* local =
+      app.add_subcommand("local", "Read the logs of this machine; needs neither Kafka nor a configuration");
+  local->add_option("logs", arguments.local.logs, "Logs: files and globs, also rotated and compressed ones")
       ->required()
       ->type_name("LOG");
   local
       ->add_option("--store", arguments.local.store_path,
                    "SQLite file (default: weir.db in $XDG_STATE_HOME, else in the current directory)")
       ->type_name("FILE");
-  auto* format = local
-                     ->add_option("--format", arguments.format_name,
-                                  fmt::format("{} (default: detected from the log)", known_format_list()))
-                     ->type_name("NAME");
-  local->add_option("--log-format", arguments.log_format, "The format as nginx's log_format has it")
+  auto* format =
+      local
+          ->add_option("--format", arguments.local.format_name,
+                       fmt::format("{}, or a [format.NAME] of --config (default: detected from the log)",
+                                   known_format_list()))
+          ->type_name("NAME");
+  local->add_option("--log-format", arguments.local.log_format, "The string of nginx's log_format")
       ->excludes(format)
       ->type_name("STRING");
-  local->add_option("--config", arguments.local.config_path, "Configuration with [[rule]] and [mail]")
+  local
+      ->add_option("--config", arguments.local.config_path,
+                   "Configuration: rules, mail, formats; it needs no source and no store")
       ->type_name("FILE");
   local
       ->add_option("--listen", arguments.local.listen,
-                   "Address of the page (default: 127.0.0.1:8080, or a free port when that is in use)")
+                   "Address of the page (default: 127.0.0.1:8080, or a free port if that is in use)")
       ->type_name("ADDR");
-  local->add_flag("--once", arguments.local.once, "Read to the end, print the table and end");
+  local->add_flag("--once", arguments.local.once, "Read to the end, print the table and exit");
 }
 
 void add_report(CLI::App& app, Arguments& arguments) {
-  auto* report = app.add_subcommand("report", "Tables, CSV and JSON from the store");
+  auto* report = app.add_subcommand("report", "Print tables, CSV or JSON from the store");
   report->require_subcommand(0, 1);
   auto* traffic = report->add_subcommand("traffic", "Requests, bytes, times and latency");
   auto* store = traffic->add_option("--store", arguments.store, "SQLite file")->type_name("FILE");
@@ -80,23 +83,23 @@ void add_report(CLI::App& app, Arguments& arguments) {
       ->excludes(store)
       ->type_name("FILE");
   traffic
-      ->add_option("--from", arguments.report.from,
-                   "From this time on, UTC: 2026-11-23, 2026-11-23T10:00:00Z, -24h")
+      ->add_option("--from", arguments.report.from, "Start, in UTC: 2026-11-23, 2026-11-23T10:00:00Z, -24h")
       ->type_name("TIME");
-  traffic->add_option("--to", arguments.report.to, "Before this time")->type_name("TIME");
-  traffic->add_option("--by", arguments.by, "Columns: site, host, status, with commas between")
+  traffic->add_option("--to", arguments.report.to, "End; that moment is not included")->type_name("TIME");
+  traffic->add_option("--by", arguments.by, "A row for each: site, host, status, separated by commas")
       ->type_name("LIST");
   traffic
       ->add_option("--step", arguments.report.step,
                    "Length of a row's time, a multiple of the window: 1m, 5m, 1h, 1d; or all")
       ->capture_default_str();
   traffic->add_option("--format", arguments.report.format, "table, csv or json")->capture_default_str();
-  traffic->add_option("--site", arguments.report.site, "This site alone");
-  traffic->add_option("--host", arguments.report.host, "This host alone");
+  traffic->add_option("--site", arguments.report.site, "Only this site");
+  traffic->add_option("--host", arguments.report.host, "Only this host");
 }
 
 void add_audit(CLI::App& app, Arguments& arguments) {
-  auto* audit = app.add_subcommand("audit", "Was every byte counted? Bytes, lines and losses of each log");
+  auto* audit =
+      app.add_subcommand("audit", "Check that every byte was counted: bytes, lines and losses of each log");
   auto* store = audit->add_option("--store", arguments.store, "SQLite file")->type_name("FILE");
   audit->add_option("--config", arguments.config, "Configuration that names the store")
       ->excludes(store)
@@ -105,30 +108,13 @@ void add_audit(CLI::App& app, Arguments& arguments) {
   audit
       ->add_option(
           "--agent-status", arguments.audit.agent_status,
-          "What agents have shipped, compared with the store: files made by weir-agent status --json")
+          "Files made by weir-agent status --json; what they say was shipped is compared with the store")
       ->type_name("FILE");
 }
 
 int usage(const std::string& what, const std::string& hint) {
   print_error(kProgram, Error{Code::kInvalid, what, hint});
   return kExitUsage;
-}
-
-int start_local(Arguments& arguments) {
-  LocalOptions& options = arguments.local;
-  if (!arguments.format_name.empty()) {
-    auto spec = find_format(arguments.format_name, {});
-    if (!spec) return usage(spec.error().what, spec.error().hint);
-    options.format = std::move(*spec);
-  } else if (!arguments.log_format.empty()) {
-    options.format = FormatSpec{.kind = FormatSpec::Kind::kNginx, .text = arguments.log_format};
-  }
-  if (options.format) {
-    if (auto parser = compile_format(*options.format, {}); !parser) {
-      return usage(parser.error().what, parser.error().hint);
-    }
-  }
-  return local_command(options);
 }
 
 std::vector<std::string> split_commas(const std::string& text) {
@@ -166,32 +152,19 @@ int start_audit(const Arguments& arguments) {
 
 int run_cli(int argc, char** argv) {
   CLI::App app{kDescription, kProgram};
-  app.set_version_flag("--version", fmt::format("{} {}", kProgram, WEIR_VERSION));
   app.require_subcommand(0, 1);
   app.fallthrough(false);
   app.footer(kExitCodesText);
-  bool man = false;
-  app.add_flag("--man", man, "Print the man page")->group("");
   Arguments arguments;
   add_run(app, arguments);
   add_check(app, arguments);
   add_local(app, arguments);
   add_report(app, arguments);
   add_audit(app, arguments);
-  for (CLI::App* sub : app.get_subcommands({})) sub->set_version_flag("--version", app.version());
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    // 0: --help and --version, which arrive as errors.
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;
-  }
-  if (man) {
-    fmt::print("{}", man_page(app, WEIR_VERSION));
-    return kExitOk;
-  }
+  if (const auto done = read_command_line(app, WEIR_VERSION, argc, argv)) return *done;
   if (app.got_subcommand("run")) return run_command(arguments.config);
   if (app.got_subcommand("check")) return check_command(arguments.config, arguments.check_store);
-  if (app.got_subcommand("local")) return start_local(arguments);
+  if (app.got_subcommand("local")) return local_command(arguments.local);
   if (app.got_subcommand("audit")) return start_audit(arguments);
   const auto* report = app.get_subcommand("report");
   if (report->parsed() && report->got_subcommand("traffic")) return start_report(arguments);

@@ -1,12 +1,9 @@
 // The sub-commands of weir-aggregator. Each returns an ExitCode; results go to stdout,
-// errors and what is going on to stderr.
+// errors and progress to stderr.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
-
-#include "agent/format/parser.h"
 
 namespace weir {
 
@@ -14,12 +11,12 @@ int run_command(const std::string& config_path);
 int check_command(const std::string& config_path, bool store);
 
 struct LocalOptions {
-  std::vector<std::string> logs;     // files and globs
-  std::string store_path;            // "": default_store_path()
-  std::optional<FormatSpec> format;  // none: found out from the first log
-  std::string format_name;           // what to call it in messages
-  std::string config_path;           // "": no rules, no mail
-  std::string listen;                // "": 127.0.0.1:8080, or any free port
+  std::vector<std::string> logs;  // files and globs
+  std::string store_path;         // "": default_store_path()
+  std::string format_name;        // a known format, or one of config_path; "": log_format, or detected
+  std::string log_format;         // the string of nginx's log_format
+  std::string config_path;        // "": no rules, no mail, no formats
+  std::string listen;             // "": 127.0.0.1:8080, or any free port
   bool once = false;
 };
 int local_command(const LocalOptions& options);

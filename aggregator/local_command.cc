@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "agent/format/known.h"
+#include "agent/format_table.h"
 #include "aggregator/commands.h"
 #include "aggregator/detect_format.h"
 #include "aggregator/engine.h"
@@ -30,21 +31,34 @@ using namespace std::chrono_literals;
 
 constexpr const char* kDefaultListen = "127.0.0.1:8080";
 constexpr std::size_t kDetectLines = 50;
-// Part of every source's id in a local store: changing it would count all logs again.
+// A part of every source's id in a local store: changing it would count all logs again.
 constexpr const char* kAgentId = "local";
 constexpr const char* kFormatName = "local";
-// Content bytes on their way from the file to a commit. Half of it is committed at a time, so
-// that the reader does not wait for the store.
+// Bytes of log between file and commit. Half of them are committed at a time, so that the reader does not
+// wait for the store.
 constexpr std::uint64_t kMaxInFlightBytes = 128 << 20;
 
-// The lowest level of zstd: its frames then hold the bytes as they are, but for long repetitions.
+// The lowest level of zstd: it stores bytes as they are, except for long repetitions.
 constexpr int kNoCompression = -(1 << 17);
 
 void say(const std::string& sentence) { fmt::print(stderr, "{}: {}\n", kProgram, visible(sentence)); }
 
-// The format that the person named, or that the first log with lines has.
-Result<FormatSpec> choose_format(const LocalOptions& options, const LogArguments& logs) {
-  if (options.format) return *options.format;
+// The format that the command line names; nullopt: it names none.
+Result<std::optional<FormatSpec>> format_of(const LocalOptions& options, const AggregatorConfig& config) {
+  FormatSpec format{.kind = FormatSpec::Kind::kNginx, .text = options.log_format};
+  if (!options.format_name.empty()) {
+    auto found = find_format(options.format_name, config.formats);
+    if (!found) return std::unexpected(found.error());
+    format = std::move(*found);
+  } else if (options.log_format.empty()) {
+    return std::nullopt;
+  }
+  if (const auto compiled = compile_format(format, {}); !compiled) return std::unexpected(compiled.error());
+  return format;
+}
+
+// The format of the first log that has lines.
+Result<FormatSpec> detected_format(const LogArguments& logs) {
   for (const std::string& file : logs.files) {
     auto lines = first_lines(file, kDetectLines);
     if (!lines || lines->empty()) continue;
@@ -73,7 +87,7 @@ AgentConfig agent_config(const LogArguments& logs, const FormatSpec& format) {
   input.format = kFormatName;
   config.inputs.push_back(std::move(input));
   config.ship.flush_interval = 500ms;
-  // From one thread to the next: less work than packing is to copy it.
+  // Between two threads, copying is cheaper than compressing.
   config.ship.zstd_level = kNoCompression;
   config.ship.max_in_flight = kMaxInFlightBytes;
   config.ship.shutdown_timeout = 1s;
@@ -81,7 +95,7 @@ AgentConfig agent_config(const LogArguments& logs, const FormatSpec& format) {
   return config;
 }
 
-// The store, made ready; or its exit code.
+// Creates or migrates the store. Returns an exit code.
 int prepare_store(const std::string& path) {
   std::error_code ignored;
   if (const auto parent = std::filesystem::path(path).parent_path(); !parent.empty()) {
@@ -113,11 +127,11 @@ Result<std::unique_ptr<PagesServer>> start_pages(const LocalOptions& options, st
   if (!options.listen.empty()) return listen(options.listen);
   auto pages = listen(kDefaultListen);
   if (pages || pages.error().code != Code::kUnavailable) return pages;
-  say(fmt::format("{} is in use: taking a free port (--listen ADDR chooses one)", kDefaultListen));
+  say(fmt::format("{} is in use, so a free port is used; --listen ADDR chooses one", kDefaultListen));
   return listen("127.0.0.1:0");
 }
 
-// Runs the engine beside this thread; the destructor stops and joins.
+// Runs the engine on a thread of its own; the destructor stops and joins it.
 class EngineThread {
  public:
   explicit EngineThread(Engine& engine) : engine_(engine), thread_([this] { run(); }) {}
@@ -125,7 +139,7 @@ class EngineThread {
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
   [[nodiscard]] bool ended() const { return ended_; }
-  // Stops, joins, and says how it went.
+  // Stops and joins; returns the engine's result.
   [[nodiscard]] Result<void> join() {
     stop();
     return result_;
@@ -175,6 +189,11 @@ int local_command(const LocalOptions& options) {
     if (!loaded) return kExitConfig;
     config = std::move(*loaded);
   }
+  const auto named = format_of(options, config);
+  if (!named) {
+    print_error(kProgram, named.error());
+    return kExitUsage;
+  }
   const auto logs = look_at_logs(options.logs);
   if (!logs) {
     print_error(kProgram, logs.error());
@@ -185,7 +204,7 @@ int local_command(const LocalOptions& options) {
     print_error(kProgram, Error{Code::kNotFound, "no log to read", "correct the paths"});
     return kExitInput;
   }
-  const auto format = choose_format(options, *logs);
+  const auto format = *named ? Result<FormatSpec>(**named) : detected_format(*logs);
   if (!format) {
     print_error(kProgram, format.error());
     return kExitInput;
@@ -194,7 +213,7 @@ int local_command(const LocalOptions& options) {
   std::error_code unknown;
   const bool known_store = std::filesystem::exists(store_path, unknown);
   if (const int code = prepare_store(store_path); code != kExitOk) return code;
-  say(fmt::format("store {}{}", store_path, known_store ? ", with what it has counted before" : ""));
+  say(fmt::format("store {}{}", store_path, known_store ? ", continued" : ""));
 
   std::atomic<bool> stop = false;
   const SignalWatcher signals([&stop] { stop = true; });
@@ -211,7 +230,7 @@ int local_command(const LocalOptions& options) {
   engine_config.commit_content_bytes = kMaxInFlightBytes / 2;
   engine_config.commit_when_idle = 100ms;
   if (options.once) {
-    // Somebody waits for the end.
+    // With --once, somebody is waiting for the end.
     engine_config.poll_timeout = 10ms;
     engine_config.commit_when_idle = 20ms;
   }
@@ -247,7 +266,7 @@ int local_command(const LocalOptions& options) {
       printed = true;
       if (options.once) break;
       if (!print_summary(open)) break;
-      fmt::print(stderr, "{}: following; Ctrl-C ends\n", kProgram);
+      fmt::print(stderr, "{}: following; press Ctrl-C to stop\n", kProgram);
     }
     std::this_thread::sleep_for(20ms);
   }
@@ -256,7 +275,7 @@ int local_command(const LocalOptions& options) {
     return exit_code(done.error());
   }
   if (!options.once) return kExitOk;
-  if (!printed) return kExitFailed;  // interrupted: the table would not be of all
+  if (!printed) return kExitFailed;  // interrupted: the table would be incomplete
   if (!print_summary(open)) return kExitStore;
   const auto problems = (*source)->agent_status().problems;
   for (const std::string& problem : problems) print_error(kProgram, Error{Code::kIo, problem, {}});

@@ -21,14 +21,14 @@ constexpr std::size_t kMaxLineBytes = 64 << 10;
 bool is_glob(const std::string& path) { return path.find_first_of("*?[") != std::string::npos; }
 
 Error unreadable(const std::string& path, int error) {
-  const char* hint = error == ENOENT   ? "correct the path, or put a glob in quotes to wait for files to come"
-                     : error == EACCES ? "run as a user who may read it (group adm on Debian), or as root"
+  const char* hint = error == ENOENT   ? "correct the path, or quote a glob to wait for files that come later"
+                     : error == EACCES ? "run as a user who may read it (on Debian: group adm), or as root"
                                        : "correct the path";
   return {Code::kNotFound, fmt::format("{}: {}", path, std::strerror(error)), hint};
 }
 
 Result<void> check_readable(const std::string& path) {
-  // Not blocking: a FIFO would wait for its writer.
+  // Non-blocking: opening a FIFO would wait for its writer.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return std::unexpected(unreadable(path, errno));
   struct stat info{};

@@ -1,5 +1,5 @@
-// Exit codes of both programs: what a script may branch on. docs/reference/errors.md
-// says what each means to an operator.
+// Exit codes of both programs, for scripts to branch on. docs/reference/errors.md says what each means to an
+// operator.
 #pragma once
 
 #include "proto/result.h"
@@ -19,15 +19,17 @@ enum ExitCode : int {
   kExitKafka = 9,         // a broker or topic that does not answer or does not exist
   kExitNotWhole = 10,     // `audit`: bytes are missing, or not settled yet
   kExitNotDrained = 11,   // not everything in a file is acknowledged yet
+  kExitNoLineFits = 12,   // `parse`: lines were read, and none fits the format
 };
 
 // The same for --help and the man pages.
 inline constexpr const char* kExitCodesText =
     "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 a log or a message cannot be read, 4 mistakes in the "
-    "configuration, "
-    "5 another agent holds the state_dir, 6 the address cannot be listened on, 7 the store cannot be opened, "
-    "8 the store is of a newer weir, 9 no broker or topic, 10 the audit found bytes that are missing, "
-    "11 not everything is shipped yet.";
+    "configuration, 5 another agent holds the state_dir, 6 cannot listen on the address, 7 the store cannot "
+    "be "
+    "opened, 8 the store was written by a newer weir, 9 no broker or no topic, 10 the audit found missing "
+    "bytes, "
+    "11 not everything is shipped yet, 12 no line fits the format.";
 
 // Prints "weir-agent: WHAT\n  HINT\n" to stderr, control characters made visible.
 void print_error(const char* program, const Error& error);

@@ -155,5 +155,16 @@ TEST_F(ParseCommand, UnreadableFilesDoNotHideTheOthers) {
   EXPECT_NE(out.errors.find("Is a directory"), std::string::npos);
 }
 
+TEST_F(ParseCommand, AFormatThatFitsNoLineHasAnExitCodeOfItsOwn) {
+  const auto none = run({write("other.log", "hello\nworld\n")});
+  EXPECT_EQ(none.exit_code, kExitNoLineFits);
+  EXPECT_EQ(none.lines.size(), 2U);
+  EXPECT_NE(none.errors.find("no line fits the format"), std::string::npos) << none.errors;
+  EXPECT_EQ(run({write("one.log", "hello\n" + std::string(kLine) + "\n")}).exit_code, kExitOk);
+  EXPECT_EQ(run({write("blank.log", "\n\n")}).exit_code, kExitOk);
+  EXPECT_EQ(run({write("empty.log", "")}).exit_code, kExitOk);
+  EXPECT_EQ(run({write("bad.log", "hello\n"), "/nosuch.log"}).exit_code, kExitInput);
+}
+
 }  // namespace
 }  // namespace weir
