@@ -11,7 +11,7 @@
 namespace weir {
 namespace {
 
-// Members of an object whose '{' stands already.
+// Appends members to an object whose '{' is already written.
 class Members {
  public:
   explicit Members(std::string& out) : out_(out) {}
@@ -102,7 +102,7 @@ bool BatchLines::append_next(std::string& out) {
   return true;
 }
 
-// With the names of the store's table.
+// With the column names of the store.
 bool BatchLines::append_next_row(std::string& out) {
   const auto& folded = batch_.folded;
   if (record_ < folded.rows.size()) {
@@ -132,7 +132,7 @@ bool BatchLines::append_next_row(std::string& out) {
 
 void BatchLines::append_unparsed(std::string& out, const UnparsedLine& bad) const {
   if (bad.text.empty()) {
-    // Its text did not travel: only the first ones of a batch have one.
+    // Only the first unparsed lines of a batch carry their text.
     out.push_back('{');
     Members(out).text("error.message", to_string(bad.reason));
     out.push_back('}');

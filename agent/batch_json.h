@@ -10,10 +10,10 @@
 
 namespace weir {
 
-// Where a message was.
+// Where a message is.
 struct MessagePlace {
-  std::string name;             // of the topic, or of the file
-  std::int32_t partition = -1;  // -1: a file
+  std::string name;             // the topic, or the file
+  std::int32_t partition = -1;  // -1: in a file
   std::int64_t offset = 0;      // in a file: the message's index
   std::int64_t timestamp_ms = 0;
 
@@ -21,11 +21,11 @@ struct MessagePlace {
   [[nodiscard]] std::string text() const;  // "access[2]@17"
 };
 
-// The lines of a batch, in the order of the file; filtered ones are not there. Of a batch of windows
-// its rows, then the samples of lines that did not parse.
+// The lines of a batch in the order of the file, without filtered ones. For a batch of windows: its rows,
+// then the samples of lines that did not parse.
 class BatchLines {
  public:
-  // Both must outlive it. With `provenance` each object says where its line was.
+  // Both must outlive this object. With `provenance` each object says where its line came from.
   BatchLines(const DecodedBatch& batch, const MessagePlace& place, bool provenance);
   // Appends the next line's object and a newline. False: there are no more.
   [[nodiscard]] bool append_next(std::string& out);
@@ -46,11 +46,11 @@ class BatchLines {
   std::vector<std::string_view> extra_;
 };
 
-// One object, with a newline: all that the batch says of itself. `message_bytes`: its size in Kafka.
+// Appends one object with a newline: the batch's header. `message_bytes` is the size in Kafka.
 void append_batch_header(std::string& out, const DecodedBatch& batch, const MessagePlace& place,
                          std::size_t message_bytes);
 
-// The same for a message that is no batch: JSON of other shippers, raw lines.
+// The same for a message that is not a batch: JSON of other shippers, raw lines.
 void append_foreign_line(std::string& out, std::string_view message, const MessagePlace& place,
                          bool provenance);
 void append_foreign_header(std::string& out, std::string_view message, const MessagePlace& place);

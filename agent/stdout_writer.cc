@@ -10,7 +10,7 @@
 
 namespace weir {
 
-StdoutWriter::StdoutWriter() { std::signal(SIGPIPE, SIG_IGN); }  // a closed pipe is EPIPE then
+StdoutWriter::StdoutWriter() { std::signal(SIGPIPE, SIG_IGN); }  // so that a closed pipe gives EPIPE
 
 void StdoutWriter::flush() {
   std::string_view rest = buffer_;

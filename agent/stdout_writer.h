@@ -1,4 +1,4 @@
-// stdout of the commands that print much: buffered, and quiet when nobody reads it any more.
+// Buffered stdout for commands with much output. Stays quiet once nobody reads it.
 #pragma once
 
 #include <optional>
@@ -8,10 +8,10 @@
 
 namespace weir {
 
-// Once nobody reads stdout, closed() is true and nothing else happens: `weir-agent parse | head`.
+// When the reader of stdout is gone (`weir-agent parse | head`), closed() is true and writes do nothing.
 class StdoutWriter {
  public:
-  StdoutWriter();  // SIGPIPE is ignored from now on
+  StdoutWriter();  // ignores SIGPIPE from now on
   [[nodiscard]] std::string& buffer() { return buffer_; }
   [[nodiscard]] bool closed() const { return closed_; }
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }

@@ -42,7 +42,7 @@ Result<std::unique_ptr<LineParser>> compile_format(const FormatSpec& spec, const
     case FormatSpec::Kind::kRegex:
       return compile_regex(spec, std::move(*builder));
   }
-  return fail(Code::kInvalid, "a format of an unknown kind");
+  return fail(Code::kInvalid, "the format is of an unknown kind");
 }
 
 Error error_at(std::string_view what, std::string_view text, std::size_t at, std::string hint,

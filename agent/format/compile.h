@@ -45,7 +45,7 @@ struct LineCheck {
   LineParser::Outcome outcome = LineParser::Outcome::kRecord;
   RareBytes rare;
 };
-// Takes '\r's off the line's end. True: a line without data.
+// Removes '\r's from the line's end. True: the line has no data.
 [[nodiscard]] inline bool blank(std::string_view& line) {
   while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   return line.size() < 8 && line.find_first_not_of(" \t") == std::string_view::npos;

@@ -1,5 +1,5 @@
-// The first of some byte, inline: values of a log line are a few bytes, and a call of memchr costs more
-// than the search.
+// Finds a byte, inline: values in a log line are a few bytes long, and calling memchr costs more than the
+// search itself.
 #pragma once
 
 #ifdef __SSE2__
@@ -22,7 +22,7 @@ namespace weir {
     for (; end - at >= 16; at += 16) {
       if (const auto mask = found_at(at); mask != 0) return at + __builtin_ctz(mask);
     }
-    // What is left, together with bytes that were none.
+    // The rest, together with bytes that are known not to match.
     const auto mask = found_at(end - 16);
     return mask != 0 ? end - 16 + __builtin_ctz(mask) : end;
   }
@@ -35,7 +35,7 @@ struct RareBytes {
   bool nul = false, backslash = false;
 };
 
-// Which of the bytes that few lines have are in [at, end): one look at a line tells for all its values.
+// Which rare bytes are in [at, end): one pass over a line answers for all its values.
 [[nodiscard]] inline RareBytes rare_bytes(const char* at, const char* end) {
   RareBytes out;
 #ifdef __SSE2__

@@ -32,7 +32,7 @@ void append_key(std::string& out, std::string_view name) {
 
 void append_json(std::string& out, const Record& record, const std::vector<std::string>& extra_names) {
   out.push_back('{');
-  // Beyond the years that a calendar can hold there is no ISO 8601 text.
+  // ISO 8601 has no text for years that a calendar cannot hold.
   constexpr std::int64_t kYear9999Ms = 253402300799999;
   if (record.time_ms != kNoTime && record.time_ms >= -62135596800000 && record.time_ms <= kYear9999Ms) {
     append_key(out, "@timestamp");

@@ -29,9 +29,10 @@ RareBytes read_plain(const char* line, std::size_t size, const Wanted& wanted, B
 
 #ifdef __x86_64__
 
-// The three below do the same with wider and wider registers. The last block, unless it is whole, is the last
-// 64 bytes of the line, and of its bits those are shifted out that the block before has. NULs and backslashes
-// are looked for by the least byte: of the line, and of the line with each backslash made NUL.
+// The three functions below do the same with wider and wider registers. An incomplete last block is read as
+// the last 64 bytes of the line; the bits that the block before already has are shifted out. NULs and
+// backslashes are found by the smallest byte: of the line, and of the line with each backslash turned into
+// NUL.
 
 RareBytes read_sse2(const char* line, std::size_t size, const Wanted& wanted, Bits& bits) {
   const __m128i first = _mm_set1_epi8(wanted[0]);

@@ -1,6 +1,6 @@
-// Where two bytes are in a line, as bits: of the bytes that a format's literals are found by, all places are
-// known after one pass over the line, and the end of each value is a shift and a count of zeros. As
-// simdjson's first stage does for JSON (Langdale, Lemire: Parsing Gigabytes of JSON per Second).
+// The positions of two bytes in a line, as bits. One pass over the line finds every place of the bytes by
+// which a format's literals are found; the end of each value is then a shift and a count of zeros. simdjson's
+// first stage does the same for JSON (Langdale, Lemire: Parsing Gigabytes of JSON per Second).
 #pragma once
 
 #include <array>
@@ -17,37 +17,37 @@ namespace weir {
 class LineIndex {
  public:
   static constexpr std::size_t kBlock = 64;  // bytes of line in a word of bits
-  // Lines of other sizes are for find_byte: shorter ones cannot be read by whole blocks without touching
-  // what lies around them, longer ones would need more memory than the few of them are worth.
+  // Lines of other sizes are left to find_byte(): shorter ones cannot be read in whole blocks without reading
+  // past them, and longer ones are too rare to be worth the memory.
   static constexpr std::size_t kMinBytes = kBlock, kMaxBytes = 4096;
   static constexpr std::size_t kSlots = 2;
   // A literal is looked for by one of its first kAhead bytes.
   static constexpr std::size_t kAhead = 8;
-  // Bit i of word j: byte 64 j + i of the line is the wanted one. Behind each line's words are two of zeros,
-  // so that next() needs no look at the line's size first.
+  // Bit i of word j: byte 64 j + i of the line is the wanted one. Two words of zeros follow the line's words,
+  // so that next() need not check the line's size.
   using Words = std::array<std::uint64_t, kMaxBytes / kBlock + 2>;
-  // Fills the words of `line`, but for the two of zeros; kMinBytes <= size <= kMaxBytes. Reads nothing else.
+  // Fills the words of `line`, except the two of zeros; kMinBytes <= size <= kMaxBytes. Reads only `line`.
   using Reader = RareBytes (*)(const char* line, std::size_t size, const std::array<char, kSlots>& wanted,
                                std::array<Words, kSlots>& bits);
 
-  // What this processor is fastest with. `wanted`: slot by slot.
+  // Uses the reader that is fastest on this processor. `wanted`: one byte for each slot.
   explicit LineIndex(const std::array<char, kSlots>& wanted);
 
   [[nodiscard]] static bool fits(std::size_t line_bytes) {
     return line_bytes >= kMinBytes && line_bytes <= kMaxBytes;
   }
-  // `line` must fit. Keeps no view of it.
+  // `line` must fit. Does not keep a view of it.
   RareBytes read(std::string_view line) {
     words_ = (line.size() + kBlock - 1) / kBlock;
     for (Words& words : bits_) words[words_] = words[words_ + 1] = 0;
     return reader_(line.data(), line.size(), wanted_, bits_);
   }
-  // Good as long as the index is; holds the last line read.
+  // Lives as long as the index; describes the last line read.
   [[nodiscard]] const Words& words(std::size_t slot) const { return bits_[slot]; }
-  // Of `words`, the first wanted byte at `from` or behind; npos: none. `from` < the size + kAhead.
+  // The first wanted byte at or after `from`, by `words`; npos: there is none. `from` < the size + kAhead.
   [[nodiscard]] std::size_t next(const std::uint64_t* words, std::size_t from) const {
-    // The bits from the byte that has the first one, in whatever words they are: 57 and more, with no branch
-    // that depends on where a line's values happen to begin.
+    // Loads 57 or more bits from the byte with the first one, across words, without a branch that depends on
+    // where a line's values begin.
     if constexpr (std::endian::native == std::endian::little) {
       std::uint64_t near = 0;
       std::memcpy(&near, reinterpret_cast<const char*>(words) + from / 8, sizeof near);
@@ -70,10 +70,10 @@ class LineIndex {
   std::array<Words, kSlots> bits_{};
 };
 
-// All that this processor can run, the slowest and plainest first; for the test that compares them.
+// Every reader that this processor can run, the slowest and simplest first; for the test that compares them.
 struct NamedReader {
   const char* name;
-  LineIndex::Reader reader;  // nullptr: not on this processor
+  LineIndex::Reader reader;  // nullptr: this processor cannot run it
 };
 [[nodiscard]] std::array<NamedReader, 4> line_readers();
 

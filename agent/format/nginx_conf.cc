@@ -50,9 +50,9 @@ class LogCollector {
                                      [&](const NginxLogFormat& format) { return format.name == log.format; });
       if (!known) {
         return fail(Code::kInvalid,
-                    fmt::format("{}: access_log names the format \"{}\", which no log_format defines",
+                    fmt::format("{}: access_log uses the format \"{}\", which no log_format defines",
                                 log.where, log.format),
-                    "`nginx -t` says what nginx thinks of it");
+                    "run `nginx -t` to see what nginx says about it");
       }
     }
     return std::move(out_);
@@ -119,7 +119,7 @@ class LogCollector {
   [[nodiscard]] Result<void> read_format(const NginxDirective& directive) {
     if (directive.words.size() < 3) {
       return fail(Code::kInvalid, fmt::format("{}: log_format needs a name and a string", directive.where()),
-                  "`nginx -t` says what nginx thinks of it");
+                  "run `nginx -t` to see what nginx says about it");
     }
     NginxLogFormat format;
     format.name = directive.words[1];
@@ -133,7 +133,7 @@ class LogCollector {
     if (std::any_of(out_.formats.begin(), out_.formats.end(), same)) {
       return fail(Code::kInvalid,
                   fmt::format("{}: log_format \"{}\" is defined twice", directive.where(), format.name),
-                  "`nginx -t` says what nginx thinks of it");
+                  "run `nginx -t` to see what nginx says about it");
     }
     out_.formats.push_back(std::move(format));
     return {};
@@ -147,7 +147,7 @@ class LogCollector {
       if (directive.words.front() != "access_log" || directive.has_block) continue;
       if (directive.words.size() < 2) {
         return fail(Code::kInvalid, fmt::format("{}: access_log needs a path", directive.where()),
-                    "`nginx -t` says what nginx thinks of it");
+                    "run `nginx -t` to see what nginx says about it");
       }
       if (!out) out.emplace();
       if (directive.words.size() == 2 && directive.words[1] == "off") {
@@ -163,14 +163,16 @@ class LogCollector {
   [[nodiscard]] std::optional<std::size_t> read_log(const NginxDirective& directive) {
     const std::string& path = directive.words[1];
     if (path.starts_with("syslog:")) {
-      out_.skipped.push_back(fmt::format(
-          "{}: {} goes to syslog; weir-agent reads files: let nginx write one too", directive.where(), path));
+      out_.skipped.push_back(
+          fmt::format("{}: {} goes to syslog; weir-agent reads files; let nginx write a file as well",
+                      directive.where(), path));
       return std::nullopt;
     }
     if (path == "/dev/null") return std::nullopt;
     if (path.starts_with("/dev/")) {
-      out_.skipped.push_back(fmt::format("{}: {} is no file that can be read again; let nginx write one too",
-                                         directive.where(), path));
+      out_.skipped.push_back(
+          fmt::format("{}: {} is not a file that can be read again; let nginx write one as well",
+                      directive.where(), path));
       return std::nullopt;
     }
     NginxAccessLog log;
@@ -204,14 +206,14 @@ class LogCollector {
     return add_log(std::move(log));
   }
 
-  // Logs of one path and format are one file: they are followed once.
+  // Logs with the same path and format are one file, followed once.
   [[nodiscard]] std::size_t add_log(NginxAccessLog log) {
     const auto [at, fresh] = seen_.try_emplace({log.path, log.format}, out_.logs.size());
     if (fresh) {
       out_.logs.push_back(std::move(log));
     } else {
       NginxAccessLog& known = out_.logs[at->second];
-      // One place writes every request.
+      // One of the places writes every request.
       if (log.condition.empty()) known.condition.clear();
       known.compressed = known.compressed || log.compressed;
     }
@@ -230,7 +232,7 @@ class LogCollector {
       if (directive.words.front() == "access_log" && directive.words.size() > 1 &&
           directive.words[1] != "off") {
         out_.skipped.push_back(
-            fmt::format("{}: {} is a log of {}, not of requests; follow it by a [format.NAME] of your own",
+            fmt::format("{}: {} is a log of {}, not of requests; to follow it, write a [format.NAME] for it",
                         directive.where(), directive.words[1], kind));
       }
       note_other_logs(directive, kind);

@@ -1,4 +1,4 @@
-// Reads nginx.conf and what it includes: which access logs are written, in which formats.
+// Reads nginx.conf and its includes: which access logs it writes, and in which formats.
 // Pure: files come from a callback.
 #pragma once
 
@@ -18,8 +18,8 @@ struct NginxConfFiles {
 };
 
 struct NginxPlaces {
-  std::string log_prefix;   // what relative log paths are relative to
-  std::string default_log;  // where nginx writes when no access_log says so
+  std::string log_prefix;   // where relative log paths start
+  std::string default_log;  // where nginx writes without any access_log
 };
 
 struct NginxLogFormat {
@@ -29,18 +29,18 @@ struct NginxLogFormat {
 };
 
 struct NginxAccessLog {
-  std::string path;                       // absolute; variables have become '*'
+  std::string path;                       // absolute; '*' stands for each variable
   std::string format;                     // a name of `formats`, or "combined"
-  std::string condition;                  // of if=; empty: every request
-  bool compressed = false;                // gzip=: whole blocks appear at once
-  std::vector<std::string> server_names;  // of the servers that write to it; empty names left out
+  std::string condition;                  // the value of if=; empty: every request
+  bool compressed = false;                // gzip=: the file grows by whole blocks
+  std::vector<std::string> server_names;  // of the servers that write to it, without empty names
   std::string where;                      // "file:line"; empty: nginx's default
 };
 
 struct NginxLogs {
   std::vector<NginxLogFormat> formats;
   std::vector<NginxAccessLog> logs;  // one per path and format
-  std::vector<std::string> skipped;  // sentences: what is not followed, and why
+  std::vector<std::string> skipped;  // sentences: logs that are not followed, and why
 };
 
 // Errors name file and line.

@@ -1,5 +1,5 @@
-// nginx's log_format: its string becomes a list of (literal, variable) steps, and a
-// line is cut by searching for the literal that follows each variable.
+// nginx's log_format: its string becomes a list of steps (variable, literal), and a line is cut by searching
+// for the literal that follows each variable.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include "agent/format/find_byte.h"
 #include "agent/format/line_index.h"
 #include "agent/format/values.h"
+#include "proto/must.h"
 
 namespace weir {
 namespace {
@@ -16,19 +17,19 @@ namespace {
 enum class Escape { kDefault, kJson, kNone };
 
 enum class Ending : std::uint8_t {
-  kSearch,  // the literal's first occurrence
+  kSearch,  // at the literal's first occurrence
   kQuote,   // as kSearch, past quotes that a backslash escapes
   kList,    // as kSearch, past the spaces inside "a, b : c"
-  kRest,    // nothing follows: all that is left
-  kSuffix,  // the line's end (escape=none, where the literal may be in the value)
+  kRest,    // nothing follows: the rest of the line
+  kSuffix,  // at the line's end (escape=none, where the value may contain the literal)
 };
 
-// Whether the literal's first place is where the value ends, so that the index alone tells.
+// Whether the value ends at the literal's first occurrence, so that the index alone can tell.
 enum class Quick : std::uint8_t { kAlways, kWithoutBackslashes, kNever };
 
 struct Step {
-  // The literal is found by one of its bytes, and compared then: as one word, all of it or its beginning.
-  const std::uint64_t* bits = nullptr;  // where the index has that byte; nullptr: it has not
+  // The literal is found by one of its bytes, then compared as one word: all of it, or its first eight bytes.
+  const std::uint64_t* bits = nullptr;  // that byte's places in the index; nullptr: not indexed
   std::uint64_t word = 0, word_mask = 0;
   std::size_t wanted_at = 0;  // which of the literal's bytes
   std::size_t literal_bytes = 0;
@@ -47,7 +48,7 @@ std::uint64_t load_word(const char* at) {
   return word;
 }
 
-// Quotes are rarer in values than spaces. The index has two bytes: nearly all formats need no third.
+// Quotes are rarer in values than spaces. The index covers two bytes; few formats need a third.
 // Also sets each step's wanted_at.
 std::array<char, LineIndex::kSlots> choose_wanted(std::vector<Step>& steps) {
   std::array<char, LineIndex::kSlots> slots{};
@@ -145,6 +146,7 @@ class NginxParser final : public RecordParser {
         wanted_(choose_wanted(steps_)),
         index_(wanted_) {
     for (Step& step : steps_) prepare(step);
+    MUST(!steps_.empty() && steps_.back().last, "the last step ends at the line's end");
   }
   NginxParser(const NginxParser&) = delete;  // its steps point into its index
   NginxParser& operator=(const NginxParser&) = delete;
@@ -169,7 +171,9 @@ class NginxParser final : public RecordParser {
  private:
   void prepare(Step& step) {
     step.literal_bytes = step.literal.size();
+    MUST(step.last || !step.literal.empty(), "something stands between two variables");
     if (step.literal.empty()) return;
+    MUST(step.wanted_at < step.literal.size(), "the byte that is looked for is one of the literal's");
     const auto size = std::min(step.literal.size(), sizeof step.word);
     std::memcpy(&step.word, step.literal.data(), size);
     std::memset(&step.word_mask, 0xFF, size);
@@ -191,7 +195,7 @@ class NginxParser final : public RecordParser {
     for (const Step& step : steps_) {
       std::size_t end = kNotFound;
       if constexpr (std::is_same_v<Find, ByIndex>) {
-        // Nearly every value of nearly every line.
+        // Nearly every value of nearly every line ends here.
         if (step.quick <= quick) {
           const auto found = find.index.next(step.bits, at + step.wanted_at);
           if (found != kNotFound && literal_at(step, find.line, found - step.wanted_at))
@@ -202,6 +206,8 @@ class NginxParser final : public RecordParser {
         end = step.ending == Ending::kRest ? find.line.size() : value_end(step, find, at);
         if (end == kNotFound) return false;
       }
+      MUST(at <= end && end + step.literal_bytes <= find.line.size(),
+           "values stand in order, inside the line");
       std::string_view value(find.line.data() + at, end - at);
       if (escapes && std::memchr(value.data(), '\\', value.size()) != nullptr) {
         value = escape_ == Escape::kJson ? unescape_json(value, scratch_) : unescape_nginx(value, scratch_);
@@ -224,7 +230,7 @@ bool name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-// Takes the variable at `at` (a '$'); `at` moves past it.
+// Reads the variable at `at` (a '$') and moves `at` past it.
 Result<std::string_view> take_name(std::string_view text, std::size_t& at) {
   const std::size_t dollar = at++;
   const bool braces = at < text.size() && text[at] == '{';
@@ -233,7 +239,7 @@ Result<std::string_view> take_name(std::string_view text, std::size_t& at) {
   while (at < text.size() && name_char(text[at])) ++at;
   const std::string_view name = text.substr(first, at - first);
   if (name.empty()) {
-    return std::unexpected(error_at("a \"$\" without a variable's name", text, dollar,
+    return std::unexpected(error_at("\"$\" without the name of a variable", text, dollar,
                                     "nginx has no way to log a \"$\" itself; name a variable"));
   }
   if (braces && (at >= text.size() || text[at++] != '}')) {
@@ -285,8 +291,8 @@ Result<std::unique_ptr<LineParser>> compile_nginx(const FormatSpec& spec, Record
     step.literal = text.substr(at, literal_end - at);
     step.last = literal_end == text.size();
     if (step.literal.empty() && !step.last) {
-      return std::unexpected(error_at("nothing stands between two variables", text, at,
-                                      "put a character between them that neither value contains"));
+      return std::unexpected(error_at("nothing between two variables", text, at,
+                                      "put a character between them that occurs in neither value"));
     }
     const auto variable = nginx_variable(*name);
     if (variable && is_time(variable->meaning)) time = true;
@@ -294,7 +300,7 @@ Result<std::unique_ptr<LineParser>> compile_nginx(const FormatSpec& spec, Record
     if (!variable && step.field.extra < 0) {
       return std::unexpected(
           error_at("too many variables", text, variable_at,
-                   fmt::format("at most {} may be unknown to weir", RecordBuilder::kMaxExtras)));
+                   fmt::format("at most {} variables that weir does not know", RecordBuilder::kMaxExtras)));
     }
     step.ending = ending_of(*name, step, escape);
     steps.push_back(std::move(step));
@@ -308,7 +314,7 @@ Result<std::unique_ptr<LineParser>> compile_nginx(const FormatSpec& spec, Record
   if (builder.client_headers_missing()) {
     return fail(
         Code::kInvalid, "trusted_proxies are set, but the format logs none of the headers of client_from",
-        "add e.g. \"$http_x_forwarded_for\" to the log_format, or name a variable it has in client_from");
+        "add e.g. \"$http_x_forwarded_for\" to the log_format, or name one of its variables in client_from");
   }
   return std::make_unique<NginxParser>(std::move(builder), prefix, std::move(steps), escape);
 }

@@ -18,7 +18,7 @@ std::string directory_of(const std::string& path) {
   return slash == std::string::npos ? "" : path.substr(0, slash + 1);
 }
 
-// One run over a configuration: the bounds hold for all its files together.
+// Reads one configuration. The limits apply to all its files together.
 class Reader {
  public:
   Reader(const std::string& main_path, const NginxConfFiles& files)
@@ -30,7 +30,7 @@ class Reader {
       return fail(Code::kInvalid, fmt::format("{} includes itself", path), "remove the include");
     }
     if (open_.size() >= kMaxIncludeDepth || ++file_count_ > kMaxFiles) {
-      return fail(Code::kFull, fmt::format("{}: too many includes", path),
+      return fail(Code::kFull, fmt::format("{}: has too many includes", path),
                   fmt::format("at most {} deep and {} files are read", kMaxIncludeDepth, kMaxFiles));
     }
     auto text = files_.read(path);
@@ -64,7 +64,7 @@ class Reader {
   [[nodiscard]] static std::unexpected<Error> syntax_error(const Cursor& cursor, std::uint32_t line,
                                                            std::string_view what) {
     return fail(Code::kInvalid, fmt::format("{}:{}: {}", cursor.file, line, what),
-                "`nginx -t` says what nginx thinks of it");
+                "run `nginx -t` to see what nginx says about it");
   }
 
   static void skip_space(Cursor& cursor) {
@@ -80,8 +80,8 @@ class Reader {
     }
   }
 
-  // Inside quotes and outside nginx lets a backslash stand for itself, but before quotes,
-  // another backslash, and t, r, n.
+  // Inside and outside of quotes, nginx takes a backslash literally, except before a quote, another
+  // backslash, t, r and n.
   static void take_escaped(Cursor& cursor, std::string& word) {
     const char c = cursor.take();
     switch (c) {
@@ -119,14 +119,14 @@ class Reader {
           word.push_back(c);
         }
       }
-      if (cursor.ended()) return syntax_error(cursor, line, "a quote is not closed");
+      if (cursor.ended()) return syntax_error(cursor, line, "this quote is not closed");
       cursor.take();
       return word;
     }
     while (!cursor.ended()) {
       const char c = cursor.peek();
       if (c == '$' && cursor.at + 1 < cursor.text.size() && cursor.text[cursor.at + 1] == '{') {
-        // The braces of "${name}" are no block.
+        // The braces of "${name}" do not open a block.
         while (!cursor.ended() && cursor.peek() != '}' && cursor.peek() != '\n')
           word.push_back(cursor.take());
         if (!cursor.ended() && cursor.peek() == '}') word.push_back(cursor.take());
@@ -143,7 +143,7 @@ class Reader {
     return word;
   }
 
-  // Skips the block of Lua code, whose syntax is not nginx's: braces, strings and comments counted.
+  // Skips a block of Lua code, whose syntax is not nginx's: follows braces, strings and comments.
   [[nodiscard]] static Result<void> skip_lua(Cursor& cursor, std::uint32_t line) {
     std::size_t depth = 1;
     while (!cursor.ended()) {
@@ -161,7 +161,7 @@ class Reader {
         if (!cursor.ended()) cursor.take();
       }
     }
-    return syntax_error(cursor, line, "a block is not closed by \"}\"");
+    return syntax_error(cursor, line, "this block is not closed by \"}\"");
   }
 
   [[nodiscard]] Result<void> read_block(Cursor& cursor, std::vector<NginxDirective>& into, std::size_t depth,
@@ -172,7 +172,7 @@ class Reader {
       skip_space(cursor);
       if (cursor.ended()) {
         if (whole_file) return {};
-        return syntax_error(cursor, first_line, "a block is not closed by \"}\"");
+        return syntax_error(cursor, first_line, "this block is not closed by \"}\"");
       }
       if (cursor.peek() == '}') {
         if (whole_file) return syntax_error(cursor, cursor.line, "an unexpected \"}\"");
@@ -191,7 +191,8 @@ class Reader {
     directive.line = cursor.line;
     while (true) {
       skip_space(cursor);
-      if (cursor.ended()) return syntax_error(cursor, directive.line, "a directive is not closed by \";\"");
+      if (cursor.ended())
+        return syntax_error(cursor, directive.line, "this directive is not closed by \";\"");
       const char c = cursor.peek();
       if (c == ';' || c == '{') {
         cursor.take();
@@ -225,7 +226,7 @@ class Reader {
     std::string pattern = directive.words[1];
     if (pattern.front() != '/') pattern = prefix_ + pattern;
     const bool glob = pattern.find_first_of("*?[") != std::string::npos;
-    // As in nginx, a glob may match nothing and a plain path may not.
+    // As in nginx, a glob may match nothing, but a plain path must exist.
     const auto paths = glob ? files_.glob(pattern) : std::vector<std::string>{pattern};
     for (const std::string& path : paths) {
       auto done = read_file(path, into, depth);

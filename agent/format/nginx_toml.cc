@@ -14,7 +14,7 @@ namespace weir {
 namespace {
 
 std::string toml_string(std::string_view text) {
-  // A literal string is what people copy from nginx.conf; it holds no quote and no control character.
+  // A literal string shows what nginx.conf has; it cannot hold quotes and control characters.
   const bool literal = std::all_of(text.begin(), text.end(), [](char c) {
     return c != '\'' && static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7F;
   });
@@ -30,14 +30,14 @@ std::string toml_basic(std::string_view text) {
   return out;
 }
 
-// In a comment: one line, nothing that a terminal obeys.
+// For a comment: one line, without control characters.
 std::string comment_text(std::string_view text) {
   std::string out;
   append_json_text(out, text);
   return out;
 }
 
-// A block that would be a mistake in a configuration: it is shown, and does nothing.
+// A block that weir-agent would refuse is shown as a comment.
 std::string commented(std::string_view block) {
   std::string out;
   while (!block.empty()) {
@@ -75,6 +75,84 @@ std::string input_name(std::string_view path, std::set<std::string>& taken) {
   return name;
 }
 
+// The formats that the logs use, and what each is called in agent.toml.
+class FormatTables {
+ public:
+  explicit FormatTables(const NginxLogs& logs) {
+    for (const std::string& known : known_format_names()) taken_.insert(known);
+    for (const NginxLogFormat& format : logs.formats) taken_.insert(format.name);
+    for (const NginxLogFormat& format : logs.formats) {
+      const auto uses = [&](const NginxAccessLog& log) { return log.format == format.name; };
+      if (std::any_of(logs.logs.begin(), logs.logs.end(), uses)) add(format);
+    }
+  }
+  [[nodiscard]] const std::string& text() const { return text_; }
+  // nginx's default needs no table.
+  [[nodiscard]] std::string name_of(const std::string& nginx_name) const {
+    const auto at = names_.find(nginx_name);
+    return at == names_.end() ? std::string(kDefaultFormat) : at->second;
+  }
+  // weir-agent refuses the format: its table is a comment.
+  [[nodiscard]] bool refused(const std::string& nginx_name) const { return refused_.contains(nginx_name); }
+
+ private:
+  void add(const NginxLogFormat& format) {
+    std::string name = format.name;
+    if (const auto known = named_format(name)) {
+      if (known->kind == FormatSpec::Kind::kNginx && known->text == format.text &&
+          known->escape == format.escape) {
+        names_[format.name] = name;
+        return;
+      }
+      // The name means something else to weir-agent.
+      name = "nginx_" + name;
+      while (!taken_.insert(name).second) name += "_";
+    }
+    names_[format.name] = name;
+    const FormatSpec spec{FormatSpec::Kind::kNginx, format.text, format.escape};
+    std::string block = fmt::format("[format.{}]\nnginx = {}\n", toml_key(name), toml_string(format.text));
+    if (format.escape != "default") block += fmt::format("escape = {}\n", toml_basic(format.escape));
+    if (const auto compiled = compile_format(spec, {}); !compiled) {
+      refused_.insert(format.name);
+      const std::string_view what = compiled.error().what;
+      text_ += fmt::format("# not read: {}\n", comment_text(what.substr(0, what.find('\n'))));
+      text_ += fmt::format("# {}\n", comment_text(compiled.error().hint));
+      block = commented(block);
+    }
+    text_ += block + "\n";
+  }
+
+  std::string text_;
+  std::map<std::string, std::string> names_;  // nginx's name -> agent.toml's
+  std::set<std::string> refused_;             // nginx's names
+  std::set<std::string> taken_;
+};
+
+// What an operator should know of a log before it is followed.
+std::string log_comments(const NginxAccessLog& log, const NginxLogs& logs) {
+  std::string out = log.where.empty() ? "# nginx's default: no access_log says otherwise\n"
+                                      : fmt::format("# {}\n", comment_text(log.where));
+  if (!log.server_names.empty()) {
+    constexpr std::size_t kShown = 20;
+    out += "# server_name";
+    for (std::size_t i = 0; i < log.server_names.size() && i < kShown; ++i)
+      out += " " + comment_text(log.server_names[i]);
+    if (log.server_names.size() > kShown)
+      out += fmt::format(" and {} more", log.server_names.size() - kShown);
+    out += "\n";
+  }
+  if (!log.condition.empty())
+    out += fmt::format("# if={}: nginx leaves requests out of this log\n", comment_text(log.condition));
+  if (log.compressed)
+    out += "# gzip: nginx compresses this log while it writes; follow an uncompressed one\n";
+  const auto shared = [&](const NginxAccessLog& other) {
+    return other.path == log.path && other.format != log.format;
+  };
+  if (std::any_of(logs.logs.begin(), logs.logs.end(), shared))
+    out += "# this file gets lines of more than one format: give each format its own file\n";
+  return out;
+}
+
 }  // namespace
 
 std::string inputs_toml(const NginxLogs& logs) {
@@ -82,73 +160,18 @@ std::string inputs_toml(const NginxLogs& logs) {
   for (const std::string& sentence : logs.skipped)
     out += fmt::format("# not followed: {}\n", comment_text(sentence));
   if (!logs.skipped.empty()) out += "\n";
-
-  // nginx's name -> ours
-  std::map<std::string, std::string> names = {{std::string(kDefaultFormat), std::string(kDefaultFormat)}};
-  std::set<std::string> unreadable;  // nginx's names of the formats that weir-agent would refuse
-  const auto known_names = known_format_names();
-  std::set<std::string> taken(known_names.begin(), known_names.end());
-  for (const NginxLogFormat& format : logs.formats) taken.insert(format.name);
-  for (const NginxLogFormat& format : logs.formats) {
-    const auto uses = [&](const NginxAccessLog& log) { return log.format == format.name; };
-    if (std::none_of(logs.logs.begin(), logs.logs.end(), uses)) continue;
-    std::string name = format.name;
-    if (const auto known = named_format(name)) {
-      if (known->kind == FormatSpec::Kind::kNginx && known->text == format.text &&
-          known->escape == format.escape) {
-        names[format.name] = name;
-        continue;
-      }
-      // The name means something else to weir-agent.
-      name = "nginx_" + name;
-      while (!taken.insert(name).second) name += "_";
-    }
-    names[format.name] = name;
-    const FormatSpec spec{FormatSpec::Kind::kNginx, format.text, format.escape};
-    std::string block = fmt::format("[format.{}]\nnginx = {}\n", toml_key(name), toml_string(format.text));
-    if (format.escape != "default") block += fmt::format("escape = {}\n", toml_basic(format.escape));
-    if (const auto compiled = compile_format(spec, {}); !compiled) {
-      unreadable.insert(format.name);
-      const std::string_view what = compiled.error().what;
-      out += fmt::format("# not read: {}\n", comment_text(what.substr(0, what.find('\n'))));
-      out += fmt::format("# {}\n", comment_text(compiled.error().hint));
-      block = commented(block);
-    }
-    out += block + "\n";
-  }
-
+  const FormatTables formats(logs);
+  out += formats.text();
   std::set<std::string> inputs;
   for (const NginxAccessLog& log : logs.logs) {
-    out += log.where.empty() ? "# nginx's default: no access_log says otherwise\n"
-                             : fmt::format("# {}\n", comment_text(log.where));
-    if (!log.server_names.empty()) {
-      out += "# server_name";
-      constexpr std::size_t kShown = 20;
-      for (std::size_t i = 0; i < log.server_names.size() && i < kShown; ++i)
-        out += " " + comment_text(log.server_names[i]);
-      if (log.server_names.size() > kShown)
-        out += fmt::format(" and {} more", log.server_names.size() - kShown);
-      out += "\n";
-    }
-    if (!log.condition.empty()) {
-      out += fmt::format("# if={}: nginx leaves requests out of this log\n", comment_text(log.condition));
-    }
-    if (log.compressed)
-      out += "# gzip: nginx compresses this log while it writes; follow an uncompressed one\n";
-    const auto shared = [&](const NginxAccessLog& other) {
-      return other.path == log.path && other.format != log.format;
-    };
-    if (std::any_of(logs.logs.begin(), logs.logs.end(), shared)) {
-      out += "# this file gets lines of more than one format: give each format its own file\n";
-    }
+    out += log_comments(log, logs);
     const std::string block = fmt::format("[[input]]\nname = {}\npaths = [{}]\nformat = {}\n",
                                           toml_basic(input_name(log.path, inputs)), toml_basic(log.path),
-                                          toml_basic(names[log.format]));
-    if (unreadable.contains(log.format)) {
+                                          toml_basic(formats.name_of(log.format)));
+    if (formats.refused(log.format))
       out += "# not followed: its format is not read, see above\n" + commented(block) + "\n";
-    } else {
+    else
       out += block + "\n";
-    }
   }
   if (out.ends_with("\n\n")) out.pop_back();
   return out;

@@ -13,9 +13,8 @@
 
 namespace weir {
 
-// How the client's address behind a balancer is found, as nginx's realip does:
-// when the peer is trusted, the first header of `client_from` that is present is
-// read from the right past trusted hops.
+// How to find the client's address behind a load balancer, in the manner of nginx's realip: if the peer is
+// trusted, the first header of `client_from` that the line has is read from the right, past trusted hops.
 struct ClientConfig {
   std::vector<std::string> trusted_proxies;  // "10.0.0.0/8", "::1", "unix:"
   std::vector<std::string> client_from;      // "http_x_real_ip", "http_x_forwarded_for"
@@ -45,8 +44,8 @@ class LineParser {
     kSkip,      // no data: a comment or directive line (W3C '#'), an empty line
     kUnparsed,  // does not fit; `reason` says why
   };
-  // `line` without its '\n' (a '\r' before it may be there, and is not part of the data).
-  // Views in `out` live until the next call. Allocates nothing per line once warm.
+  // `line` is without its '\n'; a '\r' at its end is ignored.
+  // Views in `out` live until the next call. Once warm, it allocates nothing per line.
   [[nodiscard]] virtual Outcome parse(std::string_view line, Record& out, Unparsed& reason) = 0;
   [[nodiscard]] virtual const std::vector<std::string>& extra_names() const = 0;
   // Lines that begin with '#' say how the lines after them are read. A reader that starts in the middle
@@ -60,8 +59,8 @@ class LineParser {
 [[nodiscard]] Result<std::unique_ptr<LineParser>> compile_format(const FormatSpec& spec,
                                                                  const ClientConfig& client);
 
-// One JSON object, no newline: Elastic Common Schema names, "nginx.*"/"weir.*" where
-// it has none. What `weir-agent parse` prints and the json codec ships.
+// Appends one JSON object, without a newline. Names are those of the Elastic Common Schema, "nginx.*" and
+// "weir.*" where it has none. `weir-agent parse` prints it and the json codec ships it.
 void append_json(std::string& out, const Record& record, const std::vector<std::string>& extra_names);
 // {"message": ..., "error.message": why}; bytes that are not UTF-8 become U+FFFD.
 void append_json_unparsed(std::string& out, std::string_view line, std::string_view why);

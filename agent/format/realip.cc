@@ -83,7 +83,7 @@ Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& net
     Network network;
     network.bits = 128;
     bool good = address && address->text.size() == std::min(slash, text.size());
-    // "::ffff:10.0.0.1" is written shorter by parse_address; it is good without a mask.
+    // parse_address() shortens "::ffff:10.0.0.1"; without a mask that is fine.
     if (address && slash == std::string::npos && text.starts_with("::ffff:")) good = true;
     if (good && slash != std::string::npos) {
       unsigned bits = 0;
@@ -93,8 +93,8 @@ Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& net
       network.bits = v4 ? bits + 96 : bits;
     }
     if (!good) {
-      return fail(Code::kInvalid, fmt::format("trusted_proxies: \"{}\" is no network", text),
-                  "write an address or a network as \"10.0.0.0/8\", \"2001:db8::/32\", or \"unix:\"");
+      return fail(Code::kInvalid, fmt::format("trusted_proxies: \"{}\" is not a network", text),
+                  "write an address or a network: \"10.0.0.0/8\", \"2001:db8::/32\", \"unix:\"");
     }
     network.ip = address->ip;
     out.networks_.push_back(network);

@@ -12,12 +12,12 @@
 
 namespace weir {
 
-// IPv4 is held as IPv4-mapped IPv6, so that both compare.
+// IPv4 is kept as IPv4-mapped IPv6, so that both can be compared.
 using IpAddress = std::array<std::uint8_t, 16>;
 
 struct ParsedAddress {
   IpAddress ip{};
-  std::string_view text;  // of the given text: no port, no brackets, no "::ffff:"
+  std::string_view text;  // a part of the given text, without port, brackets and "::ffff:"
 };
 // "1.2.3.4", "1.2.3.4:80", "::1", "[::1]", "[::1]:80", "::ffff:1.2.3.4".
 [[nodiscard]] std::optional<ParsedAddress> parse_address(std::string_view text);
@@ -29,8 +29,8 @@ class TrustedProxies {
   [[nodiscard]] bool empty() const { return networks_.empty() && !unix_; }
   [[nodiscard]] bool trusts(const IpAddress& ip) const;
   [[nodiscard]] bool trusts(std::string_view peer) const;
-  // The header's last address that no trusted hop wrote: read from the right past trusted
-  // addresses, ended by what is no address. `peer` when the header names nobody.
+  // The header's last address that is not trusted: read from the right past trusted addresses. Reading
+  // stops at text that is not an address. `peer` when the header names no client.
   [[nodiscard]] std::string_view client_of(std::string_view peer, std::string_view header) const;
 
  private:

@@ -5,11 +5,12 @@
 #include <cstring>
 
 #include "agent/format/values.h"
+#include "proto/must.h"
 
 namespace weir {
 namespace {
 
-// Of several upstreams. What is logged of one alone says no more than its number.
+// A list of several upstreams. A list of one says no more than its number.
 bool names_several(std::string_view upstreams) {
   return upstreams.find_first_of(",:") != std::string_view::npos;
 }
@@ -35,10 +36,10 @@ Result<RecordBuilder> RecordBuilder::make(const ClientConfig& client) {
     std::string_view normal = normal_name(name, buffer);
     if (normal.starts_with('$')) normal.remove_prefix(1);
     if (normal.empty()) {
-      return fail(Code::kInvalid, "client_from: \"" + name + "\" is no variable",
+      return fail(Code::kInvalid, "client_from: \"" + name + "\" is not a variable",
                   "name headers as nginx does: \"http_x_forwarded_for\", \"http_x_real_ip\"");
     }
-    // X-Forwarded-For and x_forwarded_for mean the header's variable.
+    // X-Forwarded-For and x_forwarded_for name the header's variable.
     out.client_from_.emplace_back(normal.starts_with("x_") ? "http_" + std::string(normal)
                                                            : std::string(normal));
   }
@@ -59,6 +60,8 @@ int RecordBuilder::client_slot_of(std::string_view name) const {
 
 RecordBuilder::Field RecordBuilder::field(std::string_view name, const std::optional<Variable>& variable,
                                           bool keep_extra) {
+  MUST(extras_.size() == extra_names_.size(), "each extra has a name and a place for its value");
+  MUST(client_values_.size() == client_from_.size(), "each header of client_from has a place for its value");
   Field out;
   if (!client_from_.empty()) out.client_slot = client_slot_of(name);
   if (out.client_slot >= 0) client_seen_ = true;
@@ -75,6 +78,9 @@ RecordBuilder::Field RecordBuilder::field(std::string_view name, const std::opti
       extras_.emplace_back();
     }
   }
+  MUST(out.extra < static_cast<int>(extra_names_.size()), "a field's extra is one of extra_names()");
+  MUST(out.client_slot < static_cast<int>(client_from_.size()), "a field's header is one of client_from");
+  MUST(out.extra < 0 || !variable, "an extra is a value that weir has no column for");
   return out;
 }
 
@@ -136,53 +142,6 @@ bool RecordBuilder::put_other(const Variable& variable, std::string_view value) 
       fallbacks_set_ |= 1U << column;
       return true;
     }
-    case Meaning::kNumber:
-      return put_number(variable.number, parse_log_number(value));
-    case Meaning::kStatus: {
-      const auto status = parse_log_number(value);
-      return status && *status <= 999 && put_number(variable.number, status);
-    }
-    case Meaning::kSeconds:
-      return put_number(variable.number, parse_seconds_as_ms(value));
-    case Meaning::kSecondsOrMilliseconds:
-      return put_number(variable.number, value.find('.') == std::string_view::npos
-                                             ? parse_log_number(value)
-                                             : parse_seconds_as_ms(value));
-    case Meaning::kMilliseconds: {
-      double ms = 0;
-      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), ms);
-      if (error != std::errc{} || end != value.data() + value.size()) return false;
-      if (!(ms >= 0 && ms <= static_cast<double>(kMaxLogNumber))) return false;
-      return put_number(variable.number, static_cast<std::uint64_t>(ms + 0.5));
-    }
-    case Meaning::kNanoseconds: {
-      std::uint64_t ns = 0;
-      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), ns);
-      if (error != std::errc{} || end != value.data() + value.size()) return false;
-      return put_number(variable.number, ns / 1'000'000);
-    }
-    case Meaning::kSecondsList:
-    case Meaning::kUpstreamTimes: {
-      std::uint64_t sum = 0;
-      const ListOutcome outcome = sum_seconds_list(value, sum);
-      if (outcome == ListOutcome::kInvalid) return false;
-      if (outcome == ListOutcome::kValue && !put_number(variable.number, sum)) return false;
-      if (variable.meaning == Meaning::kUpstreamTimes && names_several(value))
-        put_text(Text::kUpstreamTimes, value);
-      return true;
-    }
-    case Meaning::kUpstreamStatuses: {
-      std::uint64_t status = 0;
-      const ListOutcome outcome = last_status(value, status);
-      if (outcome == ListOutcome::kInvalid) return false;
-      if (outcome == ListOutcome::kValue) out_->set(Number::kUpstreamStatus, status);
-      if (names_several(value)) put_text(Text::kUpstreamStatuses, value);
-      return true;
-    }
-    case Meaning::kPipe:
-      if (value != "p" && value != ".") return false;
-      out_->set(Number::kPipe, value == "p" ? 1 : 0);
-      return true;
     case Meaning::kTimeLocal:
     case Meaning::kTimeIso8601:
     case Meaning::kTimeMsec:
@@ -206,15 +165,76 @@ bool RecordBuilder::put_other(const Variable& variable, std::string_view value) 
     case Meaning::kRealipRemoteAddress:
       see(kRealipRemote, realip_remote_, value);
       return true;
+    case Meaning::kSecondsList:
+    case Meaning::kUpstreamTimes:
+    case Meaning::kUpstreamStatuses:
+      return put_list(variable, value);
     case Meaning::kText:
     case Meaning::kRequest:
     case Meaning::kRemoteAddress:
-      return true;  // put() has them
+      return true;  // put() takes them
+    default:
+      return put_unusual_number(variable, value);
   }
+}
+
+// Numbers that put() did not take: in another unit, or longer than usual.
+bool RecordBuilder::put_unusual_number(const Variable& variable, std::string_view value) {
+  const char* const end = value.data() + value.size();
+  switch (variable.meaning) {
+    case Meaning::kStatus: {
+      const auto status = parse_log_number(value);
+      return status && *status <= 999 && put_number(variable.number, status);
+    }
+    case Meaning::kSeconds:
+      return put_number(variable.number, parse_seconds_as_ms(value));
+    case Meaning::kSecondsOrMilliseconds:
+      return put_number(variable.number, value.find('.') == std::string_view::npos
+                                             ? parse_log_number(value)
+                                             : parse_seconds_as_ms(value));
+    case Meaning::kMilliseconds: {
+      double ms = 0;
+      const auto [stopped, error] = std::from_chars(value.data(), end, ms);
+      if (error != std::errc{} || stopped != end) return false;
+      if (!(ms >= 0 && ms <= static_cast<double>(kMaxLogNumber))) return false;
+      return put_number(variable.number, static_cast<std::uint64_t>(ms + 0.5));
+    }
+    case Meaning::kNanoseconds: {
+      std::uint64_t ns = 0;
+      const auto [stopped, error] = std::from_chars(value.data(), end, ns);
+      if (error != std::errc{} || stopped != end) return false;
+      return put_number(variable.number, ns / 1'000'000);
+    }
+    case Meaning::kPipe:
+      if (value != "p" && value != ".") return false;
+      out_->set(Number::kPipe, value == "p" ? 1 : 0);
+      return true;
+    default:
+      MUST(variable.meaning == Meaning::kNumber, "every meaning has a reader");
+      return put_number(variable.number, parse_log_number(value));
+  }
+}
+
+// "a, b : c", of the upstreams that were tried.
+bool RecordBuilder::put_list(const Variable& variable, std::string_view value) {
+  std::uint64_t number = 0;
+  const bool statuses = variable.meaning == Meaning::kUpstreamStatuses;
+  const ListOutcome outcome = statuses ? last_status(value, number) : sum_seconds_list(value, number);
+  if (outcome == ListOutcome::kInvalid) return false;
+  if (statuses) {
+    if (outcome == ListOutcome::kValue) out_->set(Number::kUpstreamStatus, number);
+    if (names_several(value)) put_text(Text::kUpstreamStatuses, value);
+    return true;
+  }
+  if (outcome == ListOutcome::kValue && !put_number(variable.number, number)) return false;
+  if (variable.meaning == Meaning::kUpstreamTimes && names_several(value))
+    put_text(Text::kUpstreamTimes, value);
   return true;
 }
 
 bool RecordBuilder::finish() {
+  MUST(out_ != nullptr, "begin() comes before finish()");
+  MUST((fallbacks_set_ >> kTextCount) == 0, "fallbacks are columns of text");
   Record& out = *out_;
   if (seen(kRequestUri) && !out.has(Text::kPath)) {
     std::string_view path;
@@ -232,7 +252,7 @@ bool RecordBuilder::finish() {
 
   if (seen(kRemote) || seen(kRealipRemote)) {
     const std::string_view peer = seen(kRealipRemote) ? realip_remote_ : remote_;
-    // nginx may have found the client already; what it found may be one more trusted hop.
+    // nginx may have found the client already, but it may have found one more trusted hop.
     std::string_view client = seen(kRemote) ? remote_ : peer;
     if (!trusted_.empty() && trusted_.trusts(client)) {
       for (const std::string_view header : client_values_) {
@@ -255,6 +275,8 @@ bool RecordBuilder::finish() {
       put_time(kTextRank, time_of(Meaning::kTimeIso8601, {joined.data(), 11 + time_of_day_.size()}));
     }
   }
+  MUST((time_rank_ > 0) == (out.time_ms != kNoTime), "a record has a time when one could be read");
+  MUST(out.extra.size() == extra_names_.size(), "a record has a value for each extra name");
   return time_rank_ > 0;
 }
 

@@ -1,4 +1,4 @@
-// Values by name become a Record: what all formats share. Holds the state of one line.
+// Turns named values into a Record, for all formats. Holds the state of one line.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ namespace weir {
 
 class RecordBuilder {
  public:
-  // A place of the format that a value comes from.
+  // A place in the format where a value stands.
   struct Field {
     Variable variable;
     int extra = -1;        // index in extra_names, or -1
@@ -32,7 +32,7 @@ class RecordBuilder {
   void read_times_as(TimeNotation notation) { notation_ = std::move(notation); }
   // `variable` empty: weir has no column for it; it becomes an extra when `keep_extra`.
   [[nodiscard]] Field field(std::string_view name, const std::optional<Variable>& variable, bool keep_extra);
-  // Trusted proxies without any of the headers of client_from: the format's mistake.
+  // True: there are trusted proxies, but the format has none of the headers of client_from.
   [[nodiscard]] bool client_headers_missing() const { return !trusted_.empty() && !client_seen_; }
   [[nodiscard]] const std::vector<std::string>& extra_names() const { return extra_names_; }
 
@@ -44,8 +44,8 @@ class RecordBuilder {
     for (std::string_view& value : client_values_) value = {};
     for (std::string_view& value : extras_) value = {};
   }
-  // "-" and "" are absent. False: a value that its meaning forbids; the line does not fit.
-  // Into the loop over a line's values: a call for each costs as much as most of them.
+  // "-" and "" count as absent. False: the value does not have the shape that its meaning demands, so the
+  // line does not fit. Inlined into the loop over a line's values: a call would cost as much as most of them.
   [[nodiscard, gnu::always_inline]] bool put(const Field& field, std::string_view value) {
     if (value.empty() || (value.size() == 1 && value[0] == '-')) return true;
     if (!field.only_variable()) {
@@ -56,7 +56,7 @@ class RecordBuilder {
       }
     }
     const Variable& variable = field.variable;
-    switch (variable.meaning) {  // what each line has, in its usual form
+    switch (variable.meaning) {  // values that every line has, in their usual form
       case Meaning::kText:
         put_text(variable.text, value);
         return true;
@@ -73,7 +73,7 @@ class RecordBuilder {
         }
         break;
       case Meaning::kSeconds:
-      case Meaning::kSecondsList:  // nearly always of one upstream
+      case Meaning::kSecondsList:  // nearly always one upstream
       case Meaning::kUpstreamTimes:
         if (std::uint64_t ms = 0; short_seconds(value, ms)) {
           put_first(variable.number, ms);
@@ -98,13 +98,13 @@ class RecordBuilder {
     }
     return put_other(variable, value);
   }
-  // Applies what depends on several values. False: no time.
+  // Applies the rules that depend on several values. False: the line has no time.
   [[nodiscard]] bool finish();
 
   static constexpr std::size_t kMaxExtras = 256;
 
  private:
-  // What finish() reads: bits of seen_.
+  // Bits of seen_, for finish().
   enum Seen : unsigned { kRemote = 1, kRealipRemote = 2, kRequestUri = 4, kDate = 8, kTimeOfDay = 16 };
   [[nodiscard]] bool seen(Seen which) const { return (seen_ & which) != 0; }
   void see(Seen which, std::string_view& place, std::string_view value) {
@@ -112,12 +112,12 @@ class RecordBuilder {
     place = value;
   }
 
-  // Requests of one second share their time's text: it is read once.
+  // Requests of the same second have the same text as time: it is parsed once.
   struct CachedTime {
     std::array<char, 32> text{};
     std::size_t size = 0;
     std::int64_t ms = 0;
-    // No call for each line: the times that are kept have 19 bytes and more, so four words cover them.
+    // Without a call for each line: cached times have 19 bytes or more, so four words cover them.
     [[nodiscard]] bool is(std::string_view value) const {
       if (value.size() != size || size < 16) return false;
       const auto differ = [&](std::size_t at) {
@@ -132,10 +132,12 @@ class RecordBuilder {
   };
 
   [[nodiscard]] int client_slot_of(std::string_view name) const;
-  // All meanings but those that put() always takes itself.
+  // Every meaning except those that put() always takes itself.
   [[nodiscard]] bool put_other(const Variable& variable, std::string_view value);
+  [[nodiscard]] bool put_unusual_number(const Variable& variable, std::string_view value);
+  [[nodiscard]] bool put_list(const Variable& variable, std::string_view value);
   void put_request(std::string_view value);
-  // The first value of a column stays. `value` is not empty.
+  // A column keeps its first value. `value` is not empty.
   void put_text(Text column, std::string_view value) {
     const auto bit = 1U << static_cast<unsigned>(column);
     if ((out_->text_present & bit) != 0) return;
@@ -145,7 +147,7 @@ class RecordBuilder {
   void put_first(Number column, std::uint64_t value) {
     if (!out_->has(column)) out_->set(column, value);
   }
-  // Which of several times of one line counts: the most precise one; that of a shipper last.
+  // Of several times in one line, the most precise one counts; the time of a shipper comes last.
   static constexpr int kShippedRank = 2, kTextRank = 3, kPreciseRank = 4;
   [[nodiscard]] static int rank_of(Meaning meaning);
   void put_time(int rank, std::optional<std::int64_t> ms) {
@@ -178,7 +180,7 @@ class RecordBuilder {
   std::uint32_t fallbacks_set_ = 0;
 };
 
-// Lower case, '-' as '_': how names of JSON keys and groups are compared. Views `buffer`.
+// In lower case, with '_' for '-': how names of JSON keys and groups are compared. The result views `buffer`.
 [[nodiscard]] std::string_view normal_name(std::string_view name, std::array<char, 128>& buffer);
 
 }  // namespace weir

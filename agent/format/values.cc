@@ -276,7 +276,7 @@ ListOutcome last_status(std::string_view text, std::uint64_t& status) {
 
 namespace {
 
-// "GET /path?query HTTP/1.1", as nearly all requests are. False: not so, and nothing is said about it.
+// "GET /path?query HTTP/1.1", like nearly all requests. False: the general code must look at it.
 bool split_usual_request(std::string_view text, RequestLine& out) {
   constexpr std::size_t kProtocol = 8;  // "HTTP/1.1"
   if (text.size() < 14) return false;
@@ -313,7 +313,7 @@ bool split_request(std::string_view text, RequestLine& out) {
   }
   while (!uri.empty() && uri.front() == ' ') uri.remove_prefix(1);
   while (!uri.empty() && uri.back() == ' ') uri.remove_suffix(1);
-  // Without a protocol only what looks like a path is believed to be HTTP/0.9.
+  // Without a protocol, only text that looks like a path counts as HTTP/0.9.
   if (uri.empty() || (out.protocol.empty() && uri.front() != '/')) return false;
   split_uri(uri, out.path, out.query);
   return true;
@@ -332,7 +332,7 @@ std::string_view unescape_nginx(std::string_view text, Scratch& scratch) {
           continue;
         }
       } else if (text[i + 1] == '"' || text[i + 1] == '\\') {
-        ++i;  // other writers of this format (Apache) escape so
+        ++i;  // other writers of this format, such as Apache, escape like this
       }
     }
     *to++ = text[i];

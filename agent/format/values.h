@@ -1,4 +1,4 @@
-// Values of access logs from text: times, durations, lists, escapes. Pure; nothing allocates.
+// Reads the values of access logs: times, durations, lists, escapes. Pure; nothing allocates.
 #pragma once
 
 #include <bit>
@@ -12,31 +12,30 @@
 
 namespace weir {
 
-// A number nobody's log exceeds: keeps sums of many of them inside 64 bits.
+// No log has larger numbers. Keeps the sums of many inside 64 bits.
 inline constexpr std::uint64_t kMaxLogNumber = 1ULL << 53;
 
-// Each returns nothing when the text is not exactly such a value.
+// Each returns nullopt when the text is not exactly such a value.
 [[nodiscard]] std::optional<std::int64_t> parse_time_local(
     std::string_view text);  // 10/Oct/2000:13:55:36 -0700
 // 2000-10-10T13:55:36[.123][Z|+00:00|+0000|+00]; a space may stand for the T; no zone means UTC.
 [[nodiscard]] std::optional<std::int64_t> parse_time_iso8601(std::string_view text);
 [[nodiscard]] std::optional<std::int64_t> parse_time_msec(std::string_view text);  // 970000000.123
-// A number since the epoch whose unit its size tells: s, ms, us or ns.
+// A number since the epoch; its size tells the unit: s, ms, us or ns.
 [[nodiscard]] std::optional<std::int64_t> parse_time_epoch(std::string_view text);
 [[nodiscard]] std::optional<std::int64_t> parse_time_any(std::string_view text);
 
-// Numbers of up to eight characters, which are nearly all of a log's, are read as one word: a byte per
-// digit, the last one in the highest byte. On processors whose words begin with their highest byte the
-// general code reads all.
+// Numbers of up to eight characters, nearly all in a log, are read as one word: a byte per digit, the last
+// one in the highest byte. On big-endian processors the general code reads all numbers.
 inline constexpr bool kNumbersAsWords = std::endian::native == std::endian::little;
 
-// `text` has 1 to 8 bytes; before them come '0's. Reads nothing else.
+// `text` has 1 to 8 bytes and is padded with '0's in front. Reads only `text`.
 [[nodiscard]] inline std::uint64_t number_word(std::string_view text) {
   const auto size = text.size();
   std::uint64_t word = 0;
   if (size >= 4) {
     std::uint32_t first = 0;
-    std::uint32_t last = 0;  // of which some bytes may be first's as well
+    std::uint32_t last = 0;  // some of its bytes may be in `first`, too
     std::memcpy(&first, text.data(), 4);
     std::memcpy(&last, text.data() + size - 4, 4);
     word = first | std::uint64_t{last} << 8 * (size - 4);
@@ -54,21 +53,21 @@ inline constexpr bool kNumbersAsWords = std::endian::native == std::endian::litt
   // '0' to '9' are 0x30 to 0x39: with 6 more they still begin with a 3.
   return ((word & kHigh) | ((word + 0x0606060606060606) & kHigh) >> 4U) == 0x3333333333333333;
 }
-// The number that eight digits are: by pairs, then by pairs of pairs.
+// The number of eight digits: combined in pairs, then in pairs of pairs.
 [[nodiscard]] inline std::uint64_t number_of_digits(std::uint64_t word) {
   word = (word & 0x0F0F0F0F0F0F0F0F) * (10 * 256 + 1) >> 8U;
   word = (word & 0x00FF00FF00FF00FF) * (100 * 65536 + 1) >> 16U;
   return (word & 0x0000FFFF0000FFFF) * (10000 * (std::uint64_t{1} << 32U) + 1) >> 32U;
 }
 
-// Each false: not such a number, or one that the general code reads.
+// Each returns false for text that is not such a number, and for numbers left to the general code.
 [[nodiscard]] inline bool short_number(std::string_view text, std::uint64_t& value) {
   if (!kNumbersAsWords || text.size() - 1 >= 8) return false;
   const auto word = number_word(text);
   value = number_of_digits(word);
   return all_digits(word);
 }
-// As nginx writes times, with three decimals: without the point they are milliseconds.
+// Times as nginx writes them, with three decimals: without the point they are milliseconds.
 [[nodiscard]] inline bool short_seconds(std::string_view text, std::uint64_t& ms) {
   if (!kNumbersAsWords || text.size() - 5 >= 4 || text[text.size() - 4] != '.') return false;
   const auto word = number_word(text);
@@ -91,14 +90,14 @@ inline constexpr bool kNumbersAsWords = std::endian::native == std::endian::litt
 enum class ListOutcome { kValue, kAbsent, kInvalid };
 // "0.1, 0.2 : 0.3", as nginx writes the times of the upstreams it tried. "-" adds nothing.
 [[nodiscard]] ListOutcome sum_seconds_list(std::string_view text, std::uint64_t& sum_ms);
-// The last one: absent when that upstream gave no answer ("502, -").
+// The last status; absent when that upstream gave no answer ("502, -").
 [[nodiscard]] ListOutcome last_status(std::string_view text, std::uint64_t& status);
 
-// What stands between the quotes of a request line.
+// The text between the quotes of a request line.
 struct RequestLine {
   std::string_view method, path, query, protocol;  // protocol absent: HTTP/0.9
 };
-// False: it is no request line (TLS bytes, garbage); nothing in `out` is meaningful then.
+// False: not a request line (TLS bytes, garbage); `out` is meaningless then.
 [[nodiscard]] bool split_request(std::string_view text, RequestLine& out);
 inline void split_uri(std::string_view uri, std::string_view& path, std::string_view& query) {
   const char* const begin = uri.data();
@@ -109,8 +108,8 @@ inline void split_uri(std::string_view uri, std::string_view& path, std::string_
   if (end - mark > 1) query = {mark + 1, end};
 }
 
-// Memory for the unescaped values of one line. Its room is made before the first value goes in,
-// so that views into it stay good; every unescaping shortens.
+// Memory for the unescaped values of one line. It is allocated before the first value, so that views into it
+// stay valid. Unescaping always shortens.
 class Scratch {
  public:
   void begin(std::size_t line_bytes) {
@@ -129,7 +128,7 @@ class Scratch {
   std::size_t used_ = 0;
 };
 
-// The scratch must have room for text.size() bytes more.
+// `scratch` must have room for another text.size() bytes.
 [[nodiscard]] std::string_view unescape_nginx(std::string_view text, Scratch& scratch);  // \xHH \" \\ .
 [[nodiscard]] std::string_view unescape_json(std::string_view text, Scratch& scratch);
 [[nodiscard]] std::string_view decode_percent(std::string_view text, Scratch& scratch);

@@ -65,7 +65,7 @@ const Table& nginx_table() {
   return table;
 }
 
-// What people and ECS call the same things; '.' of ECS may be '_' (group names).
+// Other names for the same things, and those of ECS, whose '.' may be '_' (in names of groups).
 Table aliases() {
   return {
       {"time", plain(Meaning::kTimeAny)},
@@ -159,7 +159,7 @@ const Table& alias_table() {
       out.emplace(ecs_name(column), number(column, meaning));
     }
     for (const auto& [name, variable] : nginx_table()) out.emplace(name, variable);
-    // The keys of these names outlive the table, which lives as long as the program.
+    // The table's keys view these names; both live as long as the program.
     static std::deque<std::string> underscored;
     Table more;
     for (const auto& [name, variable] : out) {

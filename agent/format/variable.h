@@ -12,7 +12,7 @@
 namespace weir {
 
 enum class Meaning : std::uint8_t {
-  kIgnore,         // a known name without a column ($msec's twins); or nobody's
+  kIgnore,         // known but not stored
   kText,           // `text`
   kTextFallback,   // `text`, unless another variable of the line sets it ($uri, $http_host)
   kNumber,         // `number`
@@ -47,12 +47,12 @@ struct Variable {
 };
 
 [[nodiscard]] bool is_time(Meaning meaning);
-// True for values that nginx writes as lists with spaces: "a, b : c".
+// Whether nginx writes the value as a list with spaces: "a, b : c".
 [[nodiscard]] bool is_list(std::string_view nginx_name);
 
-// Names without '$'. Nothing: weir has no column for it.
+// `name` is without '$'. nullopt: weir has no column for it.
 [[nodiscard]] std::optional<Variable> nginx_variable(std::string_view name);
-// nginx's names and more. `name` in lower case, with '_' for '-' (see normal_name).
+// nginx's names and others. The name is in lower case, with '_' for '-' (see normal_name()).
 [[nodiscard]] std::optional<Variable> any_variable(std::string_view normal_name);
 [[nodiscard]] std::vector<std::string> variable_names();                    // all that any_variable() knows
 [[nodiscard]] std::optional<Variable> w3c_variable(std::string_view name);  // "cs(User-Agent)", lower case

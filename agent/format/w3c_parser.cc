@@ -7,8 +7,8 @@
 namespace weir {
 namespace {
 
-// Extra columns that are always announced: a batch needs names that stay, and "#Fields:" may
-// change within one. Others have no column.
+// Extra columns that are always present: a batch needs fixed names, and "#Fields:" may change within one.
+// Other columns are dropped.
 constexpr std::array<std::string_view, 14> kExtras{"x_edge_location",
                                                    "x_edge_response_result_type",
                                                    "x_edge_detailed_result_type",
@@ -65,7 +65,7 @@ class W3cParser final : public RecordParser {
       if (columns_[at].decode) value = decoded(value, tabs);
       if (!builder_.put(columns_[at].field, value)) return Outcome::kUnparsed;
     }
-    // Fewer columns: a cut line. CDNs append new columns at the end, and so may more.
+    // Fewer columns mean a cut line. More are allowed with tabs, because CDNs append new columns.
     if (at < columns_.size()) return Outcome::kUnparsed;
     if (more && !tabs) return Outcome::kUnparsed;
     return finish(reason);
@@ -83,7 +83,7 @@ class W3cParser final : public RecordParser {
   Column column(std::string_view name) {
     std::array<char, 128> buffer{};
     std::string_view normal = normal_name(name, buffer);
-    // The table has the names as they are written, in lower case.
+    // The table has the names as logs write them, in lower case.
     std::string lower(name.substr(0, buffer.size()));
     for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     auto variable = w3c_variable(lower);
@@ -98,7 +98,7 @@ class W3cParser final : public RecordParser {
     if (!variable && known != kExtras.end()) {
       out.field = extras_[static_cast<std::size_t>(known - kExtras.begin())];
     } else {
-      // "cs(X-Real-IP)" is client_from's "http_x_real_ip".
+      // "cs(X-Real-IP)" is what client_from calls "http_x_real_ip".
       const std::string header =
           normal.starts_with("cs_x_") ? std::string(normal.substr(3)) : std::string(normal);
       out.field = builder_.field(header, variable, false);

@@ -208,7 +208,8 @@ TEST(NginxFormat, UriVariablesAndHosts) {
 TEST(NginxFormat, ErrorsPointAtThePlace) {
   EXPECT_THAT(compile_error("$time_local $status$host").what,
               HasSubstr("at character 20\n  $time_local $status$host\n                     ^"));
-  EXPECT_THAT(compile_error("$msec $ x").what, HasSubstr("a \"$\" without a variable's name at character 7"));
+  EXPECT_THAT(compile_error("$msec $ x").what,
+              HasSubstr("\"$\" without the name of a variable at character 7"));
   EXPECT_THAT(compile_error("$msec ${x").what, HasSubstr("without its \"}\""));
   EXPECT_THAT(compile_error("$status $host").hint, HasSubstr("$time_local"));
   EXPECT_THAT(compile_error("nothing").what, HasSubstr("no variable"));

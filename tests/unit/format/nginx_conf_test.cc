@@ -101,10 +101,10 @@ TEST(NginxConf, DefaultsAndOff) {
 
 TEST(NginxConf, MistakesNameFileAndLine) {
   EXPECT_THAT(error_of("http {\n server {\n }\n"),
-              HasSubstr("/etc/nginx/nginx.conf:1: a block is not closed"));
+              HasSubstr("/etc/nginx/nginx.conf:1: this block is not closed"));
   EXPECT_THAT(error_of("http {}\n}\n"), HasSubstr("nginx.conf:2: an unexpected \"}\""));
-  EXPECT_THAT(error_of("http {\n x 'y;\n}"), HasSubstr("nginx.conf:2: a quote is not closed"));
-  EXPECT_THAT(error_of("user x"), HasSubstr("nginx.conf:1: a directive is not closed"));
+  EXPECT_THAT(error_of("http {\n x 'y;\n}"), HasSubstr("nginx.conf:2: this quote is not closed"));
+  EXPECT_THAT(error_of("user x"), HasSubstr("nginx.conf:1: this directive is not closed"));
   EXPECT_THAT(error_of("\ninclude gone.conf;"),
               HasSubstr("nginx.conf:2: /etc/nginx/gone.conf cannot be read"));
   EXPECT_THAT(error_of("include nginx.conf;"), HasSubstr("includes itself"));
