@@ -35,7 +35,7 @@ std::string human_bytes(std::uint64_t value) {
   return unit == 0 ? fmt::format("{} B", value) : fmt::format("{:.1f} {}", amount, kUnits[unit]);
 }
 
-// Names come from strangers: a CSV is read on terminals, too.
+// Names come from strangers, and a CSV is also read on terminals.
 std::string csv_field(const std::string& name) {
   const auto value = visible(name);
   if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
@@ -80,7 +80,7 @@ std::vector<std::string> measure_values(const WindowSum& sum) {
   std::vector<std::string> out = {fmt::format("{}", sum.requests),   fmt::format("{}", sum.bytes_sent),
                                   fmt::format("{}", sum.flow_bytes), fmt::format("{}", sum.request_bytes),
                                   seconds_text(sum.request_time_ms), seconds_text(sum.upstream_time_ms)};
-  // A log without request times has no latency; 0 would be a very good one.
+  // A log without request times has no latency: 0 would look like a very good one.
   for (const double q : kQuantiles)
     out.push_back(sum.latency.empty() ? "" : fmt::format("{:.1f}", sum.latency.quantile_ms(q)));
   return out;
@@ -143,7 +143,7 @@ void write_table(const std::vector<TrafficRow>& rows, const ReportOptions& optio
   fmt::print(out, "{}", aligned(table, dimensions));
 }
 
-// What the table above it leaves out, or "".
+// What the table leaves out, as a sentence; "" when nothing.
 Result<std::string> unread_text(const Traffic& store) {
   const auto letters = store.dead_letters(1);
   if (!letters) return std::unexpected(letters.error());

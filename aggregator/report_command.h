@@ -23,8 +23,8 @@ struct ReportOptions {
 // multiple of the window is a mistake, as in the API.
 int report_traffic(const Traffic& store, const ReportOptions& options, std::int64_t now_s, std::FILE* out);
 
-// The table that `local` prints at its end: sites, requests, bytes, 2xx..5xx, p50/p95/p99; then
-// the time that it is of, and how many lines could not be read.
+// The table that `local` prints when it ends: sites, requests, bytes, 2xx to 5xx, p50/p95/p99; then the
+// range of the data, and how many lines could not be read.
 [[nodiscard]] Result<std::string> summary_table(const Traffic& store);
 
 }  // namespace weir

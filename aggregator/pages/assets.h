@@ -1,4 +1,4 @@
-// The page's files, embedded by cmake/web.cmake.
+// The page's files, embedded by cmake/web.cmake: nothing is read from disk at run time.
 #pragma once
 
 #include <cstddef>

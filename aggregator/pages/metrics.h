@@ -1,4 +1,4 @@
-// /metrics in Prometheus' text format. Pure.
+// What /metrics answers. Pure.
 #pragma once
 
 #include <cstdint>

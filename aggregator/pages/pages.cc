@@ -82,14 +82,14 @@ struct PagesServer::Impl {
 
   void set_up() {
     server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
-    // The library's default is SO_REUSEPORT, with which two servers share a port unnoticed.
+    // The library would set SO_REUSEPORT: two servers could share a port unnoticed.
     server.set_socket_options([](socket_t socket) {
       const int yes = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     });
     server.set_read_timeout(5, 0);
     server.set_write_timeout(10, 0);
-    // A connection occupies a thread: none is kept for a reader that may never ask again.
+    // A connection occupies a thread. None is kept for a reader that may never ask again.
     server.set_keep_alive_max_count(1);
     server.set_payload_max_length(4096);
     server.set_default_headers({{"Content-Security-Policy",
@@ -99,8 +99,8 @@ struct PagesServer::Impl {
                                 {"X-Frame-Options", "DENY"},
                                 {"Referrer-Policy", "no-referrer"},
                                 {"Cache-Control", "no-cache"}});
-    // Before the library's own routing: that one matches regular expressions, which hostile
-    // paths make slow.
+    // Comes before the library's own routing, which matches regular expressions: hostile paths make
+    // those slow.
     server.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       if (request.method != "GET" && request.method != "HEAD") {
         response.set_header("Allow", "GET, HEAD");
@@ -120,7 +120,7 @@ struct PagesServer::Impl {
         });
   }
 
-  // Its answers are there when the first reader comes, unless the store takes its time.
+  // Waits for the first look, so that the first reader gets an answer, unless the store is slow.
   void watch_store() {
     std::promise<void> looked;
     auto first_look = looked.get_future();
@@ -177,7 +177,7 @@ Result<std::unique_ptr<PagesServer>> PagesServer::start(PagesConfig config, Open
     impl.server.listen_after_bind();
     impl.ended = true;
   });
-  // stop() has no effect on a server that does not run yet.
+  // stop() has no effect on a server that is not running yet.
   while (!impl.server.is_running() && !impl.ended) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return out;
 }

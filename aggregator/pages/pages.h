@@ -1,4 +1,4 @@
-// HTTP: the page, its JSON API, /metrics and /health. Reads the store only.
+// HTTP: the page, its JSON API, /metrics and /health. Only reads the store.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct PagesConfig {
 
 class PagesServer {
  public:
-  // Listens when it returns. kUnavailable: the address is in use or not ours.
+  // Listens when it returns. kInvalid: not an address; kUnavailable: in use, or not of this machine.
   [[nodiscard]] static Result<std::unique_ptr<PagesServer>> start(PagesConfig config, OpenStore open_store,
                                                                   std::function<EngineStatus()> engine,
                                                                   std::function<WarnerStatus()> warner);

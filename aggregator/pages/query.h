@@ -1,4 +1,4 @@
-// What a request asks for, and the steps that a chart is drawn with. Pure.
+// What a request asks for: ranges, filters, dimensions, steps. Pure.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,8 @@ struct TrafficRequest {
   bool auto_step = false;  // the range of the data decides
 };
 
-// Every mistake says which parameter, what it is and what it may be. Unknown parameters
-// are mistakes: a misspelt filter must not answer with everything. `from` and `to`: Unix
-// seconds, ISO 8601 in UTC, or "-24h" before now.
+// Every error names the parameter, its value and what it may be. Unknown parameters are errors: a misspelt
+// filter must not answer with everything.
 [[nodiscard]] Result<TrafficRequest> parse_traffic(const Params& params, std::int64_t now_s,
                                                    std::int64_t window_s, bool with_step);
 // `known`: "from, to, site". Each parameter must be one of them, and be given once.

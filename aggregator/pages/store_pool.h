@@ -1,4 +1,4 @@
-// Connections to the store, one per request under way, kept for the next.
+// Connections to the store: one for each request in progress, kept for later requests.
 #pragma once
 
 #include <memory>
@@ -14,9 +14,9 @@ class StorePool {
  public:
   explicit StorePool(OpenStore open_store) : open_store_(std::move(open_store)) {}
 
-  // Calls `use` with a connection of its own. A connection that failed is not kept, and
-  // when it was an old one the call is made once more on a fresh one: a server that was
-  // restarted is no error for the reader. `use` only reads, so twice does no harm.
+  // Calls `use` with a connection of its own. A connection that failed is not kept. If it was an old one,
+  // `use` is called again with a fresh one: the reader need not notice that a server was restarted.
+  // `use` only reads, so calling it twice does no harm.
   template <class T, class Use>
   [[nodiscard]] Result<T> with(Use use) {
     for (;;) {

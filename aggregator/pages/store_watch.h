@@ -1,5 +1,5 @@
-// What /health and /metrics say of the store: what it answered last, and when. They answer at once
-// also while the store hangs, which is when somebody looks at them.
+// What /health and /metrics say about the store: its last answer, and when it came. So they answer at
+// once even while the store hangs, which is when people look at them.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +14,19 @@ namespace weir {
 
 class StoreWatch {
  public:
-  // An answer that is older says nothing any more.
+  // An older answer says nothing about now.
   static constexpr std::int64_t kStaleAfterMs = 15'000;
 
   struct View {
-    std::optional<GapBytes> gap_bytes;  // nullopt: it does not answer
+    std::optional<GapBytes> gap_bytes;  // nullopt: the store does not answer
     std::string problem;                // empty: it answers
   };
 
   StoreWatch(StorePool& pool, std::int64_t now_ms) : pool_(pool), started_ms_(now_ms) {}
 
-  // Asks, for as long as it takes the store. One thread at a time.
+  // Asks the store and waits for its answer. One thread at a time.
   void look(std::int64_t now_ms);
-  // Any thread, at once.
+  // Any thread. Never waits for the store.
   [[nodiscard]] View view(std::int64_t now_ms) const;
 
  private:
@@ -34,7 +34,7 @@ class StoreWatch {
   const std::int64_t started_ms_;
   mutable std::mutex mutex_;  // of what follows
   std::optional<Result<GapBytes>> answer_;
-  std::int64_t asked_ms_ = 0;  // when the question of that answer was put
+  std::int64_t asked_ms_ = 0;  // when that answer was asked for
 };
 
 }  // namespace weir

@@ -1,5 +1,6 @@
 """A headless Chromium that a test drives as a person would: go to a page, click, go back."""
 
+import base64
 import json
 import os
 import shutil
@@ -74,6 +75,10 @@ class Browser:
 
     def text(self, selector):
         return self.js(f"document.querySelector({json.dumps(selector)})?.innerText")
+
+    def screenshot(self, file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
     def refresh(self):
         """Makes the page ask again, and waits for its answers."""

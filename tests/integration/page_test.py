@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import sqlite3
 import time
 import unittest
 import urllib.request
@@ -66,6 +68,26 @@ class Page(WeirTest):
         self.assertLess(last, end)
         self.assertLessEqual(last, begin)
         self.assertRegex(browser.text("#agents-line"), r"^Data complete until \d\d:\d\d$")
+
+    def test_what_a_silent_agent_may_still_bring_is_hatched(self):
+        self.serve([line(at) for at in range(self.now - 7200, self.now, 6)])
+        silent_s = self.now - 3600
+        await_fact(lambda: self.api("agents")["agents"], "the agent reported")
+        with sqlite3.connect(self.folder / "weir.db", timeout=30) as database:
+            database.execute("INSERT INTO agent(agent_id, host, instance, last_heartbeat_ms, watermark_ms, lag_bytes) VALUES('web2', 'web2', 1, ?, ?, 0)",
+                             (silent_s * 1000, silent_s * 1000))
+        browser = self.browser()
+        browser.go(f"{self.url}?from=-6h")
+        chart = "document.getElementById('chart-requests')"
+        begin, end = map(int, browser.js(f"{chart}.dataset.hatched").split(","))
+        self.assertEqual(begin, silent_s // 60 * 60)
+        self.assertGreaterEqual(end, self.now)
+        self.assertGreater(int(browser.js(f"{chart}.dataset.steps").split(",")[1]), silent_s + 1800, "what came is drawn")
+        self.assertFalse(browser.js("document.getElementById('hatched-note').hidden"))
+        self.assertRegex(browser.text("#agents-line"), r"^Data complete until \d\d:\d\d; web2 has sent no heartbeat since \d\d:\d\d$")
+        browser.screenshot(TOP / "build/artefacts/page_hatched.png")
+        browser.go(f"{self.url}?from=-6h&host={socket.gethostname()}")
+        self.assertGreater(int(browser.js(f"{chart}.dataset.hatched").split(",")[0]), self.now - 300, "the other host's data is complete")
 
     def test_a_cut_step_is_neither_dip_nor_peak(self):
         self.serve([line(at) for at in range(self.now - 3600, self.now, 3)])

@@ -19,7 +19,12 @@ const places = new Map(inOrder.map((view) => {
   const found = find(view.id);
   const place = found ?? element("section");
   place.id = view.id;
-  if (!found && view.title) place.append(element("h2", view.title));
+  if (!found && view.title) {
+    const title = element("h2", view.title);
+    title.id = `${view.id}-title`;
+    place.append(title);
+    place.setAttribute("aria-labelledby", title.id);
+  }
   find("content").append(place);
   return [view, place];
 }));

@@ -56,6 +56,8 @@ export function tableIn(place, id, parent = place) {
   const scroll = element("div", undefined, "scroll");
   const table = element("table");
   table.id = id;
+  const title = place.closest("section")?.getAttribute("aria-labelledby");
+  if (title) table.setAttribute("aria-labelledby", title);
   scroll.append(table);
   parent.append(scroll);
   return table;
