@@ -1,4 +1,5 @@
 // The alerts: their state now, and what they were.
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "aggregator/pages/routes.h"
@@ -26,6 +27,30 @@ Answer alerts(ApiContext& context, const Params&) {
                       {"mails_waiting", warner.mails_waiting},
                       {"mails_delivered", warner.mails_delivered},
                       {"problem", warner.problem}});
+}
+
+Answer history(ApiContext& context, const Params& params) {
+  constexpr std::size_t kMaxEventsShown = 1000;
+  const auto request = parse_traffic(params, context.now_s(), context.config.window_s, false);
+  if (!request) return error_answer(request.error());
+  const std::int64_t from_s = request->query.from_s.value_or(std::numeric_limits<std::int64_t>::min());
+  const std::int64_t to_s = request->query.to_s.value_or(std::numeric_limits<std::int64_t>::max());
+  auto events = context.pool.with<std::vector<AlertEvent>>(
+      [&](Store& store) { return store.history(from_s, to_s, kMaxEventsShown + 1); });
+  if (!events) return error_answer(events.error());
+  const bool more = events->size() > kMaxEventsShown;
+  if (more) events->resize(kMaxEventsShown);
+  json list = json::array();
+  for (const AlertEvent& event : *events) {
+    list.push_back({{"at_s", event.at_s},
+                    {"rule", event.rule},
+                    {"subject", event.subject},
+                    {"state", to_string(event.phase)},
+                    {"value", event.value},
+                    {"severity", event.severity},
+                    {"text", event.text}});
+  }
+  return json_answer({{"events", std::move(list)}, {"more", more}});
 }
 
 }  // namespace weir::routes_of_alerts

@@ -26,6 +26,8 @@ constexpr std::array kRoutes = {
     Route{"/api/v1/sources", "", routes_of_logs::sources, "What is counted of each log, and its gaps."},
     Route{"/api/v1/agents", "", routes_of_logs::agents, "The agents and how far they have shipped."},
     Route{"/api/v1/alerts", "", routes_of_alerts::alerts, "The state of each alert."},
+    Route{"/api/v1/alerts/history", "from, to", routes_of_alerts::history,
+          "What the alerts did in a range, newest first."},
     Route{"/api/v1/dead-letters", "", routes_of_logs::dead_letters,
           "The newest lines and messages that could not be read."},
     Route{"/health", "", routes_of_health::health, "200 or 503, and a sentence for each problem."},

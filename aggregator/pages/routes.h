@@ -28,6 +28,7 @@ namespace routes_of_logs {
 
 namespace routes_of_alerts {
 [[nodiscard]] Answer alerts(ApiContext& context, const Params& params);
+[[nodiscard]] Answer history(ApiContext& context, const Params& params);
 }  // namespace routes_of_alerts
 
 namespace routes_of_health {

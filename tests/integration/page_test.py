@@ -177,6 +177,21 @@ class Page(WeirTest):
         self.assertEqual(browser.js("document.getElementById('site').value"), "a.example")
         self.assertNotEqual(browser.js("document.getElementById('total-requests').dataset.value"), "0")
 
+    def test_the_alert_history_of_the_range(self):
+        self.serve([line(self.now - 60)])
+        with sqlite3.connect(self.folder / "weir.db", timeout=30) as database:
+            for number, (at_s, state) in enumerate(((self.now - 7200, "firing"), (self.now - 1800, "firing"), (self.now - 600, "ok")), 1):
+                database.execute("INSERT INTO alert_history(at_s, id, rule_name, subject, state, value_text, severity, description) VALUES(?, ?, 'busy', 'a.example', ?, '12.5', 'warning', '12.5 requests per second')",
+                                 (at_s, number, state))
+        browser = self.browser()
+        browser.go(f"{self.url}?from=-1h")
+        rows = browser.js("[...document.querySelectorAll('#alert-history-table tbody tr')].map((r) => r.innerText)")
+        self.assertEqual([row.split("\t")[1:] for row in rows], [[state, "busy", "a.example", "12.5", "12.5 requests per second"] for state in ("ok", "firing")])
+        browser.js("document.querySelector('#alert-history-table a').click()")
+        browser.await_js(f"location.search.includes('{iso(self.now - 4200)}'.replaceAll(':', '%3A'))")
+        browser.go(f"{self.url}?from=-1h&site=b.example")
+        self.assertTrue(browser.js("document.getElementById('alert-history').hidden"))
+
     def test_the_reference_has_each_route_of_the_api(self):
         self.serve([line(self.now - 60)])
         page = (TOP / "docs/reference/api.md").read_text()

@@ -293,6 +293,34 @@ TEST_F(ApiTest, TheWarnersLeaseIsNoAlert) {
   EXPECT_EQ(out["alerts"][0]["rule"], "flood");
 }
 
+TEST_F(ApiTest, AlertHistoryIsOfTheRangeAndBounded) {
+  const auto event = [](std::int64_t at_s, AlertPhase phase) {
+    return AlertEvent{0, at_s, "flood", "a", phase, 12.5, "critical", "a: 12.5 requests per second"};
+  };
+  AlertChanges changes{
+      .events = {event(kNow - 7200, AlertPhase::kFiring), event(kNow - 60, AlertPhase::kOk)}};
+  auto store = tables.opener()();
+  ASSERT_TRUE((*store)->save_alerts(changes).has_value());
+  const json all = get("/api/v1/alerts/history");
+  ASSERT_EQ(all["events"].size(), 2U);
+  EXPECT_EQ(all["more"], false);
+  EXPECT_EQ(all["events"][0], json({{"at_s", kNow - 60},
+                                    {"rule", "flood"},
+                                    {"subject", "a"},
+                                    {"state", "ok"},
+                                    {"value", 12.5},
+                                    {"severity", "critical"},
+                                    {"text", "a: 12.5 requests per second"}}));
+  EXPECT_EQ(get("/api/v1/alerts/history", {{"from", "-1h"}})["events"].size(), 1U);
+  EXPECT_EQ(get("/api/v1/alerts/history", {{"to", "-1h"}})["events"][0]["state"], "firing");
+  get("/api/v1/alerts/history", {{"site", "a"}}, 400);
+  changes.events.assign(1000, event(kNow - 30, AlertPhase::kFiring));
+  ASSERT_TRUE((*store)->save_alerts(changes).has_value());
+  const json bounded = get("/api/v1/alerts/history");
+  EXPECT_EQ(bounded["events"].size(), 1000U);
+  EXPECT_EQ(bounded["more"], true);
+}
+
 TEST_F(ApiTest, UnknownPathsAndParametersAreRefused) {
   EXPECT_THAT(get("/api/v1/nothing", {}, 404)["error"]["what"].get<std::string>(), HasSubstr("no such page"));
   get("/../../etc/passwd", {}, 404);
