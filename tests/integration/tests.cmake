@@ -1,11 +1,11 @@
-# The real programs with real parts. One ctest per case; each brings its own daemons, on free
-# ports. Those with brokers in them take turns: three JVMs and a browser fill two cores.
+# The real programs with real parts. Each test starts its own daemons on free ports. Tests with brokers take turns: three
+# JVMs and a browser fill two cores.
 function(weir_integration_test name file case timeout_s)
   add_test(NAME integration_${name}
     COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/integration/${file}_test.py ${case})
   set_tests_properties(integration_${name} PROPERTIES LABELS integration TIMEOUT ${timeout_s} COST -1
     ENVIRONMENT "WEIR_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}" ${ARGN})
-  # Those with brokers start first, in one slot: the other tests fill the other.
+  # Tests with brokers start first and keep one slot busy; all others share the rest.
   if(ARGN)
     set_tests_properties(integration_${name} PROPERTIES COST 100)
   endif()
