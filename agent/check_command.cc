@@ -79,11 +79,11 @@ int check_command(const std::string& config_path, bool output) {
                              : shipped;
     fmt::print("output: kafka {}, topic {}{}, acks {}, codec {}\n",
                fmt::join(config.output.kafka.brokers, ","), config.output.kafka.topic, windows,
-               config.output.kafka.acks, config.output.kafka.codec);
+               config.output.kafka.acks, to_string(config.output.codec));
     if (output) return probe(config);
   } else {
-    fmt::print("output: {}\n",
-               config.output.kind == OutputKind::kStdout ? "stdout" : config.output.file_path);
+    fmt::print("output: {}\n", config.output.kind == OutputKind::kFile ? config.output.file_path
+                                                                       : to_string(config.output.kind));
   }
   return kExitOk;
 }

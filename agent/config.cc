@@ -1,6 +1,7 @@
 #include "agent/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,7 +57,11 @@ InputConfig read_input(ConfigTable& table, const std::map<std::string, FormatSpe
   return input;
 }
 
-void read_ship(ConfigTable& kafka, KafkaOutputConfig& out) {
+Codec read_codec(ConfigTable& output, CodecsFor kind, Codec fallback) {
+  return codec_named(read_choice(output, "codec", codec_names(kind), to_string(fallback))).value_or(fallback);
+}
+
+void read_ship(ConfigTable& kafka, Codec codec, KafkaOutputConfig& out) {
   const auto ship = kafka.texts("ship", {"records"});
   const std::set<std::string> kinds(ship.begin(), ship.end());
   if (kinds == std::set<std::string>{"windows"}) {
@@ -66,8 +71,8 @@ void read_ship(ConfigTable& kafka, KafkaOutputConfig& out) {
   } else if (kinds != std::set<std::string>{"records"}) {
     kafka.mistake("ship", "must be \"records\", \"windows\", or [\"records\", \"windows\"]");
   }
-  if (out.ship != Ship::kRecords && out.codec != "batch")
-    kafka.mistake("ship", fmt::format("windows need codec = \"batch\", not \"{}\"", out.codec));
+  if (out.ship != Ship::kRecords && codec != Codec::kBatch)
+    kafka.mistake("ship", fmt::format("windows need codec = \"batch\", not \"{}\"", to_string(codec)));
   out.windows_topic = kafka.string("windows_topic");
   if (out.ship != Ship::kBoth) {
     if (!out.windows_topic.empty())
@@ -85,7 +90,7 @@ void read_ship(ConfigTable& kafka, KafkaOutputConfig& out) {
 void read_outputs(ConfigTable& root, AgentConfig& config) {
   auto output = root.table("output");
   int outputs = 0;
-  if (auto kafka = output.table("kafka"); kafka.present()) {
+  if (auto kafka = output.table(to_string(OutputKind::kKafka)); kafka.present()) {
     ++outputs;
     config.output.kind = OutputKind::kKafka;
     read_kafka_connection(kafka, config.output.kafka);
@@ -94,25 +99,28 @@ void read_outputs(ConfigTable& root, AgentConfig& config) {
     if (kafka.has("topic") && !is_topic_name(config.output.kafka.topic))
       kafka.mistake("topic", fmt::format("\"{}\" {}", config.output.kafka.topic, kTopicRule));
     config.output.kafka.acks = read_choice(kafka, "acks", {"all", "0", "1"}, "all");
-    config.output.kafka.codec = read_choice(kafka, "codec", {"batch", "json", "raw"}, "batch");
+    config.output.codec = read_codec(kafka, CodecsFor::kKafka, Codec::kBatch);
     config.output.kafka.max_message_bytes =
         read_size(kafka, "max_message_bytes", config.output.kafka.max_message_bytes, 64 << 10, 1'000'000'000);
-    read_ship(kafka, config.output.kafka);
+    read_ship(kafka, config.output.codec, config.output.kafka);
   }
-  if (auto standard = output.table("stdout"); standard.present()) {
+  if (auto standard = output.table(to_string(OutputKind::kStdout)); standard.present()) {
     ++outputs;
     config.output.kind = OutputKind::kStdout;
-    config.output.text_codec = read_choice(standard, "codec", {"json", "raw"}, "json");
+    config.output.codec = read_codec(standard, CodecsFor::kText, Codec::kJson);
   }
-  if (auto file = output.table("file"); file.present()) {
+  if (auto file = output.table(to_string(OutputKind::kFile)); file.present()) {
     ++outputs;
     config.output.kind = OutputKind::kFile;
     file.require("path");
     config.output.file_path = file.string("path");
-    config.output.text_codec = read_choice(file, "codec", {"json", "raw"}, "json");
+    config.output.codec = read_codec(file, CodecsFor::kText, Codec::kJson);
   }
-  if (outputs != 1)
-    root.mistake("output", "needs exactly one of [output.kafka], [output.stdout], [output.file]");
+  if (outputs != 1) {
+    std::vector<std::string> tables;
+    for (const auto kind : kOutputKinds) tables.push_back(fmt::format("[output.{}]", to_string(kind)));
+    root.mistake("output", fmt::format("needs exactly one of {}", fmt::join(tables, ", ")));
+  }
 }
 
 void read_limits(ConfigTable& root, AgentConfig& config) {

@@ -27,12 +27,6 @@ bool on_the_way(const std::string& pattern, const std::string& path) {
   return ::fnmatch(pattern.substr(0, end).c_str(), path.c_str(), FNM_PATHNAME) == 0;
 }
 
-Codec codec_of(const AgentConfig& config) {
-  const auto& name =
-      config.output.kind == OutputKind::kKafka ? config.output.kafka.codec : config.output.text_codec;
-  return name == "raw" ? Codec::kRaw : name == "json" ? Codec::kJson : Codec::kBatch;
-}
-
 }  // namespace
 
 AgentCore::Impl::Impl(const AgentConfig& configuration, Parts parts, AgentOptions chosen)
@@ -43,12 +37,12 @@ AgentCore::Impl::Impl(const AgentConfig& configuration, Parts parts, AgentOption
       options(std::move(chosen)),
       registry(std::move(parts.registry)),
       host(std::move(parts.host)),
-      codec(codec_of(config)),
+      codec(config.output.codec),
       // A single box has no topic between, and counts each line where it is parsed.
       ships(config.output.kind == OutputKind::kKafka && codec == Codec::kBatch && !options.position_of
                 ? config.output.kafka.ship
                 : Ship::kRecords),
-      batch(codec, config.ship.zstd_level),
+      batch(config.ship.zstd_level),
       lanes(config.ship.backlog),
       flight(output, config.ship.max_in_flight, [this](Flight::Settled done) { settled(std::move(done)); }),
       claims(config.output.kafka.acks == "all") {

@@ -39,7 +39,8 @@ bool AgentCore::Impl::pump() {
   const bool tells = output.readable_fd() >= 0;
   const auto held = flight.held();
   if (!flight.send_held()) return flight.held() < held && !tells;
-  partitions = output.partition_count();
+  partitions = output.partition_count(0);
+  if (ships == Ship::kBoth) partitions = std::min(partitions, output.partition_count(1));
   if (partitions <= 0) return false;
   if (!ship_losses()) return false;
   bool shipped = held > 0;
@@ -155,14 +156,15 @@ std::optional<AgentCore::Impl::Read> AgentCore::Impl::read_batch(const std::shar
 }
 
 void AgentCore::Impl::begin_batch(const Source& source) {
-  Contents contents;
-  contents.records = !uncut(source) || ships == Ship::kBoth;
-  contents.windows = uncut(source);
-  contents.max_message_bytes = config.output.kafka.max_message_bytes;
-  contents.fold.window_s = config.ship.window.count();
+  std::vector<Codec> codecs;
+  if (!uncut(source) || ships == Ship::kBoth) codecs.push_back(codec);
+  if (uncut(source)) codecs.push_back(Codec::kWindows);
+  EncoderOptions encoding;
+  encoding.max_message_bytes = config.output.kafka.max_message_bytes;
+  encoding.fold.window_s = config.ship.window.count();
   if (const auto site = source.input->fields.find("site"); site != source.input->fields.end())
-    contents.site_field = site->second;
-  batch.begin(*source.parser, contents);
+    encoding.site_field = site->second;
+  batch.begin(*source.parser, codecs, encoding);
 }
 
 // By its first line, which is looked at after the read, as the reader does it with the bytes further on.
@@ -235,7 +237,7 @@ Result<std::vector<Message>> AgentCore::Impl::messages_of(const Source& source, 
   Message message;
   message.key = source.id.bytes();
   message.partition = source.partition;
-  message.split_lines = codec != Codec::kBatch;
+  message.split_lines = traits_of(codec).splits_lines;
   std::vector<Message> messages;
   const auto add = [&](Result<std::string> payload) -> Result<void> {
     if (!payload) return std::unexpected(payload.error());
@@ -245,12 +247,12 @@ Result<std::vector<Message>> AgentCore::Impl::messages_of(const Source& source, 
     return {};
   };
   if (!uncut(source) || ships == Ship::kBoth) {
-    if (auto added = add(batch.finish(header)); !added) return std::unexpected(added.error());
+    if (auto added = add(batch.finish(codec, header)); !added) return std::unexpected(added.error());
   }
-  message.to_windows = ships == Ship::kBoth;
+  message.route = ships == Ship::kBoth ? 1 : 0;
   if (uncut(source)) {
-    header.kind = BatchKind::kWindows;
-    if (auto added = add(batch.finish_windows(header)); !added) return std::unexpected(added.error());
+    if (auto added = add(batch.finish(Codec::kWindows, header)); !added)
+      return std::unexpected(added.error());
   } else if (ships == Ship::kBoth) {
     if (auto added = add(messages.front().payload); !added) return std::unexpected(added.error());
   }
@@ -307,7 +309,7 @@ std::vector<Message> AgentCore::Impl::for_each_topic(Message message) {
   if (ships == Ship::kBoth) {
     messages.push_back(message);
     messages.back().id = flight.next_id();
-    message.to_windows = true;
+    message.route = 1;
   }
   message.id = flight.next_id();
   messages.push_back(std::move(message));

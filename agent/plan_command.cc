@@ -36,7 +36,7 @@ class NoOutput : public Output {
  public:
   void set_on_settled(Settled /*on_settled*/) override {}
   [[nodiscard]] Result<void> send(Message& /*message*/) override { return fail(Code::kFull, "no output"); }
-  [[nodiscard]] std::int32_t partition_count() override { return 0; }
+  [[nodiscard]] std::int32_t partition_count(std::size_t /*route*/) override { return 0; }
   void poll() override {}
   [[nodiscard]] int readable_fd() const override { return -1; }
   [[nodiscard]] OutputStatus status() const override { return {}; }

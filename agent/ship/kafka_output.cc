@@ -33,15 +33,11 @@ using Topic = std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy
 
 std::string join(const std::vector<std::string>& parts) { return fmt::format("{}", fmt::join(parts, ",")); }
 
-// Each with the key of the configuration that names it.
-std::vector<std::pair<std::string, std::string>> topics_of(const KafkaOutputConfig& config) {
-  std::vector<std::pair<std::string, std::string>> topics{{config.topic, "topic"}};
-  if (config.ship == Ship::kBoth) topics.emplace_back(config.windows_topic, "windows_topic");
-  return topics;
-}
-
-Result<Producer> make_producer(const KafkaOutputConfig& kafka, const ShipConfig& ship,
-                               std::uint64_t max_line) {
+Result<Producer> make_producer(const OutputConfig& output, const ShipConfig& ship, std::uint64_t max_line) {
+  const auto& kafka = output.kafka;
+  const auto routes = routes_of(output);
+  const bool single_lines =
+      std::ranges::any_of(routes, [](const auto& route) { return traits_of(route.codec).splits_lines; });
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   auto properties = kafka_properties(kafka);
   const auto add = [&](const char* name, std::string value) {
@@ -49,11 +45,12 @@ Result<Producer> make_producer(const KafkaOutputConfig& kafka, const ShipConfig&
   };
   add("acks", kafka.acks);
   if (kafka.acks == "all") add("enable.idempotence", "true");
-  add("message.timeout.ms", "0");  // for ever: the files are the buffer, and loss is never the answer
+  add("message.timeout.ms", "0");  // never time out: the files are the buffer, and no line may be lost
   add("allow.auto.create.topics", "false");
   add("topic.metadata.refresh.interval.ms", "10000");
-  add("linger.ms", kafka.codec == "batch" ? "0" : "5");
-  add("compression.codec", kafka.codec == "batch" ? "none" : "zstd");  // batches are compressed already
+  // Messages of one line are gathered and compressed here; batches are both already.
+  add("linger.ms", single_lines ? "5" : "0");
+  add("compression.codec", single_lines ? "zstd" : "none");
   add("message.max.bytes", std::to_string(largest_message_bytes(kafka, max_line)));
   add("queue.buffering.max.messages", "1000000");
   add("queue.buffering.max.kbytes", std::to_string(4 * (ship.max_in_flight >> 10) + 4096));
@@ -112,11 +109,12 @@ std::string last_error(rd_kafka_t* producer) {
 }  // namespace
 
 struct KafkaOutput::Impl {
-  KafkaOutputConfig config;
+  OutputConfig output;
+  KafkaOutputConfig config;  // of `output`
   ShipConfig ship;
   std::uint64_t max_line = 0;
   Producer producer{nullptr, &rd_kafka_destroy};
-  // The topic, and that of the windows where these have one of their own.
+  // The topic of each route.
   struct Target {
     std::string name, key;  // `key`: of the configuration
     Topic topic{nullptr, &rd_kafka_topic_destroy};
@@ -142,21 +140,19 @@ struct KafkaOutput::Impl {
   void report(rd_kafka_event_t* event);
   void note_error(rd_kafka_event_t* event);
   void start_over(const std::string& why);
-  [[nodiscard]] const Target& target_of(const Message& message) const {
-    return message.to_windows ? targets.back() : targets.front();
-  }
+  [[nodiscard]] const Target& target_of(const Message& message) const { return targets[message.route]; }
   rd_kafka_resp_err_t produce(const Message& message, std::string_view value);
 };
 
 Result<void> KafkaOutput::Impl::connect() {
-  auto made = make_producer(config, ship, max_line);
+  auto made = make_producer(output, ship, max_line);
   if (!made) return std::unexpected(made.error());
   targets.clear();
   producer = std::move(*made);
-  for (auto& [name, key] : topics_of(config))
-    targets.push_back(
-        {name, key,
-         Topic(rd_kafka_topic_new(producer.get(), name.c_str(), nullptr), &rd_kafka_topic_destroy)});
+  for (auto& route : routes_of(output)) {
+    Topic topic(rd_kafka_topic_new(producer.get(), route.topic.c_str(), nullptr), &rd_kafka_topic_destroy);
+    targets.push_back({std::move(route.topic), std::move(route.topic_key), std::move(topic)});
+  }
   const std::uint64_t one = 1;
   rd_kafka_queue_t* queue = rd_kafka_queue_get_main(producer.get());
   rd_kafka_queue_io_event_enable(queue, event_fd, &one, sizeof one);
@@ -302,10 +298,11 @@ KafkaOutput::~KafkaOutput() {
   if (impl_->event_fd >= 0) ::close(impl_->event_fd);
 }
 
-Result<std::unique_ptr<Output>> KafkaOutput::create(const KafkaOutputConfig& config, const ShipConfig& ship,
+Result<std::unique_ptr<Output>> KafkaOutput::create(const OutputConfig& config, const ShipConfig& ship,
                                                     std::uint64_t max_line) {
   std::unique_ptr<KafkaOutput> output(new KafkaOutput);
-  output->impl_->config = config;
+  output->impl_->output = config;
+  output->impl_->config = config.kafka;
   output->impl_->ship = ship;
   output->impl_->max_line = max_line;
   output->impl_->event_fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -346,9 +343,9 @@ Result<void> KafkaOutput::send(Message& message) {
   return fail(Code::kUnavailable, impl.state.blocked_because);
 }
 
-std::int32_t KafkaOutput::partition_count() {
+std::int32_t KafkaOutput::partition_count(std::size_t route) {
   impl_->look_at_topics();
-  return impl_->partitions;
+  return impl_->partitions > 0 ? impl_->targets[route].partitions : 0;
 }
 
 void KafkaOutput::poll() {
@@ -415,12 +412,12 @@ std::uint64_t max_message_bytes_of(rd_kafka_t* producer, const std::string& topi
 Result<KafkaProbe> probe_kafka(const OutputConfig& output, const ShipConfig& ship, std::uint64_t max_line,
                                int timeout_ms) {
   const auto& config = output.kafka;
-  auto producer = make_producer(config, ship, max_line);
+  auto producer = make_producer(output, ship, max_line);
   if (!producer) return std::unexpected(producer.error());
   const auto brokers = join(config.brokers);
   KafkaProbe probe;
   probe.largest_batch_bytes = largest_message_bytes(config, max_line);
-  for (const auto& [name, key] : topics_of(config)) {
+  for (const auto& [codec, name, key] : routes_of(output)) {
     const Topic topic(rd_kafka_topic_new(producer->get(), name.c_str(), nullptr), &rd_kafka_topic_destroy);
     const rd_kafka_metadata_t* raw = nullptr;
     const auto code = rd_kafka_metadata(producer->get(), 0, topic.get(), &raw, timeout_ms);

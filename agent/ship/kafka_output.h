@@ -13,12 +13,12 @@ namespace weir {
 class KafkaOutput : public Output {
  public:
   // Errors: kInvalid, a property that librdkafka does not know.
-  [[nodiscard]] static Result<std::unique_ptr<Output>> create(const KafkaOutputConfig& config,
+  [[nodiscard]] static Result<std::unique_ptr<Output>> create(const OutputConfig& config,
                                                               const ShipConfig& ship, std::uint64_t max_line);
   ~KafkaOutput() override;
   void set_on_settled(Settled on_settled) override;
   [[nodiscard]] Result<void> send(Message& message) override;
-  [[nodiscard]] std::int32_t partition_count() override;
+  [[nodiscard]] std::int32_t partition_count(std::size_t route) override;
   void poll() override;
   [[nodiscard]] int readable_fd() const override;
   [[nodiscard]] OutputStatus status() const override;

@@ -3,107 +3,66 @@
 #include <algorithm>
 #include <cstring>
 
+#include "proto/must.h"
+
 namespace weir {
-namespace {
 
-// How much of a log is added before the size of the message is looked at again.
-constexpr std::uint64_t kLookAtSizeBytes = 8 << 10;
-// Of a message beside its columns: ids, names and fields.
-constexpr std::uint64_t kHeaderBytes = 16 << 10;
+Encoder& LineBatch::encoder_of(Codec codec) {
+  auto found = std::ranges::find(made_, codec, &Made::codec);
+  if (found == made_.end()) found = made_.insert(found, {codec, make_encoder(codec, zstd_level_)});
+  return *found->encoder;
+}
 
-}  // namespace
-
-void LineBatch::begin(LineParser& parser, const Contents& contents) {
-  records_ = codec_ == Codec::kBatch && contents.records;
-  windows_ = codec_ == Codec::kBatch && contents.windows;
-  max_message_bytes_ = contents.max_message_bytes;
-  look_again_at_ = kLookAtSizeBytes;
-  large_ = false;
+void LineBatch::begin(LineParser& parser, const std::vector<Codec>& codecs, const EncoderOptions& options) {
+  MUST(!codecs.empty(), "a batch is for one codec at least");
   parser_ = &parser;
-  if (records_) builder_.begin(parser.extra_names());
-  if (windows_) folder_.begin(contents.fold, contents.site_field);
-  text_.clear();
+  encoders_.clear();
+  for (const auto codec : codecs) {
+    encoders_.push_back(&encoder_of(codec));
+    MUST(std::ranges::count(codecs, codec) == 1, "a batch gives its lines to each encoder once");
+    encoders_.back()->begin(parser.extra_names(), options);
+  }
   content_bytes_ = 0;
+  full_ = false;
   counts_ = {};
   last_time_ms_ = kNoTime;
 }
 
-// Not with each line: it costs more than some.
-void LineBatch::look_at_size() {
-  if (!records_ || content_bytes_ < look_again_at_) return;
-  look_again_at_ = content_bytes_ + kLookAtSizeBytes;
-  large_ = builder_.columns_bytes() + kHeaderBytes + 2 * kLookAtSizeBytes >= max_message_bytes_;
-}
-
-void LineBatch::filtered(std::uint32_t line_bytes) {
-  if (records_) builder_.add_filtered(line_bytes);
-  if (windows_) folder_.add_filtered();
-}
-
-void LineBatch::unparsed(std::string_view line, Unparsed reason, std::uint32_t line_bytes) {
-  if (records_) builder_.add_unparsed(line, reason, line_bytes);
-  if (windows_) folder_.add_unparsed(line, reason);
+void LineBatch::add(const ParsedLine& line) {
+  MUST(!full_, "no line is added to a message that is full");
+  content_bytes_ += line.line_bytes;
+  ++counts_.lines;
+  if (line.outcome == LineParser::Outcome::kUnparsed) ++counts_.unparsed;
+  if (line.outcome == LineParser::Outcome::kSkip) ++counts_.filtered;
+  for (auto* encoder : encoders_) full_ |= encoder->add(line);
 }
 
 void LineBatch::add_line(std::string_view line, std::uint32_t line_bytes) {
-  content_bytes_ += line_bytes;
-  ++counts_.lines;
-  Unparsed reason = Unparsed::kNoMatch;
+  ParsedLine parsed{.line = line, .record = record_, .line_bytes = line_bytes};
   record_.clear();
-  const auto outcome = parser_->parse(line, record_, reason);
-  if (outcome == LineParser::Outcome::kSkip) {
-    ++counts_.filtered;
-    filtered(line_bytes);
-    return;
-  }
-  if (outcome == LineParser::Outcome::kUnparsed) ++counts_.unparsed;
-  if (outcome == LineParser::Outcome::kRecord) last_time_ms_ = std::max(last_time_ms_, record_.time_ms);
-  if (codec_ == Codec::kRaw) {
-    text_.append(line);
-  } else if (outcome == LineParser::Outcome::kUnparsed) {
-    if (codec_ == Codec::kBatch) {
-      unparsed(line, reason, line_bytes);
-    } else {
-      append_json_unparsed(text_, line, reason);
-    }
-  } else if (codec_ == Codec::kBatch) {
-    if (records_) builder_.add(record_, line_bytes);
-    if (windows_) folder_.add(record_);
-    look_at_size();
-  } else {
-    append_json(text_, record_, parser_->extra_names());
-  }
-  if (codec_ != Codec::kBatch) text_.push_back('\n');
+  parsed.outcome = parser_->parse(line, record_, parsed.reason);
+  if (parsed.outcome == LineParser::Outcome::kRecord)
+    last_time_ms_ = std::max(last_time_ms_, record_.time_ms);
+  add(parsed);
 }
 
 void LineBatch::add_cut(std::string_view head, std::uint32_t line_bytes) {
-  content_bytes_ += line_bytes;
-  ++counts_.lines;
-  ++counts_.unparsed;
+  MUST(head.size() < line_bytes, "a line that is cut is longer than what is kept of it");
   ++counts_.truncated;
-  if (codec_ == Codec::kBatch) {
-    unparsed(head, Unparsed::kTooLong, line_bytes);
-    look_at_size();
-    return;
-  }
-  if (codec_ == Codec::kRaw) {
-    text_.append(head);
-  } else {
-    append_json_unparsed(text_, head, Unparsed::kTooLong);
-  }
-  text_.push_back('\n');
+  add({.line = head,
+       .record = record_,
+       .outcome = LineParser::Outcome::kUnparsed,
+       .reason = Unparsed::kTooLong,
+       .line_bytes = line_bytes});
 }
 
 void LineBatch::add_hole(std::uint32_t hole_bytes) {
-  content_bytes_ += hole_bytes;
-  ++counts_.lines;
-  ++counts_.filtered;
-  filtered(hole_bytes);
+  add({.line = {}, .record = record_, .outcome = LineParser::Outcome::kSkip, .line_bytes = hole_bytes});
 }
 
 std::size_t LineBatch::add_lines(std::string_view bytes, std::uint64_t limit_bytes, std::uint64_t max_line) {
   std::size_t at = 0;
-  while (content_bytes_ < limit_bytes && at < bytes.size() && bytes[at] != '\0' && !full()) {
+  while (content_bytes_ < limit_bytes && at < bytes.size() && bytes[at] != '\0' && !full_) {
     const auto* end = static_cast<const char*>(std::memchr(bytes.data() + at, '\n', bytes.size() - at));
     if (end == nullptr) break;
     const auto size = static_cast<std::size_t>(end - bytes.data()) - at;
@@ -115,16 +74,28 @@ std::size_t LineBatch::add_lines(std::string_view bytes, std::uint64_t limit_byt
     }
     at += size + 1;
   }
+  MUST(at <= bytes.size(), "no more bytes are taken than there are");
   return at;
 }
 
-Result<std::string> LineBatch::finish(const BatchHeader& header) {
-  if (codec_ == Codec::kBatch) return builder_.finish(header);
-  return std::move(text_);
+Result<std::string> LineBatch::finish(Codec codec, const BatchHeader& header) {
+  check();
+  auto& encoder = encoder_of(codec);
+  MUST(std::ranges::find(encoders_, &encoder) != encoders_.end(), "a payload is of a codec of this batch");
+  MUST(!traits_of(codec).wants_claims || header.range.size() == content_bytes_,
+       "the range of a message is as long as its lines");
+  return encoder.finish(header);
 }
 
-Result<std::string> LineBatch::finish_windows(const BatchHeader& header) {
-  return encode_windows(header, folder_.finish(), zstd_level_);
+bool LineBatch::crowded() const {
+  return std::ranges::any_of(encoders_, [](const auto* encoder) { return encoder->crowded(); });
+}
+
+void LineBatch::check() const {
+  MUST(counts_.unparsed + counts_.filtered <= counts_.lines, "each line is counted as one thing");
+  MUST(counts_.truncated <= counts_.unparsed, "a line that was cut is unparsed");
+  MUST(counts_.lines <= content_bytes_, "each line has a byte at least");
+  MUST(!full_ || counts_.lines > 0, "a message without lines is not full");
 }
 
 }  // namespace weir

@@ -1,70 +1,62 @@
-// Lines of one range of a source become the message that an output takes.
+// The lines of one range of a source: parsed once, given to each encoder that ships them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/format/parser.h"
+#include "agent/ship/encoder.h"
 #include "agent/tail/line_sink.h"
-#include "proto/batch.h"
-#include "proto/window.h"
 
 namespace weir {
 
-enum class Codec { kBatch, kJson, kRaw };
-
-// What a batch of Codec::kBatch is made of.
-struct Contents {
-  bool records = true, windows = false;
-  // The message of the records is not larger, even if nothing of it compressed, but for the last line.
-  std::uint64_t max_message_bytes = ~0ULL;
-  FoldConfig fold;
-  std::string_view site_field;  // field "site" of the input
-};
-
-// Lines of one range, in the codec of the output. Reused from batch to batch.
+// Reused from batch to batch. Not thread-safe.
 class LineBatch final : public LineSink {
  public:
-  LineBatch(Codec codec, int zstd_level) : codec_(codec), zstd_level_(zstd_level), builder_(zstd_level) {}
-  // `parser` is used until the next begin().
-  void begin(LineParser& parser, const Contents& contents = {});
+  explicit LineBatch(int zstd_level) : zstd_level_(zstd_level) {}
+  // Starts a batch for these codecs, each of them once. `parser` is used until the next begin().
+  void begin(LineParser& parser, const std::vector<Codec>& codecs, const EncoderOptions& options = {});
+
   std::size_t add_lines(std::string_view bytes, std::uint64_t limit_bytes, std::uint64_t max_line) override;
   void add_line(std::string_view line, std::uint32_t line_bytes) override;
   void add_cut(std::string_view head, std::uint32_t line_bytes) override;
   // Counted as filtered.
   void add_hole(std::uint32_t hole_bytes) override;
-  [[nodiscard]] Result<std::string> finish(const BatchHeader& header);
-  [[nodiscard]] Result<std::string> finish_windows(const BatchHeader& header);
-
+  // One of the messages is full.
+  [[nodiscard]] bool full() const override { return full_; }
   [[nodiscard]] std::uint64_t content_bytes() const override { return content_bytes_; }
-  [[nodiscard]] bool full() const override {
-    return codec_ == Codec::kBatch &&
-           ((records_ && (large_ || builder_.full())) || (windows_ && folder_.full()));
-  }
-  // Closed early because its lines touch too many windows or sites.
-  [[nodiscard]] bool crowded() const { return windows_ && folder_.crowded(); }
+
+  // The payload of one of the codecs that begin() named; once for each.
+  [[nodiscard]] Result<std::string> finish(Codec codec, const BatchHeader& header);
+
+  // Full because its lines touch too many windows or sites.
+  [[nodiscard]] bool crowded() const;
   struct Counts {
     std::uint64_t lines = 0, unparsed = 0, filtered = 0, truncated = 0;
   };
   [[nodiscard]] const Counts& counts() const { return counts_; }
   [[nodiscard]] std::int64_t last_time_ms() const { return last_time_ms_; }  // kNoTime: none
+  // Its invariants.
+  void check() const;
 
  private:
-  void filtered(std::uint32_t line_bytes);
-  void unparsed(std::string_view line, Unparsed reason, std::uint32_t line_bytes);
-  void look_at_size();
+  struct Made {
+    Codec codec;
+    std::unique_ptr<Encoder> encoder;
+  };
+  [[nodiscard]] Encoder& encoder_of(Codec codec);
+  void add(const ParsedLine& line);
 
-  Codec codec_;
   int zstd_level_;
-  bool records_ = true, windows_ = false;
-  std::uint64_t max_message_bytes_ = ~0ULL, look_again_at_ = 0;  // the latter of content_bytes_
-  bool large_ = false;
-  BatchBuilder builder_;
-  LineFolder folder_;
-  std::string text_;  // json, raw
+  std::vector<Made> made_;          // each encoder keeps its buffers from batch to batch
+  std::vector<Encoder*> encoders_;  // those of this batch
   LineParser* parser_ = nullptr;
   std::uint64_t content_bytes_ = 0;
+  bool full_ = false;
   Counts counts_;
   std::int64_t last_time_ms_ = kNoTime;
   Record record_;

@@ -50,7 +50,7 @@ class TextOutput : public Output {
     written_.emplace_back(message.id, std::move(error));
     return {};
   }
-  [[nodiscard]] std::int32_t partition_count() override { return 1; }
+  [[nodiscard]] std::int32_t partition_count(std::size_t /*route*/) override { return 1; }
   void poll() override {
     for (const auto& [id, error] : std::exchange(written_, {})) on_settled_(id, error ? &*error : nullptr);
   }
@@ -71,7 +71,7 @@ class TextOutput : public Output {
 
 Result<std::unique_ptr<Output>> make_output(const OutputConfig& config, const ShipConfig& ship,
                                             std::uint64_t max_line) {
-  if (config.kind == OutputKind::kKafka) return KafkaOutput::create(config.kafka, ship, max_line);
+  if (config.kind == OutputKind::kKafka) return KafkaOutput::create(config, ship, max_line);
   if (config.kind == OutputKind::kStdout) return std::make_unique<TextOutput>(STDOUT_FILENO, false, "stdout");
   const int fd = ::open(config.file_path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
   if (fd < 0) {

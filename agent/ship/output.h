@@ -1,6 +1,8 @@
-// Hands encoded batches to Kafka or, on a single box, to a queue.
+// Takes messages and says when each is settled: Kafka, text on stdout or in a file, or a queue to the
+// aggregator in the same process.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -11,11 +13,11 @@ namespace weir {
 
 struct Message {
   std::uint64_t id = 0;        // the caller's; ascending
-  std::string key;             // SourceId bytes
+  std::size_t route = 0;       // which of routes_of(): it names the topic
+  std::string key;             // the bytes of the SourceId
   std::int32_t partition = 0;  // pinned by the registry
-  bool to_windows = false;     // to the topic of the windows, where these have one of their own
-  std::string payload;         // one message; with the json and raw codecs: one per line, see `split`
-  bool split_lines = false;    // true: payload is '\n'-terminated lines, one Kafka message each
+  std::string payload;         // one message, or lines: see split_lines
+  bool split_lines = false;    // the payload is lines that end with '\n', one Kafka message each
 };
 
 struct OutputStatus {
@@ -25,24 +27,26 @@ struct OutputStatus {
   friend bool operator==(const OutputStatus&, const OutputStatus&) = default;
 };
 
+// All calls come from the thread of the loop, and none of them waits.
 class Output {
  public:
-  // Thread: the loop's. `error` is null when acknowledged as configured (acks).
-  // The caller sends the same lines again: kInvalid means in smaller messages.
+  // `error` is null when the message is acknowledged as configured (acks). After an error the caller sends
+  // the same lines again; kInvalid asks for smaller messages.
   using Settled = std::function<void(std::uint64_t id, const Error* error)>;
 
   virtual ~Output() = default;
-  // Called once before send(). on_settled is never called from inside send().
+  // Called once, before send(). on_settled is never called from inside send().
   virtual void set_on_settled(Settled on_settled) = 0;
-  // Thread: the loop's. Takes the message. Errors: kFull (message untouched; send again
-  // after the next on_settled); any other is final for this message. Never blocks.
+  // Takes the message. Errors: kFull (the message is untouched; send it again after the next on_settled);
+  // any other is final for this message.
   [[nodiscard]] virtual Result<void> send(Message& message) = 0;
-  // Partitions of the topic, of two the fewer; 0 while unknown (not connected yet, topic missing).
-  [[nodiscard]] virtual std::int32_t partition_count() = 0;
-  // Delivers what arrived to on_settled; called by the loop when readable_fd() is readable, and at least
-  // every 100 ms while something is on its way that is no heartbeat.
+  // The partitions of the topic of `route`. 0: not known yet (not connected, or the topic is missing).
+  // Answers with what is known and does not wait for the broker.
+  [[nodiscard]] virtual std::int32_t partition_count(std::size_t route) = 0;
+  // Delivers what has arrived to on_settled. The loop calls it when readable_fd() is readable, and at least
+  // every 100 ms while a message other than a heartbeat is in flight.
   virtual void poll() = 0;
-  // A descriptor that becomes readable when poll() has work; -1: poll by timer only.
+  // A descriptor that becomes readable when poll() has work. -1: there is none, poll by a timer.
   [[nodiscard]] virtual int readable_fd() const = 0;
   [[nodiscard]] virtual OutputStatus status() const = 0;
 };

@@ -18,7 +18,7 @@ class QueueOutput : public Output {
   ~QueueOutput() override;
   void set_on_settled(Settled on_settled) override;
   [[nodiscard]] Result<void> send(Message& message) override;
-  [[nodiscard]] std::int32_t partition_count() override { return 1; }
+  [[nodiscard]] std::int32_t partition_count(std::size_t /*route*/) override { return 1; }
   void poll() override;
   [[nodiscard]] int readable_fd() const override { return event_fd_; }
   [[nodiscard]] OutputStatus status() const override;

@@ -4,22 +4,24 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "agent/ship/backlog_budget.h"
+#include "agent/ship/codec.h"
 #include "common/kafka_connection.h"
 
 namespace weir {
 
-// What is shipped: each request, sums of windows, or both, to a topic each.
+// What is shipped: each request, sums per window, or both, each to its own topic.
 enum class Ship { kRecords, kWindows, kBoth };
 
 struct KafkaOutputConfig : KafkaConnection {
   std::string topic;
   Ship ship = Ship::kRecords;
-  std::string windows_topic;    // with Ship::kBoth: where the windows go
-  std::string acks = "all";     // "0", "1", "all"
-  std::string codec = "batch";  // "batch", "json", "raw"
-  // No batch makes a larger message, whether it compresses or not, but for lines of many KiB.
+  std::string windows_topic;  // with Ship::kBoth: where the windows go
+  std::string acks = "all";   // "0", "1", "all"
+  // No batch makes a larger message even if nothing in it compresses, except when one line is that large.
   std::uint64_t max_message_bytes = 1'000'000;
   friend bool operator==(const KafkaOutputConfig&, const KafkaOutputConfig&) = default;
 };
@@ -27,33 +29,47 @@ struct KafkaOutputConfig : KafkaConnection {
 struct ShipConfig {
   // A batch that is not full leaves after this. Less: fresher pages, more messages.
   std::chrono::milliseconds flush_interval{1000};
-  // Content bytes per batch. More: better compression, more memory.
+  // Content bytes of a batch. More: better compression, more memory.
   std::uint64_t batch_max_bytes = 4 << 20;
-  // Content bytes read and not yet acknowledged; reading stops here.
+  // Reading stops while this many content bytes are read and not yet acknowledged.
   std::uint64_t max_in_flight = 16 << 20;
-  // Of rotated files: live ones go first.
+  // The share of rotated files. Live files are read first.
   BacklogBudget::Limits backlog;
   std::chrono::milliseconds shutdown_timeout{10000};
   std::chrono::milliseconds heartbeat_interval{10000};
   int zstd_level = 1;
-  // Ship::kWindows only. Lines of a source gather for this long, in their file, before their sums
-  // leave. Less: fresher pages, more messages.
+  // Ship::kWindows only. Lines of a source gather in their file for this long before their sums leave.
+  // Less: fresher pages, more messages.
   std::chrono::milliseconds windows_interval{10000};
-  // A backlog leaves in ranges of this many bytes. No batch crosses a multiple of it, so that who
-  // reads a file anew cuts it at the same places.
+  // A backlog leaves in ranges of this many bytes. No batch crosses a multiple of it, so that an agent
+  // that reads the file again cuts it at the same places.
   std::uint64_t windows_batch_max = 16 << 20;
-  // The length of a window: the aggregator's.
+  // The length of a window, the same as the aggregator's.
   std::chrono::seconds window{60};
 };
 
 enum class OutputKind { kKafka, kStdout, kFile };
+inline constexpr OutputKind kOutputKinds[] = {OutputKind::kKafka, OutputKind::kStdout, OutputKind::kFile};
+// The name of its table: "kafka" for [output.kafka].
+[[nodiscard]] std::string_view to_string(OutputKind kind);
 
 struct OutputConfig {
   OutputKind kind = OutputKind::kKafka;
+  Codec codec = Codec::kBatch;
   KafkaOutputConfig kafka;
-  std::string file_path;            // [output.file] path
-  std::string text_codec = "json";  // [output.stdout] / [output.file] codec = "json" | "raw"
+  std::string file_path;  // [output.file] path
   friend bool operator==(const OutputConfig&, const OutputConfig&) = default;
 };
+
+// An encoder joined to a topic of the output. What is sent to the output names its route by its place in
+// the list of routes.
+struct RouteConfig {
+  Codec codec = Codec::kBatch;
+  std::string topic;      // "" where the output has none
+  std::string topic_key;  // the key of the configuration that names it: "topic", "windows_topic"
+  friend bool operator==(const RouteConfig&, const RouteConfig&) = default;
+};
+// At least one. Records before windows.
+[[nodiscard]] std::vector<RouteConfig> routes_of(const OutputConfig& config);
 
 }  // namespace weir

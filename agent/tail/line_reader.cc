@@ -151,17 +151,16 @@ bool LineReader::take_hole(LineSink& sink) {
     pending_.clear();
     return false;
   }
-  const auto hole = hole_bytes_ + end;
-  for (auto left = hole; left > 0;) {
-    const auto part = std::min<std::uint64_t>(left, kMaxCutBytes);
-    sink.add_hole(static_cast<std::uint32_t>(part));
-    left -= part;
-  }
-  roll(tail_, std::string(std::min<std::uint64_t>(hole, kTailHashBytes), '\0'), kTailHashBytes);
-  offset_ += hole;
-  hole_bytes_ = 0;
+  hole_bytes_ += end;
   pending_.erase(0, end);
-  return true;
+  while (hole_bytes_ > 0 && !sink.full()) {
+    const auto part = std::min<std::uint64_t>(hole_bytes_, kMaxCutBytes);
+    sink.add_hole(static_cast<std::uint32_t>(part));
+    roll(tail_, std::string(std::min<std::uint64_t>(part, kTailHashBytes), '\0'), kTailHashBytes);
+    offset_ += part;
+    hole_bytes_ -= part;
+  }
+  return hole_bytes_ == 0;
 }
 
 // The header of a W3C file says what its columns are, however far behind it the reading starts.

@@ -137,23 +137,23 @@ BENCHMARK(parse_lines);
 // Lines into batches; `finish` also encodes and compresses them.
 std::int64_t make_batches(bool finish, std::vector<std::string>* out, int zstd_level = 1) {
   const auto parse = parser();
-  LineBatch batch(Codec::kBatch, zstd_level);
+  LineBatch batch(zstd_level);
   std::int64_t lines = 0;
   std::uint64_t offset = 0;
   const auto close = [&] {
     lines += static_cast<std::int64_t>(batch.counts().lines);
-    if (!finish) return batch.begin(*parse);
+    if (!finish) return batch.begin(*parse, {Codec::kBatch});
     BatchHeader header;
     header.source = make_source_id("a", "b", "c");
     header.range = {offset, offset + batch.content_bytes()};
     offset = header.range.end;
-    auto message = batch.finish(header);
+    auto message = batch.finish(Codec::kBatch, header);
     if (!message) std::abort();
     benchmark::DoNotOptimize(message->data());
     if (out != nullptr) out->push_back(std::move(*message));
-    batch.begin(*parse);
+    batch.begin(*parse, {Codec::kBatch});
   };
-  batch.begin(*parse);
+  batch.begin(*parse, {Codec::kBatch});
   each_block([&](std::string_view block) {
     while (!block.empty()) {
       block.remove_prefix(batch.add_lines(block, kBatchBytes, kMaxLine));

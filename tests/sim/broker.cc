@@ -121,7 +121,7 @@ Result<void> SimOutput::send(Message& message) {
     }
   }
   under_way_.push_back(
-      {message.id, message.partition, std::move(message.payload), message.to_windows != reads_windows});
+      {message.id, message.partition, std::move(message.payload), (message.route == 1) != reads_windows});
   if (acks_ == Acks::kNone) answered(message.id, true);
   return {};
 }

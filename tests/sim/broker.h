@@ -81,7 +81,9 @@ class SimOutput : public Output {
 
   void set_on_settled(Settled on_settled) override { on_settled_ = std::move(on_settled); }
   [[nodiscard]] Result<void> send(Message& message) override;
-  [[nodiscard]] std::int32_t partition_count() override { return broker_.up || known_ ? know() : 0; }
+  [[nodiscard]] std::int32_t partition_count(std::size_t /*route*/) override {
+    return broker_.up || known_ ? know() : 0;
+  }
   void poll() override;
   [[nodiscard]] int readable_fd() const override { return -1; }
   [[nodiscard]] OutputStatus status() const override {

@@ -22,21 +22,21 @@ inline std::string line(int n) {
 
 struct Follow {
   explicit Follow(const std::string& path, std::uint64_t offset = 0, std::uint64_t max_line = 1 << 20,
-                  const char* format = "combined", Codec codec = Codec::kBatch)
+                  const char* format = "combined")
       : parser(std::move(*compile_format(*named_format(format), {}))),
         content(std::move(*Content::open(path, files))),
         reader(content, offset, {}, max_line),
-        batch(codec, 1) {}
+        batch(1) {}
 
   DecodedBatch next(std::uint64_t limit_bytes = 1 << 20) {
     const auto begin = reader.offset();
-    batch.begin(*parser);
+    batch.begin(*parser, {Codec::kBatch});
     EXPECT_TRUE(reader.fill(batch, limit_bytes, *parser).has_value());
     BatchHeader header;
     header.source = make_source_id("web1", "a.log", "first");
     header.agent_id = "web1";
     header.range = {begin, reader.offset()};
-    const auto message = batch.finish(header);
+    const auto message = batch.finish(Codec::kBatch, header);
     EXPECT_TRUE(message.has_value());
     bytes = *message;
     auto decoded = decode_batch(bytes);

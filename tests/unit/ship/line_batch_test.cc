@@ -35,25 +35,25 @@ TEST(LineBatch, EndsBeforeItsMessageCouldBeTooLarge) {
     const auto parser = compile_format(named_format("combined").value(), {}).value();
     const auto text = noise((4 << 20) / (path_bytes + 100), path_bytes);
     for (const std::uint64_t limit : {100'000U, 1'000'000U}) {
-      LineBatch batch(Codec::kBatch, 1);
-      Contents contents;
-      contents.max_message_bytes = limit;
-      batch.begin(*parser, contents);
+      LineBatch batch(1);
+      EncoderOptions options;
+      options.max_message_bytes = limit;
+      batch.begin(*parser, {Codec::kBatch}, options);
       const auto used = batch.add_lines(text, text.size(), 1 << 20);
       ASSERT_LT(used, text.size());
       EXPECT_TRUE(batch.full());
       BatchHeader header;
       header.source = make_source_id("a", "b", "c");
       header.range = {0, batch.content_bytes()};
-      const auto message = batch.finish(header).value();
+      const auto message = batch.finish(Codec::kBatch, header).value();
       EXPECT_LE(message.size(), limit);
       EXPECT_GE(decode_batch(message).value().buffer_->size(), limit * 6 / 10) << "it is not far from it";
       // Once more, from the same line: the same end.
-      batch.begin(*parser, contents);
+      batch.begin(*parser, {Codec::kBatch}, options);
       EXPECT_EQ(batch.add_lines(text, text.size(), 1 << 20), used);
     }
-    LineBatch batch(Codec::kBatch, 1);
-    batch.begin(*parser, {});
+    LineBatch batch(1);
+    batch.begin(*parser, {Codec::kBatch});
     EXPECT_EQ(batch.add_lines(text, text.size(), 1 << 20), text.size()) << "without a limit";
   }
 }
@@ -62,10 +62,10 @@ TEST(LineBatch, TheTextCodecsCarryEveryLineOnce) {
   const TempFolder folder;
   const auto path = folder.write("a.log", line(1) + "no log line\n" + std::string(500, 'x') + "\n");
   for (const auto codec : {Codec::kJson, Codec::kRaw}) {
-    Follow follow(path, 0, 200, "combined", codec);
-    follow.batch.begin(*follow.parser);
+    Follow follow(path, 0, 200);
+    follow.batch.begin(*follow.parser, {codec});
     ASSERT_TRUE(follow.reader.fill(follow.batch, 1 << 20, *follow.parser).has_value());
-    const auto text = follow.batch.finish({});
+    const auto text = follow.batch.finish(codec, {});
     ASSERT_TRUE(text.has_value());
     EXPECT_EQ(std::count(text->begin(), text->end(), '\n'), 3);
     EXPECT_EQ(follow.batch.counts().lines, 3U);

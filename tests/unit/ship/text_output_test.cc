@@ -45,7 +45,7 @@ TEST(TextOutput, AppendsAndSettlesInOrder) {
   const TempFolder folder;
   const auto path = folder.write("out", "before\n");
   auto output = std::move(*make_output(config_of(path), {}, 0));
-  EXPECT_EQ(output->partition_count(), 1);
+  EXPECT_EQ(output->partition_count(0), 1);
   auto first = message_of(1, "one\n");
   auto second = message_of(2, "two\n");
   ASSERT_TRUE(output->send(first).has_value());

@@ -173,7 +173,7 @@ TEST(LineReader, AFileThatWasWrittenAnewIsNotSplicedToTheOld) {
     folder.write("a.log", line(3) + line(4) + (longer ? line(5) : std::string()) +
                               (half ? "something else 20 by" : ""));
     EXPECT_FALSE(follow.reader.still_there().value());
-    follow.batch.begin(*follow.parser);
+    follow.batch.begin(*follow.parser, {Codec::kBatch});
     if (longer) {
       EXPECT_TRUE(follow.reader.fill(follow.batch, 1 << 20, *follow.parser).has_value());
       EXPECT_TRUE(follow.reader.rewritten());
