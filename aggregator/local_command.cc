@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "agent/format/known.h"
@@ -172,6 +173,29 @@ bool print_summary(const OpenStore& open) {
   return true;
 }
 
+EngineConfig engine_config_of(const LocalOptions& options, const AggregatorConfig& config) {
+  EngineConfig out;
+  out.settler.fold.window_s = config.window.count();
+  out.settle = config.settle;
+  out.owner = fmt::format("local:{}", getpid());
+  out.commit_content_bytes = kMaxInFlightBytes / 2;
+  out.commit_when_idle = 100ms;
+  if (options.once) {  // somebody is waiting for the end
+    out.poll_timeout = 10ms;
+    out.commit_when_idle = 20ms;
+  }
+  out.log = [](const Error& error) { print_error(kProgram, error); };
+  return out;
+}
+
+// The end of --once. Returns the exit code.
+int report_end(bool read_to_end, const AgentStatus& status, const OpenStore& open) {
+  if (!read_to_end) return kExitFailed;  // interrupted: the table would be incomplete
+  if (!print_summary(open)) return kExitStore;
+  for (const std::string& problem : status.problems) print_error(kProgram, Error{Code::kIo, problem, {}});
+  return status.problems.empty() ? kExitOk : kExitInput;
+}
+
 int exit_code(const Error& error) { return error.code == Code::kFenced ? kExitStore : kExitFailed; }
 
 }  // namespace
@@ -182,38 +206,54 @@ std::string default_store_path() {
   return (std::filesystem::path(state_home) / "weir.db").string();
 }
 
-int local_command(const LocalOptions& options) {
+namespace {
+
+// What is known before anything runs, step by step.
+struct Prepared {
   AggregatorConfig config;
+  std::optional<LogArguments> logs;
+  std::optional<FormatSpec> format;
+  std::string store_path;
+};
+
+int failed(const Error& error, int code) {
+  print_error(kProgram, error);
+  return code;
+}
+
+// Configuration, logs, format, store. Returns kExitOk, or prints why not and returns the exit code.
+int prepare(const LocalOptions& options, Prepared& out) {
   if (!options.config_path.empty()) {
     auto loaded = load_or_print(options.config_path, ConfigPurpose::kLocal);
     if (!loaded) return kExitConfig;
-    config = std::move(*loaded);
+    out.config = std::move(*loaded);
   }
-  const auto named = format_of(options, config);
-  if (!named) {
-    print_error(kProgram, named.error());
-    return kExitUsage;
-  }
-  const auto logs = look_at_logs(options.logs);
-  if (!logs) {
-    print_error(kProgram, logs.error());
-    return kExitInput;
-  }
+  auto named = format_of(options, out.config);
+  if (!named) return failed(named.error(), kExitUsage);
+  auto logs = look_at_logs(options.logs);
+  if (!logs) return failed(logs.error(), kExitInput);
   for (const std::string& glob : logs->empty_globs) say(fmt::format("{}: no file matches yet", glob));
-  if (options.once && logs->files.empty()) {
-    print_error(kProgram, Error{Code::kNotFound, "no log to read", "correct the paths"});
-    return kExitInput;
-  }
-  const auto format = *named ? Result<FormatSpec>(**named) : detected_format(*logs);
-  if (!format) {
-    print_error(kProgram, format.error());
-    return kExitInput;
-  }
-  const std::string store_path = options.store_path.empty() ? default_store_path() : options.store_path;
+  if (options.once && logs->files.empty())
+    return failed(Error{Code::kNotFound, "no log to read", "correct the paths"}, kExitInput);
+  auto format = *named ? Result<FormatSpec>(std::move(**named)) : detected_format(*logs);
+  if (!format) return failed(format.error(), kExitInput);
+  out.logs = std::move(*logs);
+  out.format = std::move(*format);
+
+  out.store_path = options.store_path.empty() ? default_store_path() : options.store_path;
   std::error_code unknown;
-  const bool known_store = std::filesystem::exists(store_path, unknown);
-  if (const int code = prepare_store(store_path); code != kExitOk) return code;
-  say(fmt::format("store {}{}", store_path, known_store ? ", continued" : ""));
+  const bool known_store = std::filesystem::exists(out.store_path, unknown);
+  if (const int code = prepare_store(out.store_path); code != kExitOk) return code;
+  say(fmt::format("store {}{}", out.store_path, known_store ? ", continued" : ""));
+  return kExitOk;
+}
+
+}  // namespace
+
+int local_command(const LocalOptions& options) {
+  Prepared prepared;
+  if (const int code = prepare(options, prepared); code != kExitOk) return code;
+  const auto& [config, logs, format, store_path] = prepared;
 
   std::atomic<bool> stop = false;
   const SignalWatcher signals([&stop] { stop = true; });
@@ -223,18 +263,7 @@ int local_command(const LocalOptions& options) {
     print_error(kProgram, source.error());
     return kExitInput;
   }
-  EngineConfig engine_config;
-  engine_config.settler.fold.window_s = config.window.count();
-  engine_config.settle = config.settle;
-  engine_config.owner = fmt::format("local:{}", getpid());
-  engine_config.commit_content_bytes = kMaxInFlightBytes / 2;
-  engine_config.commit_when_idle = 100ms;
-  if (options.once) {
-    // With --once, somebody is waiting for the end.
-    engine_config.poll_timeout = 10ms;
-    engine_config.commit_when_idle = 20ms;
-  }
-  engine_config.log = [](const Error& error) { print_error(kProgram, error); };
+  const EngineConfig engine_config = engine_config_of(options, config);
   Engine engine(engine_config, **source, open);
 
   WarnerConfig warner_config;
@@ -274,12 +303,7 @@ int local_command(const LocalOptions& options) {
     print_error(kProgram, done.error());
     return exit_code(done.error());
   }
-  if (!options.once) return kExitOk;
-  if (!printed) return kExitFailed;  // interrupted: the table would be incomplete
-  if (!print_summary(open)) return kExitStore;
-  const auto problems = (*source)->agent_status().problems;
-  for (const std::string& problem : problems) print_error(kProgram, Error{Code::kIo, problem, {}});
-  return problems.empty() ? kExitOk : kExitInput;
+  return options.once ? report_end(printed, (*source)->agent_status(), open) : kExitOk;
 }
 
 }  // namespace weir
