@@ -32,7 +32,7 @@ AgentConfig config_of(const TempFolder& folder, std::vector<std::string> paths) 
   config.id = "web1";
   config.state_dir = folder / "state";
   config.output.kind = OutputKind::kFile;  // with its codec "raw": the lines as they are
-  config.output.text_codec = "raw";
+  config.output.codec = Codec::kRaw;
   config.ship.flush_interval = 10ms;
   InputConfig input;
   input.name = "web";

@@ -71,7 +71,7 @@ TEST(AgentConfig, EveryKeyArrives) {
   EXPECT_EQ(config.output.kind, OutputKind::kKafka);
   EXPECT_THAT(config.output.kafka.brokers, ElementsAre("k1:9092", "k2:9092"));
   EXPECT_EQ(config.output.kafka.acks, "1");
-  EXPECT_EQ(config.output.kafka.codec, "json");
+  EXPECT_EQ(config.output.codec, Codec::kJson);
   EXPECT_EQ(config.output.kafka.librdkafka.at("linger.ms"), "5");
   EXPECT_EQ(config.metrics_listen, "127.0.0.1:9700");
 }

@@ -28,7 +28,7 @@ class FakeOutput : public Output {
   struct Sent {
     std::uint64_t id;
     BatchHeader header;
-    bool to_windows;
+    std::size_t route;
     std::uint32_t lines;  // of windows
   };
   void set_on_settled(Settled on_settled) override { on_settled_ = std::move(on_settled); }
@@ -37,10 +37,10 @@ class FakeOutput : public Output {
     ++taken;
     auto batch = decode_batch(message.payload);
     if (!batch) return std::unexpected(batch.error());
-    sent.push_back({message.id, batch->header, message.to_windows, batch->folded.lines});
+    sent.push_back({message.id, batch->header, message.route, batch->folded.lines});
     return {};
   }
-  [[nodiscard]] std::int32_t partition_count() override { return partitions; }
+  [[nodiscard]] std::int32_t partition_count(std::size_t /*route*/) override { return partitions; }
   void poll() override {
     if (takes == kAll) return;
     taken = 0;

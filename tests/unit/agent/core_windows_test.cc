@@ -178,9 +178,9 @@ TEST_F(AgentCoreTest, BothGoToATopicEachAndCountWhenBothAreAcknowledged) {
   run(1000, false);
   ASSERT_EQ(output_->sent.size(), 2U);
   EXPECT_EQ(output_->sent[0].header.kind, BatchKind::kRecords);
-  EXPECT_FALSE(output_->sent[0].to_windows);
+  EXPECT_EQ(output_->sent[0].route, 0U);
   EXPECT_EQ(output_->sent[1].header.kind, BatchKind::kWindows);
-  EXPECT_TRUE(output_->sent[1].to_windows);
+  EXPECT_EQ(output_->sent[1].route, 1U);
   EXPECT_EQ(output_->sent[0].header.range, output_->sent[1].header.range);
   output_->answer_one();
   EXPECT_EQ(core_->status().shipped_lines, 0U);
@@ -195,8 +195,8 @@ TEST_F(AgentCoreTest, BothGoToATopicEachAndCountWhenBothAreAcknowledged) {
   run(3000);
   std::map<bool, int> heartbeats, claims;
   for (const auto& sent : output_->sent) {
-    if (sent.header.kind == BatchKind::kHeartbeat) ++heartbeats[sent.to_windows];
-    if (sent.header.kind == BatchKind::kLoss) ++claims[sent.to_windows];
+    if (sent.header.kind == BatchKind::kHeartbeat) ++heartbeats[sent.route];
+    if (sent.header.kind == BatchKind::kLoss) ++claims[sent.route];
   }
   EXPECT_GE(heartbeats[false], 1);
   EXPECT_EQ(heartbeats[false], heartbeats[true]);
