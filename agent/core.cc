@@ -37,14 +37,13 @@ AgentCore::Impl::Impl(const AgentConfig& configuration, Parts parts, AgentOption
       options(std::move(chosen)),
       registry(std::move(parts.registry)),
       host(std::move(parts.host)),
-      codec(config.output.codec),
       // A single box has no topic between, and counts each line where it is parsed.
-      ships(config.output.kind == OutputKind::kKafka && codec == Codec::kBatch && !options.position_of
-                ? config.output.kafka.ship
-                : Ship::kRecords),
+      routes(options.position_of
+                 ? std::vector{RouteConfig{.codec = config.output.codec, .topic = {}, .topic_key = {}}}
+                 : routes_of(config.output)),
       batch(config.ship.zstd_level),
       lanes(config.ship.backlog),
-      flight(output, config.ship.max_in_flight, [this](Flight::Settled done) { settled(std::move(done)); }),
+      flight(output, config.ship.max_in_flight, [this](const Flight::Settled& done) { settled(done); }),
       claims(config.output.kafka.acks == "all") {
   if (config.id.empty()) config.id = host;
   last_heartbeat_ms = last_look_ms = last_flush_ms = last_poll_ms = now();

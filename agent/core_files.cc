@@ -267,9 +267,11 @@ void AgentCore::Impl::identify_file(Decision& decision) {
 void AgentCore::Impl::choose_start(Decision& decision) {
   const auto& identity = decision.identity;
   if (const auto* entry = identity.entry) {
-    decision.offset = entry->acknowledged_offset;
+    decision.offset = acknowledged_by(*entry, 0);
+    for (std::size_t route = 1; route < routes.size(); ++route)
+      decision.offset = std::min(decision.offset, acknowledged_by(*entry, route));
     decision.origin = entry->origin;
-    decision.tail_hash = entry->tail_hash;
+    if (decision.offset == entry->acknowledged_offset) decision.tail_hash = entry->tail_hash;
     decision.why = "goes on where it was acknowledged";
   } else if (identity.position) {
     decision.offset = *identity.position;
@@ -363,6 +365,11 @@ void AgentCore::Impl::follow(Decision& decision) {
   const auto& input = *decision.input;
   const auto& facts = decision.facts;
   const auto* entry = decision.identity.entry;
+  std::vector<SentRanges> ranges;
+  for (std::size_t route = 0; route < routes.size(); ++route) {
+    const auto offset = entry != nullptr ? acknowledged_by(*entry, route) : decision.offset;
+    ranges.emplace_back(offset, offset == decision.offset ? decision.tail_hash : std::string());
+  }
   const auto source = std::make_shared<Source>(
       Source{.id = decision.id,
              .base = decision.identity.base,
@@ -379,15 +386,17 @@ void AgentCore::Impl::follow(Decision& decision) {
              .trouble = {},
              .parser = std::move(decision.parser),
              .reader = LineReader(decision.content, decision.offset, decision.tail_hash, input.max_line),
-             .sent = SentRanges(decision.offset, decision.tail_hash),
+             .sent = RouteRanges(std::move(ranges)),
              .lane = {},
              .claim = {}});
-  source->cuts_known = ships != Ship::kRecords && (entry == nullptr || entry->cuts_known);
-  if (ships != Ship::kRecords && !source->cuts_known)
+  source->cuts_known = some_keep_ranges() && (entry == nullptr || entry->cuts_known);
+  if (some_keep_ranges() && !source->cuts_known)
     source->records_until = decision.content->compressed() ? ~std::uint64_t{0} : facts.size_bytes;
   if (entry != nullptr) {
-    source->had_cuts = ships == Ship::kRecords && entry->cuts_known;
-    for (const auto cut : entry->cuts) source->sent.cut_at(cut);
+    source->had_cuts = !some_keep_ranges() && entry->cuts_known;
+    for (std::size_t route = 0; route < routes.size(); ++route) {
+      for (const auto cut : entry->cuts) source->sent.of(route).cut_at(cut);
+    }
     // Renamed since. A copy that took over is no rename: its original may be where it was.
     const bool same_file = entry->device == facts.device && entry->inode == facts.inode;
     if (same_file && entry->path != path) source->names.insert(source->names.begin(), entry->path);

@@ -50,8 +50,7 @@ struct AgentCore::Impl {
   AgentOptions options;
   std::unique_ptr<Registry> registry;
   std::string host;
-  Codec codec;
-  Ship ships;
+  std::vector<RouteConfig> routes;
   LineBatch batch;
 
   SourceTable sources;
@@ -141,6 +140,8 @@ struct AgentCore::Impl {
   void release_under_pressure();
 
   // ---- core_registry.cc
+  // How far the registry has a source on one of the routes.
+  [[nodiscard]] std::uint64_t acknowledged_by(const RegistryEntry& entry, std::size_t route) const;
   void lose(const Source& source, ByteRange range, LossCause cause);
   void note_vanished();
   void note_truncated(RegistryEntry entry);
@@ -154,10 +155,13 @@ struct AgentCore::Impl {
   bool pump();
   bool take_turn(const Lanes::Turn& turn);
   [[nodiscard]] Lanes::Load load() const;
-  // Its batches cannot be cut: they are sums of windows.
-  [[nodiscard]] bool uncut(const Source& source) const {
-    return ships != Ship::kRecords && source.cuts_known;
-  }
+  // Of some, or of all routes, ranges that were sent once are sent again with the same ends.
+  [[nodiscard]] bool some_keep_ranges() const;
+  [[nodiscard]] bool all_keep_ranges() const;
+  // Those who read some route count bytes of files: they are told of losses, and get claims and heartbeats.
+  [[nodiscard]] bool counts_bytes() const;
+  // The route's own, unless that keeps ranges and the source's are not known: it goes as records then.
+  [[nodiscard]] Codec codec_of(std::size_t route, const Source& source) const;
   [[nodiscard]] std::uint64_t batch_limit(const Source& source) const;
   [[nodiscard]] bool gathers(const Source& source) const;
   bool ship(const std::shared_ptr<Source>& source);
@@ -166,23 +170,29 @@ struct AgentCore::Impl {
   struct Read {
     std::uint64_t begin = 0;
     std::string tail_before;
+    std::vector<std::size_t> takers;  // routes that want it
+    bool uncut = false;               // one of them keeps its ranges
   };
   [[nodiscard]] std::optional<Read> read_batch(const std::shared_ptr<Source>& source);
-  void begin_batch(const Source& source);
+  // Where a range that begins at `offset` ended when it was sent before. 0: it was not.
+  [[nodiscard]] std::uint64_t next_cut(const Source& source, std::uint64_t offset) const;
+  void choose_takers(const Source& source, std::uint64_t end, Read& read) const;
+  void begin_batch(const Source& source, const Read& read);
   [[nodiscard]] bool is_still_the_file(const std::shared_ptr<Source>& source, const Read& read);
   void note_end(Source& source, bool filled);
   bool send_batch(const std::shared_ptr<Source>& source, Read read);
-  [[nodiscard]] Result<std::vector<Message>> messages_of(const Source& source, BatchHeader header);
+  [[nodiscard]] Result<std::vector<Message>> messages_of(const Source& source, const Read& read,
+                                                         BatchHeader header);
   void pin_partition(Source& source) const;
   void note_read(const SentLines& lines);
   bool send_staged();
   void take_back(const Flight::Staged& staged);
   bool ship_losses();
-  [[nodiscard]] std::vector<Message> for_each_topic(Message message);
+  [[nodiscard]] std::vector<Message> for_each_route(const Message& message);
   [[nodiscard]] BatchHeader header_of(const SourceId& id, std::uint64_t origin, const std::string& path,
                                       const std::string& input) const;
-  void settled(Flight::Settled settled);
-  void lines_settled(const SentLines& lines, std::uint64_t id, const std::optional<Error>& error);
+  void settled(const Flight::Settled& done);
+  void lines_settled(const SentLines& lines, const Flight::Settled& done);
   void loss_settled(const Loss& loss, bool acknowledged);
   [[nodiscard]] bool claimed(const Source& source) const;
   void claim(const std::shared_ptr<Source>& source);

@@ -117,6 +117,12 @@ void AgentCore::Impl::remember(Source& source) {
   entry.last_acknowledged_ms = source.last_acknowledged_ms;
   entry.seen_ms = clock.wall_ms();
   entry.state = source.condition();
+  entry.routes.clear();
+  for (std::size_t route = 0; route < routes.size(); ++route) {
+    const auto offset = source.sent.of(route).acknowledged_offset();
+    if (offset > source.sent.acknowledged_offset())
+      entry.routes.push_back({std::string(to_string(routes[route].codec)), offset});
+  }
   entry.acknowledged_offset = source.sent.acknowledged_offset();
   entry.tail_hash = source.sent.acknowledged_tail();
   if (source.reader.offset() >= entry.sent_offset) {
@@ -125,9 +131,20 @@ void AgentCore::Impl::remember(Source& source) {
   }
   if (entry.tail_hash.empty() && entry.acknowledged_offset == source.reader.offset())
     entry.tail_hash = source.reader.tail_hash();
-  entry.cuts_known = ships != Ship::kRecords && source.cuts_known;
-  entry.cuts = entry.cuts_known ? source.sent.cuts() : std::vector<std::uint64_t>();
+  entry.cuts_known = some_keep_ranges() && source.cuts_known;
+  entry.cuts.clear();
+  for (std::size_t route = 0; route < routes.size() && entry.cuts_known; ++route) {
+    if (traits_of(routes[route].codec).keeps_ranges) entry.cuts = source.sent.of(route).cuts();
+  }
   registry->put(entry);
+}
+
+std::uint64_t AgentCore::Impl::acknowledged_by(const RegistryEntry& entry, std::size_t route) const {
+  const auto name = to_string(routes[route].codec);
+  for (const auto& [named, offset] : entry.routes) {
+    if (named == name) return offset;
+  }
+  return entry.acknowledged_offset;
 }
 
 void AgentCore::Impl::flush_registry() {

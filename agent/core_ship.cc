@@ -40,7 +40,8 @@ bool AgentCore::Impl::pump() {
   const auto held = flight.held();
   if (!flight.send_held()) return flight.held() < held && !tells;
   partitions = output.partition_count(0);
-  if (ships == Ship::kBoth) partitions = std::min(partitions, output.partition_count(1));
+  for (std::size_t route = 1; route < routes.size(); ++route)
+    partitions = std::min(partitions, output.partition_count(route));
   if (partitions <= 0) return false;
   if (!ship_losses()) return false;
   bool shipped = held > 0;
@@ -69,8 +70,28 @@ bool AgentCore::Impl::take_turn(const Lanes::Turn& turn) {
   return shipped;
 }
 
+bool AgentCore::Impl::some_keep_ranges() const {
+  return std::any_of(routes.begin(), routes.end(),
+                     [](const auto& route) { return traits_of(route.codec).keeps_ranges; });
+}
+
+bool AgentCore::Impl::all_keep_ranges() const {
+  return std::all_of(routes.begin(), routes.end(),
+                     [](const auto& route) { return traits_of(route.codec).keeps_ranges; });
+}
+
+bool AgentCore::Impl::counts_bytes() const {
+  return std::any_of(routes.begin(), routes.end(),
+                     [](const auto& route) { return traits_of(route.codec).wants_claims; });
+}
+
+Codec AgentCore::Impl::codec_of(std::size_t route, const Source& source) const {
+  const auto codec = routes[route].codec;
+  return traits_of(codec).keeps_ranges && !source.cuts_known ? Codec::kBatch : codec;
+}
+
 std::uint64_t AgentCore::Impl::batch_limit(const Source& source) const {
-  if (ships != Ship::kWindows || !source.cuts_known) {
+  if (!all_keep_ranges() || !source.cuts_known) {
     const auto most = source.batch_limit_bytes > 0 ? source.batch_limit_bytes : config.ship.batch_max_bytes;
     return lanes.turn_bytes(source, most);
   }
@@ -83,7 +104,7 @@ std::uint64_t AgentCore::Impl::batch_limit(const Source& source) const {
 bool AgentCore::Impl::gathers(const Source& source) const {
   const auto unsent =
       source.facts.size_bytes > source.reader.offset() ? source.facts.size_bytes - source.reader.offset() : 0;
-  const bool windows = ships == Ship::kWindows && source.cuts_known;
+  const bool windows = all_keep_ranges() && source.cuts_known;
   // Something of it is in flight: a busy file makes full batches. Windows wait in any case.
   if (!windows && source.sent.idle()) return false;
   const auto enough = windows ? batch_limit(source) : config.ship.batch_max_bytes;
@@ -109,7 +130,7 @@ bool AgentCore::Impl::may_ship(const std::shared_ptr<Source>& source) {
     source->sent.rewound();
   }
   if (now() < source->retry_at_ms && !stopping) return false;
-  if (ships != Ship::kRecords) {
+  if (some_keep_ranges()) {
     if (!source->cuts_known && source->reader.offset() >= source->records_until) {
       // From here on no batch may be cut: none that may is in flight before it.
       if (!source->sent.idle()) return false;
@@ -127,15 +148,21 @@ bool AgentCore::Impl::may_ship(const std::shared_ptr<Source>& source) {
 
 // Fills `batch`. None: nothing to send now.
 std::optional<AgentCore::Impl::Read> AgentCore::Impl::read_batch(const std::shared_ptr<Source>& source) {
-  const Read read{source->reader.offset(), source->reader.tail_hash()};
+  Read read{.begin = source->reader.offset(), .tail_before = source->reader.tail_hash(), .takers = {}};
   const auto begin = read.begin;
-  const auto cut = uncut(*source) ? source->sent.next_cut(begin) : 0;
-  if (cut == 0 && !stopping && gathers(*source)) return std::nullopt;
-  const bool by_first_line = needs_first_line(*source);
-  begin_batch(*source);
+  const auto cut = next_cut(*source, begin);
+  const auto next_begin = source->sent.next_begin(begin);
+  if (cut == 0 && next_begin == 0 && !stopping && gathers(*source)) return std::nullopt;
   // What was cut once is cut there again, or in between when the topic takes no larger one.
   auto limit = batch_limit(*source);
-  if (cut > 0) limit = source->batch_limit_bytes > 0 ? std::min(limit, cut - begin) : cut - begin;
+  if (cut > 0) {
+    limit = source->batch_limit_bytes > 0 ? std::min(limit, cut - begin) : cut - begin;
+  } else if (next_begin > 0) {
+    limit = std::min(limit, next_begin - begin);
+  }
+  choose_takers(*source, begin + limit, read);
+  const bool by_first_line = needs_first_line(*source);
+  begin_batch(*source, read);
   const auto filled = source->reader.fill(batch, limit, *source->parser);
   if (by_first_line && batch.content_bytes() > 0 && !source->content->compressed() &&
       !is_still_the_file(source, read))
@@ -155,10 +182,29 @@ std::optional<AgentCore::Impl::Read> AgentCore::Impl::read_batch(const std::shar
   return read;
 }
 
-void AgentCore::Impl::begin_batch(const Source& source) {
+std::uint64_t AgentCore::Impl::next_cut(const Source& source, std::uint64_t offset) const {
+  for (std::size_t route = 0; route < routes.size(); ++route) {
+    const auto& ranges = source.sent.of(route);
+    if (!traits_of(codec_of(route, source)).keeps_ranges || ranges.position() > offset) continue;
+    if (const auto cut = ranges.next_cut(offset); cut > 0) return cut;
+  }
+  return 0;
+}
+
+void AgentCore::Impl::choose_takers(const Source& source, std::uint64_t end, Read& read) const {
+  for (std::size_t route = 0; route < routes.size(); ++route) {
+    if (!source.sent.wants(route, end)) continue;
+    read.takers.push_back(route);
+    read.uncut = read.uncut || traits_of(codec_of(route, source)).keeps_ranges;
+  }
+}
+
+void AgentCore::Impl::begin_batch(const Source& source, const Read& read) {
   std::vector<Codec> codecs;
-  if (!uncut(source) || ships == Ship::kBoth) codecs.push_back(codec);
-  if (uncut(source)) codecs.push_back(Codec::kWindows);
+  for (const auto route : read.takers) {
+    const auto codec = codec_of(route, source);
+    if (std::find(codecs.begin(), codecs.end(), codec) == codecs.end()) codecs.push_back(codec);
+  }
   EncoderOptions encoding;
   encoding.max_message_bytes = config.output.kafka.max_message_bytes;
   encoding.fold.window_s = config.ship.window.count();
@@ -203,7 +249,7 @@ bool AgentCore::Impl::send_batch(const std::shared_ptr<Source>& source, Read rea
   header.range = {read.begin, source->reader.offset()};
   header.fields.assign(source->input->fields.begin(), source->input->fields.end());
   SentLines lines{source, header.range, batch.counts(), batch.last_time_ms()};
-  auto messages = messages_of(*source, std::move(header));
+  auto messages = messages_of(*source, read, std::move(header));
   if (!messages) {
     // Cannot happen with a range of our own making; never skip lines that were not sent.
     unreadable(*source, messages.error());
@@ -214,47 +260,46 @@ bool AgentCore::Impl::send_batch(const std::shared_ptr<Source>& source, Read rea
     ++totals.crowded_batches;
     source->crowded_ms = last_crowded_ms = now();
   }
-  source->sent.sent(messages->front().id, lines.range, source->reader.tail_hash());
-  if (!uncut(*source) && source->sent_before) {
+  for (const auto& message : *messages) {
+    auto& ranges = source->sent.of(message.route);
+    ranges.sent(message.id, {ranges.position(), lines.range.end}, source->reader.tail_hash());
+    if (traits_of(codec_of(message.route, *source)).keeps_ranges) ranges.cut_at(lines.range.end);
+  }
+  if (!read.uncut && source->sent_before) {
     note_read(lines);
     return flight.send(std::move(*messages), std::move(lines));
   }
   // From now on it may be counted, and must be known again, whatever happens. Afterwards the registry may
   // lag, but for cuts: what it knows of it is enough to tell it from all others.
-  if (uncut(*source)) source->sent.cut_at(lines.range.end);
   remember(*source);
   // Without the registry its content alone would not tell it from its look-alike; or the registry would tell
   // later where windows must be cut, and not that records were sent.
   const bool look_alike = source->id != source->base;
-  const bool cuts = uncut(*source) || source->had_cuts;
+  const bool cuts = read.uncut || source->had_cuts;
   if (cuts) staged_keep = Registry::Keep::kThroughPowerCuts;
   flight.stage({std::move(*messages), std::move(lines), std::move(read.tail_before), cuts || look_alike});
   return flight.staged_full() && send_staged();
 }
 
-// The lines of the batch for each topic.
-Result<std::vector<Message>> AgentCore::Impl::messages_of(const Source& source, BatchHeader header) {
-  Message message;
-  message.key = source.id.bytes();
-  message.partition = source.partition;
-  message.split_lines = traits_of(codec).splits_lines;
+// The lines of the batch for each route that takes them.
+Result<std::vector<Message>> AgentCore::Impl::messages_of(const Source& source, const Read& read,
+                                                          BatchHeader header) {
   std::vector<Message> messages;
-  const auto add = [&](Result<std::string> payload) -> Result<void> {
+  for (const auto route : read.takers) {
+    if (!source.sent.wants(route, header.range.end)) continue;
+    const auto codec = codec_of(route, source);
+    header.kind = codec == Codec::kWindows ? BatchKind::kWindows : BatchKind::kRecords;
+    const auto same = std::find_if(messages.begin(), messages.end(), [&](const auto& message) {
+      return codec_of(message.route, source) == codec;
+    });
+    auto payload = same != messages.end() ? Result<std::string>(same->payload) : batch.finish(codec, header);
     if (!payload) return std::unexpected(payload.error());
-    messages.push_back(message);
-    messages.back().id = flight.next_id();
-    messages.back().payload = std::move(*payload);
-    return {};
-  };
-  if (!uncut(source) || ships == Ship::kBoth) {
-    if (auto added = add(batch.finish(codec, header)); !added) return std::unexpected(added.error());
-  }
-  message.route = ships == Ship::kBoth ? 1 : 0;
-  if (uncut(source)) {
-    if (auto added = add(batch.finish(Codec::kWindows, header)); !added)
-      return std::unexpected(added.error());
-  } else if (ships == Ship::kBoth) {
-    if (auto added = add(messages.front().payload); !added) return std::unexpected(added.error());
+    messages.push_back({.id = flight.next_id(),
+                        .route = route,
+                        .key = source.id.bytes(),
+                        .partition = source.partition,
+                        .payload = std::move(*payload),
+                        .split_lines = traits_of(codec).splits_lines});
   }
   return messages;
 }
@@ -292,7 +337,7 @@ bool AgentCore::Impl::send_staged() {
 void AgentCore::Impl::take_back(const Flight::Staged& staged) {
   const auto& source = staged.lines.source;
   flight.abandon(staged);
-  source->sent.take_back();
+  for (const auto& message : staged.messages) source->sent.of(message.route).take_back();
   source->reader.rewind(staged.lines.range.begin, staged.tail_before);
   const bool cuts = source->had_cuts || source->cuts_known;
   source->trouble = {Trouble::Kind::kWaitsForRegistry,
@@ -304,15 +349,14 @@ void AgentCore::Impl::take_back(const Flight::Staged& staged) {
 
 // ---- Losses, claims, heartbeats
 
-std::vector<Message> AgentCore::Impl::for_each_topic(Message message) {
+std::vector<Message> AgentCore::Impl::for_each_route(const Message& message) {
   std::vector<Message> messages;
-  if (ships == Ship::kBoth) {
+  for (std::size_t route = 0; route < routes.size(); ++route) {
+    if (!traits_of(routes[route].codec).wants_claims) continue;
     messages.push_back(message);
     messages.back().id = flight.next_id();
-    message.route = 1;
+    messages.back().route = route;
   }
-  message.id = flight.next_id();
-  messages.push_back(std::move(message));
   return messages;
 }
 
@@ -332,8 +376,8 @@ BatchHeader AgentCore::Impl::header_of(const SourceId& id, std::uint64_t origin,
 
 // One at a time and in their order; they are few. False: the output is full.
 bool AgentCore::Impl::ship_losses() {
-  if (codec != Codec::kBatch) {
-    // Other codecs have no words for it: it was said and counted.
+  if (!counts_bytes()) {
+    // No route has words for it: it was said and counted.
     while (!registry->losses().empty()) registry->remove_loss(Loss(registry->losses().front()));
     return true;
   }
@@ -352,12 +396,12 @@ bool AgentCore::Impl::ship_losses() {
                              ? loss.partition
                              : partition_of(loss.source, partitions);
   return flight.send(
-      for_each_topic({.key = loss.source.bytes(), .partition = partition, .payload = std::move(*payload)}),
+      for_each_route({.key = loss.source.bytes(), .partition = partition, .payload = std::move(*payload)}),
       SentLoss{loss});
 }
 
 bool AgentCore::Impl::claimed(const Source& source) const {
-  return codec != Codec::kBatch || partitions <= 0 || claims.settled(source);
+  return !counts_bytes() || partitions <= 0 || claims.settled(source);
 }
 
 void AgentCore::Impl::claim(const std::shared_ptr<Source>& source) {
@@ -370,14 +414,14 @@ void AgentCore::Impl::claim(const std::shared_ptr<Source>& source) {
   if (!payload) return;
   claims.sent(*source);
   flight.send(
-      for_each_topic(
+      for_each_route(
           {.key = source->id.bytes(), .partition = source->partition, .payload = std::move(*payload)}),
       SentClaim{source, source->sent.acknowledged_offset()});
 }
 
 void AgentCore::Impl::heartbeat() {
   last_heartbeat_ms = now();
-  if (codec != Codec::kBatch || partitions <= 0 || flight.held() > 0) return;
+  if (!counts_bytes() || partitions <= 0 || flight.held() > 0) return;
   for (const auto& [key, source] : sources.followed()) claim(source);
   if (flight.held() > 0) return;
   BatchHeader header;
@@ -396,23 +440,23 @@ void AgentCore::Impl::heartbeat() {
   if (!payload) return;
   const auto id = make_source_id(config.id, "heartbeat", "");
   flight.send(
-      for_each_topic(
+      for_each_route(
           {.key = config.id, .partition = partition_of(id, partitions), .payload = std::move(*payload)}),
       SentHeartbeat{});
 }
 
 // ---- What comes back
 
-void AgentCore::Impl::settled(Flight::Settled settled) {
-  if (std::holds_alternative<SentHeartbeat>(settled.what)) return;
+void AgentCore::Impl::settled(const Flight::Settled& done) {
+  if (std::holds_alternative<SentHeartbeat>(done.what)) return;
   ++changes;
-  if (settled.output_failed) claims.output_failed(now());
-  if (auto* lines = std::get_if<SentLines>(&settled.what)) {
-    lines_settled(*lines, settled.id, settled.error);
-  } else if (auto* loss = std::get_if<SentLoss>(&settled.what)) {
-    loss_settled(loss->loss, !settled.error);
-  } else if (auto* claim = std::get_if<SentClaim>(&settled.what)) {
-    claims.answered(*claim->source, claim->offset, !settled.error, now());
+  if (done.error != nullptr && done.error->code != Code::kInvalid) claims.output_failed(now());
+  if (const auto* lines = std::get_if<SentLines>(&done.what)) {
+    lines_settled(*lines, done);
+  } else if (const auto* loss = std::get_if<SentLoss>(&done.what); loss != nullptr && done.last) {
+    loss_settled(loss->loss, !done.failed);
+  } else if (const auto* claim = std::get_if<SentClaim>(&done.what); claim != nullptr && done.last) {
+    claims.answered(*claim->source, claim->offset, !done.failed, now());
   }
 }
 
@@ -424,25 +468,25 @@ void AgentCore::Impl::loss_settled(const Loss& loss, bool acknowledged) {
   }
 }
 
-void AgentCore::Impl::lines_settled(const SentLines& lines, std::uint64_t id,
-                                    const std::optional<Error>& error) {
+void AgentCore::Impl::lines_settled(const SentLines& lines, const Flight::Settled& done) {
   auto& source = *lines.source;
-  source.sent.settled(id, !error);
-  if (error) {
+  source.sent.of(done.route).settled(done.id, done.error == nullptr);
+  if (done.error != nullptr) {
     source.retry_at_ms = now() + kSendAgainMs;
     // Larger than the topic takes: smaller ones, until a single line is too large.
-    if (error->code == Code::kInvalid)
+    if (done.error->code == Code::kInvalid)
       source.batch_limit_bytes =
           std::max<std::uint64_t>(1, std::min(batch_limit(source), lines.range.size()) / 2);
     wake(lines.source);
     return;
   }
+  touch(lines.source);
+  if (!done.last || done.failed) return;
   totals.shipped_lines += lines.counts.lines;
   totals.shipped_bytes += lines.range.size();
   ++totals.shipped_batches;
   source.last_event_ms = std::max(source.last_event_ms, lines.last_event_ms);
   source.last_acknowledged_ms = clock.wall_ms();
-  touch(lines.source);
   if (!source.present && source.quiet_since_ms != 0) source.quiet_since_ms = now();
 }
 

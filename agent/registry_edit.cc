@@ -92,6 +92,7 @@ Result<OffsetChange> change_offset(const RegistryEntry& entry, std::uint64_t off
   fresh.acknowledged_offset = offset;
   fresh.tail_hash.clear();
   // What was sent of it may lie on both sides of the new offset: it goes as records once, which can be cut.
+  fresh.routes.clear();
   fresh.cuts_known = false;
   fresh.cuts.clear();
   if (content != nullptr) {

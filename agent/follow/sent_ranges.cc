@@ -7,6 +7,7 @@
 namespace weir {
 
 void SentRanges::sent(std::uint64_t message_id, ByteRange range, std::string tail_hash) {
+  MUST(range.begin == position(), "ranges are sent one after the other");
   entries_.push_back({message_id, range, std::move(tail_hash), false});
   ++outstanding_;
 }

@@ -23,6 +23,10 @@ class SentRanges {
   void settled(std::uint64_t message_id, bool acknowledged);
   [[nodiscard]] std::uint64_t acknowledged_offset() const { return acknowledged_offset_; }
   [[nodiscard]] const std::string& acknowledged_tail() const { return acknowledged_tail_; }
+  // All before it was sent, or acknowledged: the next range begins here.
+  [[nodiscard]] std::uint64_t position() const {
+    return entries_.empty() ? acknowledged_offset_ : entries_.back().range.end;
+  }
   // Nothing is in flight.
   [[nodiscard]] bool idle() const { return outstanding_ == 0; }
   [[nodiscard]] std::size_t in_flight() const { return entries_.size(); }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/follow/sent_ranges.h"
+#include "agent/follow/route_ranges.h"
 #include "agent/format/parser.h"
 #include "agent/tail/content.h"
 #include "agent/tail/line_reader.h"
@@ -81,7 +81,7 @@ struct Source {
   std::uint64_t batch_limit_bytes = 0;  // 0: as configured; less when the topic takes no larger ones
 
   // Its ranges.
-  SentRanges sent;
+  RouteRanges sent;
   bool sent_before = false;  // in this life of the agent
   // Shipped as windows: the registry knows where those in flight end. Before that, what lies below
   // records_until may have been sent as records that end anywhere, and goes as records again.

@@ -14,7 +14,7 @@ constexpr std::size_t kMaxStagedBytes = 16 << 20;
 
 }  // namespace
 
-Flight::Flight(Output& output, std::uint64_t max_bytes, std::function<void(Settled)> on_settled)
+Flight::Flight(Output& output, std::uint64_t max_bytes, std::function<void(const Settled&)> on_settled)
     : output_(output), on_settled_(std::move(on_settled)), max_bytes_(max_bytes) {
   output_.set_on_settled([this](std::uint64_t id, const Error* error) { message_settled(id, error); });
 }
@@ -30,8 +30,7 @@ bool Flight::send(std::vector<Message> messages, Sent what) {
 }
 
 bool Flight::send_parcel(std::vector<Message> messages, Sent what) {
-  const auto parcel = std::make_shared<Parcel>(
-      Parcel{.what = std::move(what), .id = messages.front().id, .left = messages.size(), .error = {}});
+  const auto parcel = std::make_shared<Parcel>(Parcel{.what = std::move(what), .left = messages.size()});
   if (std::holds_alternative<SentLoss>(parcel->what)) ++losses_;
   bool taken = true;
   for (auto& message : messages) taken = send_message(std::move(message), parcel) && taken;
@@ -40,6 +39,7 @@ bool Flight::send_parcel(std::vector<Message> messages, Sent what) {
 
 bool Flight::send_message(Message message, const std::shared_ptr<Parcel>& parcel) {
   const auto id = message.id;
+  const auto route = message.route;
   const auto bytes = message.payload.size();
   const auto sent = held_.empty() ? output_.send(message) : fail(Code::kFull, "others wait before it");
   if (!sent && sent.error().code == Code::kFull) {
@@ -47,7 +47,7 @@ bool Flight::send_message(Message message, const std::shared_ptr<Parcel>& parcel
     return false;
   }
   if (std::holds_alternative<SentLines>(parcel->what)) wire_bytes_ += bytes;
-  const bool fresh = in_flight_.emplace(id, parcel).second;
+  const bool fresh = in_flight_.emplace(id, InFlight{route, parcel}).second;
   MUST(fresh, "each message has an id of its own");
   if (std::holds_alternative<SentHeartbeat>(parcel->what)) ++heartbeats_;
   if (!sent) message_settled(id, &sent.error());
@@ -83,28 +83,32 @@ void Flight::abandon(const Staged& staged) {
 void Flight::message_settled(std::uint64_t id, const Error* error) {
   const auto found = in_flight_.find(id);
   if (found == in_flight_.end()) return;
-  const auto parcel = std::move(found->second);
+  const auto [route, parcel] = std::move(found->second);
   in_flight_.erase(found);
   if (std::holds_alternative<SentHeartbeat>(parcel->what)) --heartbeats_;
-  if (error != nullptr && (!parcel->error || error->code == Code::kInvalid)) parcel->error = *error;
-  if (error != nullptr && error->code != Code::kInvalid) parcel->output_failed = true;
+  if (error != nullptr) parcel->failed = true;
   MUST(parcel->left > 0, "a message is settled once");
-  if (--parcel->left > 0) return;
-  if (std::holds_alternative<SentLoss>(parcel->what)) --losses_;
-  if (const auto* lines = std::get_if<SentLines>(&parcel->what)) {
+  const bool last = --parcel->left == 0;
+  if (last && std::holds_alternative<SentLoss>(parcel->what)) --losses_;
+  if (const auto* lines = std::get_if<SentLines>(&parcel->what); last && lines != nullptr) {
     MUST(bytes_ >= lines->range.size(), "what is settled was counted");
     bytes_ -= lines->range.size();
   }
-  on_settled_({parcel->id, std::move(parcel->what), std::move(parcel->error), parcel->output_failed});
+  on_settled_({.id = id,
+               .route = route,
+               .what = parcel->what,
+               .error = error,
+               .last = last,
+               .failed = parcel->failed});
 }
 
 void Flight::check() const {
 #ifdef WEIR_MUST
   std::unordered_map<const Parcel*, std::size_t> messages;
   std::size_t heartbeats = 0;
-  for (const auto& [id, parcel] : in_flight_) {
-    ++messages[parcel.get()];
-    heartbeats += std::holds_alternative<SentHeartbeat>(parcel->what) ? 1 : 0;
+  for (const auto& [id, message] : in_flight_) {
+    ++messages[message.parcel.get()];
+    heartbeats += std::holds_alternative<SentHeartbeat>(message.parcel->what) ? 1 : 0;
     MUST(id < next_id_, "ids ascend");
   }
   for (const auto& held : held_) ++messages[held.parcel.get()];

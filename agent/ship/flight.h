@@ -1,8 +1,8 @@
 // What is on its way to the output, and what waits to be: messages in flight, those that wait because the
 // output is full (held), and those that wait for a write of the registry (staged). It alone counts them.
 //
-// What is sent together (one range of lines to each topic, say) is one Parcel. It is settled once all of
-// its messages are, and then comes back as a value that says what it was and how it went.
+// What is sent together, one range of lines on each route say, is one Parcel. Each message that is settled
+// comes back as a value that says of what it was a part, on which route, and how it went.
 // Thread: the loop's.
 #pragma once
 
@@ -10,7 +10,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -44,15 +43,18 @@ using Sent = std::variant<SentLines, SentLoss, SentClaim, SentHeartbeat>;
 
 class Flight {
  public:
+  // One message is settled.
   struct Settled {
-    std::uint64_t id = 0;  // of the first message
-    Sent what;
-    std::optional<Error> error;  // of several the one that says what to do about it
-    bool output_failed = false;  // the output refused a message, not for its size
+    std::uint64_t id = 0;
+    std::size_t route = 0;
+    const Sent& what;
+    const Error* error = nullptr;  // null: acknowledged
+    // It was the last of its parcel; then `failed`: not all of them were acknowledged.
+    bool last = false, failed = false;
   };
   // `on_settled` is called from within poll() of the output, and from within send() and send_held() for
   // what the output refuses at once. `max_bytes`: of lines in flight; the last batch may go beyond it.
-  Flight(Output& output, std::uint64_t max_bytes, std::function<void(Settled)> on_settled);
+  Flight(Output& output, std::uint64_t max_bytes, std::function<void(const Settled&)> on_settled);
   Flight(const Flight&) = delete;
   Flight& operator=(const Flight&) = delete;
 
@@ -99,10 +101,8 @@ class Flight {
  private:
   struct Parcel {
     Sent what;
-    std::uint64_t id = 0;
     std::size_t left = 0;  // messages that were not settled
-    std::optional<Error> error;
-    bool output_failed = false;
+    bool failed = false;   // one of them
   };
   struct Held {
     Message message;
@@ -110,13 +110,17 @@ class Flight {
   };
   bool send_parcel(std::vector<Message> messages, Sent what);
   bool send_message(Message message, const std::shared_ptr<Parcel>& parcel);
+  struct InFlight {
+    std::size_t route = 0;
+    std::shared_ptr<Parcel> parcel;
+  };
   void message_settled(std::uint64_t id, const Error* error);
   void count(const SentLines& lines);
 
   Output& output_;
-  std::function<void(Settled)> on_settled_;
+  std::function<void(const Settled&)> on_settled_;
   std::uint64_t max_bytes_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<Parcel>> in_flight_;
+  std::unordered_map<std::uint64_t, InFlight> in_flight_;
   std::deque<Held> held_;
   std::vector<Staged> staged_;
   std::size_t staged_bytes_ = 0;  // of their messages

@@ -21,6 +21,13 @@
 
 namespace weir {
 
+// How far one of several routes is acknowledged.
+struct RouteOffset {
+  std::string route;
+  std::uint64_t acknowledged_offset = 0;
+  friend bool operator==(const RouteOffset&, const RouteOffset&) = default;
+};
+
 struct RegistryEntry {
   SourceId id;
   SourceId base;          // its id without a look-alike's salt
@@ -30,7 +37,9 @@ struct RegistryEntry {
   std::int64_t birth_ns = 0;    // of the file; 0: not known
   std::int32_t partition = -1;  // -1: not pinned yet
   std::uint64_t origin = 0;
-  std::uint64_t acknowledged_offset = 0;
+  std::uint64_t acknowledged_offset = 0;  // by all routes
+  // Of an agent with several routes: how far each is. A route that is not named is at acknowledged_offset.
+  std::vector<RouteOffset> routes;
   std::uint64_t size_bytes = 0;  // of the content, when it was last looked at
   std::string tail_hash;         // of the bytes before acknowledged_offset; "" not known
   // The furthest end of a batch that was sent, and the hash of the bytes before it: what may have

@@ -20,7 +20,7 @@
 namespace weir {
 namespace {
 
-constexpr int kRegistryVersion = 3;
+constexpr int kRegistryVersion = 4;
 constexpr const char* kSchema = R"(
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS source(id TEXT PRIMARY KEY, path TEXT NOT NULL, input TEXT NOT NULL, device INTEGER NOT NULL,
@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS source(id TEXT PRIMARY KEY, path TEXT NOT NULL, input
   size_bytes INTEGER NOT NULL, tail_hash BLOB NOT NULL, last_acknowledged_ms INTEGER NOT NULL, state TEXT NOT NULL,
   base TEXT NOT NULL DEFAULT '', line_hash BLOB NOT NULL DEFAULT x'', birth_ns INTEGER NOT NULL DEFAULT 0,
   seen_ms INTEGER NOT NULL DEFAULT 0, sent_offset INTEGER NOT NULL DEFAULT 0,
-  sent_tail_hash BLOB NOT NULL DEFAULT x'', cuts BLOB NOT NULL DEFAULT x'') WITHOUT ROWID;
+  sent_tail_hash BLOB NOT NULL DEFAULT x'', cuts BLOB NOT NULL DEFAULT x'',
+  routes TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS loss(source TEXT NOT NULL, begin_offset INTEGER NOT NULL, end_offset INTEGER NOT NULL,
   cause INTEGER NOT NULL, origin INTEGER NOT NULL, partition INTEGER NOT NULL, path TEXT NOT NULL, input TEXT NOT NULL,
   noticed_ms INTEGER NOT NULL);
@@ -48,15 +49,21 @@ constexpr const char* kFromVersion2 = R"(
 ALTER TABLE source ADD COLUMN cuts BLOB NOT NULL DEFAULT x'';
 UPDATE meta SET value = '3' WHERE name = 'version';
 )";
+// Version 3 had one acknowledged offset for all routes.
+constexpr const char* kFromVersion3 = R"(
+ALTER TABLE source ADD COLUMN routes TEXT NOT NULL DEFAULT '';
+UPDATE meta SET value = '4' WHERE name = 'version';
+)";
 constexpr const char* kSelect =
     "SELECT id, path, input, device, inode, partition, origin, acknowledged_offset, size_bytes, tail_hash, "
-    "last_acknowledged_ms, state, base, line_hash, birth_ns, seen_ms, sent_offset, sent_tail_hash, cuts "
+    "last_acknowledged_ms, state, base, line_hash, birth_ns, seen_ms, sent_offset, sent_tail_hash, cuts, "
+    "routes "
     "FROM source ORDER BY path, id";
 constexpr const char* kReplace =
     "REPLACE INTO source(id, path, input, device, inode, partition, origin, acknowledged_offset, size_bytes, "
     "tail_hash, last_acknowledged_ms, state, base, line_hash, birth_ns, seen_ms, sent_offset, "
-    "sent_tail_hash, cuts) "
-    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "sent_tail_hash, cuts, routes) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 using Database = std::unique_ptr<sqlite3, decltype(&sqlite3_close)>;
 using Statement = std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)>;
@@ -127,6 +134,37 @@ void read_cuts(std::string_view bytes, RegistryEntry& entry) {
   entry.cuts_known = true;
 }
 
+// "batch=1000 windows=800".
+std::string routes_text(const RegistryEntry& entry) {
+  std::string out;
+  for (const auto& [route, offset] : entry.routes)
+    out += fmt::format("{}{}={}", out.empty() ? "" : " ", route, offset);
+  return out;
+}
+
+// What cannot be read is not known: all routes are then at the acknowledged offset, and what was sent behind
+// it goes as records once, which is never wrong.
+void read_routes(std::string_view text, RegistryEntry& entry) {
+  while (!text.empty()) {
+    const auto word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    const auto equals = word.find('=');
+    RouteOffset route{std::string(word.substr(0, equals)), 0};
+    const char* end = word.data() + word.size();
+    const auto number = equals == std::string_view::npos
+                            ? std::from_chars_result{nullptr, std::errc::invalid_argument}
+                            : std::from_chars(word.data() + equals + 1, end, route.acknowledged_offset);
+    if (number.ec != std::errc{} || number.ptr != end || route.route.empty() ||
+        route.acknowledged_offset < entry.acknowledged_offset) {
+      entry.routes.clear();
+      entry.cuts_known = false;
+      entry.cuts.clear();
+      return;
+    }
+    entry.routes.push_back(std::move(route));
+  }
+}
+
 Result<std::vector<RegistryEntry>> read_entries(sqlite3* database, const std::string& file) {
   const auto statement = prepare(database, kSelect);
   if (!statement) return sqlite_error(file, database);
@@ -159,6 +197,7 @@ Result<std::vector<RegistryEntry>> read_entries(sqlite3* database, const std::st
     entry.sent_offset = number(16);
     entry.sent_tail_hash = column_text(statement.get(), 17);
     read_cuts(column_text(statement.get(), 18), entry);
+    read_routes(column_text(statement.get(), 19), entry);
     entries.push_back(std::move(entry));
   }
   if (step != SQLITE_DONE) return sqlite_error(file, database);
@@ -354,6 +393,9 @@ Result<RegistryContent> SqliteRegistryFile::load_once() {
     if (*version == 1 || *version == 2) {
       if (auto migrated = run(kFromVersion2); !migrated) return migrated;
     }
+    if (*version >= 1 && *version <= 3) {
+      if (auto migrated = run(kFromVersion3); !migrated) return migrated;
+    }
     if (auto made = run(kSchema); !made) return made;
     if (*version != 0) return check_shape(database_.get(), file_);
     content.instance = new_instance();
@@ -406,6 +448,8 @@ Result<void> SqliteRegistryFile::put(sqlite3_stmt* s, const RegistryEntry& entry
   blob(18, entry.sent_tail_hash);
   const auto cuts = cuts_bytes(entry);
   blob(19, cuts);
+  const auto routes = routes_text(entry);
+  text(20, routes);
   const auto step = sqlite3_step(s);
   sqlite3_reset(s);
   if (step != SQLITE_DONE) return sqlite_error(file_, database_.get());

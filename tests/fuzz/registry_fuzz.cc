@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   entry.path = "/l/other.log";
   entry.base = entry.id;
   entry.acknowledged_offset = ~0ULL;
-  entry.state = {FileState::kActive, {}};
+  entry.state = {weir::FileState::kActive, {}};
   bool flushed = false;
   {
     const auto registry = Registry::open(state);

@@ -138,18 +138,18 @@ void registries() {
   // Reading it would never end.
   sqlite3_exec(database, "UPDATE meta SET value='1' WHERE name='version'", nullptr, nullptr, nullptr);
   for (const char* column :
-       {"base", "line_hash", "birth_ns", "seen_ms", "sent_offset", "sent_tail_hash", "cuts"})
+       {"base", "line_hash", "birth_ns", "seen_ms", "sent_offset", "sent_tail_hash", "cuts", "routes"})
     sqlite3_exec(database, (std::string("ALTER TABLE source DROP COLUMN ") + column).c_str(), nullptr,
                  nullptr, nullptr);
   sqlite3_exec(database, "VACUUM", nullptr, nullptr, nullptr);
   write("registry_fuzz", "first_version", '\0' + read(state / "registry"));
   sqlite3_exec(database,
-               "DROP TABLE source; UPDATE meta SET value='3' WHERE name='version';"
+               "DROP TABLE source; UPDATE meta SET value='4' WHERE name='version';"
                "CREATE VIEW source AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)"
                " SELECT id, '' AS path, '' AS input, 0 AS device, 0 AS inode, 0 AS partition, 0 AS origin,"
                " 0 AS acknowledged_offset, 0 AS size_bytes, '' AS tail_hash, 0 AS last_acknowledged_ms,"
                " '' AS state, '' AS base, '' AS line_hash, 0 AS birth_ns, 0 AS seen_ms, 0 AS sent_offset,"
-               " '' AS sent_tail_hash, '' AS cuts FROM n; VACUUM;",
+               " '' AS sent_tail_hash, '' AS cuts, '' AS routes FROM n; VACUUM;",
                nullptr, nullptr, nullptr);
   write("registry_fuzz", "endless", '\0' + read(state / "registry"));
   sqlite3_close(database);

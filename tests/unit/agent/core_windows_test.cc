@@ -169,7 +169,7 @@ TEST_F(AgentCoreTest, WhatMayHaveBeenSentAsRecordsGoesAsRecordsAgain) {
   EXPECT_FALSE(disk_.image.entries.begin()->second.cuts_known);
 }
 
-TEST_F(AgentCoreTest, BothGoToATopicEachAndCountWhenBothAreAcknowledged) {
+TEST_F(AgentCoreTest, EachRouteIsSentAgainWhatItFailedAndTheRangeCountsWhenBothHaveIt) {
   config_.output.kafka.ship = Ship::kBoth;
   config_.ship.heartbeat_interval = std::chrono::seconds(2);
   const auto log = files_.create("/l/a.log");
@@ -187,8 +187,10 @@ TEST_F(AgentCoreTest, BothGoToATopicEachAndCountWhenBothAreAcknowledged) {
   const Error away{Code::kUnavailable, "away", ""};
   output_->answer_one(&away);
   run(1000, false);
-  ASSERT_EQ(output_->sent.size(), 4U) << "both are sent again";
-  output_->answer_one();
+  ASSERT_EQ(output_->sent.size(), 3U) << "the records are acknowledged";
+  EXPECT_EQ(output_->sent[2].header.kind, BatchKind::kWindows);
+  EXPECT_EQ(output_->sent[2].header.range, output_->sent[1].header.range);
+  EXPECT_EQ(core_->status().sources[0].acknowledged_offset, 0U);
   output_->answer_one();
   EXPECT_EQ(core_->status().shipped_lines, 1U);
   EXPECT_EQ(core_->status().sources[0].acknowledged_offset, line(1).size());
@@ -201,6 +203,46 @@ TEST_F(AgentCoreTest, BothGoToATopicEachAndCountWhenBothAreAcknowledged) {
   EXPECT_GE(heartbeats[false], 1);
   EXPECT_EQ(heartbeats[false], heartbeats[true]);
   EXPECT_EQ(claims, (std::map<bool, int>{{false, 1}, {true, 1}}));
+}
+
+// The registry has how far each is.
+TEST_F(AgentCoreTest, ARouteThatIsAheadSkipsWhatItHasAfterARestart) {
+  config_.output.kafka.ship = Ship::kBoth;
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1));
+  start();
+  run(1000, false);
+  output_->answer_one();  // the records
+  run(1000, false);       // and the registry is written
+  files_.append(log, line(2));
+  start();
+  run(3000);
+  const auto size = line(1).size();
+  EXPECT_EQ(output_->ranges(BatchKind::kRecords), (std::vector<ByteRange>{{size, 2 * size}}));
+  EXPECT_EQ(output_->ranges(BatchKind::kWindows), (std::vector<ByteRange>{{0, size}, {size, 2 * size}}));
+  EXPECT_TRUE(core_->status().caught_up);
+}
+
+// A new route begins where the others are; one that is gone holds nobody up.
+TEST_F(AgentCoreTest, RoutesComeAndGoWithTheConfiguration) {
+  const auto log = files_.create("/l/a.log");
+  files_.append(log, line(1));
+  start();
+  run();
+  config_.output.kafka.ship = Ship::kBoth;
+  start();
+  files_.append(log, line(2));
+  run(3000);
+  const auto size = line(1).size();
+  EXPECT_EQ(output_->sent[0].header.range, (ByteRange{size, 2 * size}));
+  EXPECT_EQ(output_->sent[0].route, 0U);
+  EXPECT_EQ(output_->sent[1].header.range, (ByteRange{size, 2 * size}));
+  EXPECT_EQ(output_->sent[1].route, 1U);
+  config_.output.kafka.ship = Ship::kRecords;
+  start();
+  files_.append(log, line(3));
+  run(3000);
+  EXPECT_EQ(output_->ranges(BatchKind::kRecords), (std::vector<ByteRange>{{2 * size, 3 * size}}));
 }
 
 }  // namespace

@@ -264,7 +264,8 @@ TEST_F(RegistryDamage, OfTheFirstVersionIsReadWithAllThatItKnew) {
 
 TEST_F(RegistryDamage, OfTheSecondVersionIsReadAndKnowsNoCuts) {
   run_sql(file_,
-          "ALTER TABLE source DROP COLUMN cuts; UPDATE meta SET value = '2' WHERE name = 'version';"
+          "ALTER TABLE source DROP COLUMN cuts; ALTER TABLE source DROP COLUMN routes; UPDATE meta SET value "
+          "= '2' WHERE name = 'version';"
           "PRAGMA wal_checkpoint(TRUNCATE)");
   for (int start = 0; start < 2; ++start) {
     const auto registry = Registry::open(state_);
@@ -272,6 +273,50 @@ TEST_F(RegistryDamage, OfTheSecondVersionIsReadAndKnowsNoCuts) {
     EXPECT_EQ((*registry)->note(), "");
     EXPECT_EQ((*registry)->entries().size(), kEntries);
     EXPECT_FALSE((*registry)->entries().begin()->second.cuts_known);
+  }
+}
+
+// Written by weir-agent 0.1.0 when it had one acknowledged offset for all routes.
+TEST_F(RegistryDamage, OfTheThirdVersionIsReadWithItsOneOffsetForAllRoutes) {
+  for (const char* beside : {"-wal", "-shm"}) std::filesystem::remove(file_ + beside);
+  std::filesystem::copy_file(std::string(WEIR_TEST_DATA) + "/registry/v3.registry", file_,
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto id = *SourceId::from_hex("6be539a66d66424611fd7fb17fbc7cd5");
+  for (int start = 0; start < 2; ++start) {
+    const auto registry = Registry::open(state_);
+    ASSERT_TRUE(registry.has_value()) << registry.error().what;
+    EXPECT_EQ((*registry)->note(), "");
+    EXPECT_EQ((*registry)->instance(), 9405530057185309868U);
+    const auto* entry = (*registry)->find(id);
+    ASSERT_NE(entry, nullptr);
+    EXPECT_EQ(entry->acknowledged_offset, 228U);
+    EXPECT_EQ(entry->sent_offset, 228U);
+    EXPECT_EQ(entry->tail_hash.size(), 16U);
+    EXPECT_EQ(entry->state.state, FileState::kActive);
+    EXPECT_TRUE(entry->routes.empty());
+    auto ahead = *entry;
+    ahead.routes = {{"batch", 300}, {"windows", 228}};
+    (*registry)->put(ahead);
+    ASSERT_TRUE((*registry)->flush());
+    const auto read_back = read_registry(state_);
+    ASSERT_TRUE(read_back);
+    EXPECT_EQ(read_back->entries.front().routes, ahead.routes);
+    ahead.routes.clear();
+    (*registry)->put(ahead);
+    ASSERT_TRUE((*registry)->flush());
+  }
+}
+
+TEST_F(RegistryDamage, InTheOffsetsOfRoutesLeavesAllOfThemAtTheCommonOne) {
+  for (const std::string text :
+       {"batch", "batch=", "=5", "batch=x", "batch=99999999999999999999", "batch=1 "}) {
+    run_sql(file_, "UPDATE source SET routes = '" + text + "', cuts = x'01'");
+    const auto content = read_registry(state_);
+    ASSERT_TRUE(content) << text;
+    for (const auto& entry : content->entries) {
+      EXPECT_TRUE(entry.routes.empty()) << text;
+      EXPECT_FALSE(entry.cuts_known) << text;
+    }
   }
 }
 
