@@ -18,7 +18,7 @@ class Access(FilesTest):
         other.mkdir()
         self.append(self.log, 10)
         self.start(self.logs / "*.log*", other / "*.log*")
-        self.all_came()
+        self.all_arrived()
         if down:
             self.stopped()
         self.append(self.log, 10)
@@ -37,14 +37,14 @@ class Access(FilesTest):
 
     def test_a_folder_removed_and_made_again_is_watched_again(self):
         self.append(self.log, 10)
-        self.start(scan="1h")  # what is seen is told by the system
-        self.all_came()
+        self.start(scan="1h")  # only inotify can tell the agent
+        self.all_arrived()
         shutil.rmtree(self.logs)
         self.marker()
         self.logs.mkdir()
         self.marker()
         self.append(self.log, 10)
-        self.all_came()
+        self.all_arrived()
         self.append(self.logs / "other.log", 10)
         self.once()
 
@@ -52,7 +52,7 @@ class Access(FilesTest):
         self.append(self.log, 10)
         self.start()
         for _ in range(5):
-            self.all_came()
+            self.all_arrived()
             shutil.rmtree(self.logs)
             self.logs.mkdir()
             self.append(self.log, 10)
@@ -61,27 +61,27 @@ class Access(FilesTest):
     def test_a_folder_replaced_by_a_renamed_one(self):
         self.append(self.log, 10)
         self.start()
-        self.all_came()
+        self.all_arrived()
         fresh = self.folder / "fresh"
         fresh.mkdir()
         self.append(fresh / "access.log", 10)
         self.logs.rename(self.folder / "away")
         fresh.rename(self.logs)
         self.append(self.log, 10)
-        self.all_came()
+        self.all_arrived()
         self.append(self.logs / "other.log", 10)
         self.once()
 
-    # What may not be read, and what is no file.
+    # Files that may not be read, and things that are not regular files.
 
-    BOUND = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.getuid() == 0 else ()  # root, bound by modes
+    BOUND = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.getuid() == 0 else ()  # file modes bind root too
 
     def test_a_file_that_may_not_be_read_until_it_may(self):
         self.append(self.log, 10)
         self.log.chmod(0)
         self.start(prefix=self.BOUND)
         self.degraded(str(self.log), "ermission denied")
-        self.holds(lambda: "ermission denied" in self.agent.said(), "its log says it, too")
+        self.holds(lambda: "ermission denied" in self.agent.log_text(), "its log says it, too")
         self.append(self.logs / "other.log", 10)
         self.all_but(10)
         self.log.chmod(0o600)
@@ -91,7 +91,7 @@ class Access(FilesTest):
     def test_a_file_that_may_not_be_read_at_the_next_start_goes_on_where_it_was(self):
         self.append(self.log, 10)
         self.start(prefix=self.BOUND)
-        self.all_came()
+        self.all_arrived()
         self.stopped()
         self.append(self.log, 10)
         self.log.chmod(0)
@@ -103,7 +103,7 @@ class Access(FilesTest):
     def test_a_folder_that_may_not_be_read_is_said_and_means_nothing_about_its_files(self):
         self.append(self.log, 10)
         self.start(prefix=self.BOUND)
-        self.all_came()
+        self.all_arrived()
         self.logs.chmod(0)
         self.addCleanup(self.logs.chmod, 0o700)
         self.marker()
@@ -116,12 +116,12 @@ class Access(FilesTest):
     def replaced(self, make, remove):
         self.append(self.log, 10)
         self.start()
-        self.all_came()
+        self.all_arrived()
         self.log.rename(self.folder / "old")
         make()
         said = self.degraded(str(self.log))
         self.assertRegex(said[0], "regular file|folder|directory|fifo|device|symbolic link")
-        self.holds(lambda: str(self.log) in self.agent.said(), "its log says it, too")
+        self.holds(lambda: str(self.log) in self.agent.log_text(), "its log says it, too")
         self.marker()
         remove()
         self.append(self.log, 10)

@@ -38,7 +38,7 @@ class Compressed(FilesTest):
     def test_rotated_to_gz_while_the_agent_is_down(self):
         self.append(self.log, 10)
         self.start()
-        self.all_came()
+        self.all_arrived()
         self.stopped()
         self.append(self.log, 10)
         self.log.rename(self.logs / "access.log.1")
@@ -50,7 +50,7 @@ class Compressed(FilesTest):
     def test_a_gz_beside_the_file_that_it_was_made_of(self):
         self.append(self.log, 10)
         self.start()
-        self.all_came()
+        self.all_arrived()
         self.append(self.log, 10)
         self.log.rename(self.logs / "access.log.1")
         self.append(self.log, 10)
@@ -65,7 +65,7 @@ class Compressed(FilesTest):
         self.append(self.log, 10)
         self.start()
         for n in range(4):
-            self.all_came()
+            self.all_arrived()
             for older in range(9, 0, -1):
                 if (file := self.logs / f"access.log.{older}.gz").exists():
                     file.rename(self.logs / f"access.log.{older + 1}.gz")
@@ -101,7 +101,7 @@ class Compressed(FilesTest):
         self.holds(lambda: not self.waiting(), "the pipe is empty")
         os.write(self.fifo, b"\n")  # the kill tore a line in the pipe
         self.start_again()
-        self.all_came()
+        self.all_arrived()
 
     # Compressed files.
 
@@ -118,7 +118,7 @@ class Compressed(FilesTest):
         (self.logs / f"old.log.1{ending}").write_bytes(pack(self.take(3000)))
         (self.logs / f"two.log.1{ending}").write_bytes(pack(self.take(10)) + pack(self.take(10)))
         self.start()
-        self.all_came()
+        self.all_arrived()
         (self.folder / "new").write_bytes(pack(self.take(100)[:-1]))  # its last line without '\n'
         (self.folder / "new").rename(self.logs / f"new.log-20261124{ending}")
         self.once()
@@ -147,7 +147,7 @@ class Compressed(FilesTest):
         (self.logs / "bad.log.gz").write_bytes(b"this is not compressed\n" * 10)
         self.append(self.log, 10)
         self.start()
-        self.all_came()
+        self.all_arrived()
         self.degraded("bad.log.gz")
         self.once()
 

@@ -36,7 +36,7 @@ class Errors(FilesTest):
         log = disk / "access.log"
         self.within(f"yes '{self.lines(1)[0]}' | head -c 3m > {log}")
         self.configure(f"{disk}/*.log*", tail='disk_pressure = "release"\nmin_free_bytes = "4MiB"')
-        # Brokers that are away: nothing of it can be shipped.
+        # The brokers are down: nothing can be shipped.
         text = self.config.read_text().replace(f'[output.file]\npath = "{self.out}"\ncodec = "raw"',
                                                f'[output.kafka]\nbrokers = ["127.0.0.1:{weir_parts.free_port()}"]\ntopic = "weir"')
         self.config.write_text(text)
@@ -45,11 +45,11 @@ class Errors(FilesTest):
         self.within(f"rm {log}")
         (self.folder / "markers" / "seen").write_bytes(self.take(1))
         self.holds(lambda: self.agent.metric("weir_agent_sources") == 2, "it has looked at all files since")
-        # There is room: it is kept.
+        # There is room: the file is kept.
         self.assertEqual(self.agent.metric("weir_agent_lost_bytes_total"), 0)
         self.within(f"head -c 3m /dev/zero > {disk}/filler")
-        self.holds(lambda: self.agent.metric("weir_agent_lost_bytes_total") == 3 << 20, self.agent.said)
-        self.assertIn(f"{3 << 20} bytes from 0 on are lost: released under disk pressure", self.agent.said())
+        self.holds(lambda: self.agent.metric("weir_agent_lost_bytes_total") == 3 << 20, self.agent.log_text)
+        self.assertIn(f"{3 << 20} bytes from 0 on are lost: released under disk pressure", self.agent.log_text())
         room = f"import os, sys; v = os.statvfs('{disk}'); sys.exit(v.f_bavail * v.f_frsize < 4 << 20)"
         self.holds(lambda: self.within(f'python3 -c "{room}"')[0] == 0, "the disk has room again")
 
@@ -57,16 +57,16 @@ class Errors(FilesTest):
         state = self.small_disk()
         self.append(self.log, 10)
         self.start(prefix=self.inside)
-        self.all_came()
+        self.all_arrived()
         self.within(f"cat /dev/zero > {state}/filler")
-        for _ in range(200):  # until there is no place left in the registry's files, either
+        for _ in range(200):  # until the registry's files have no room left either
             self.append(self.log, 1)
-            self.all_came()
+            self.all_arrived()
             if any("registry" in p for p in self.agent.health()["problems"]):
                 break
         self.degraded("registry", "full")
         self.append(self.log, 100)
-        self.all_came()
+        self.all_arrived()
         self.within(f"rm {state}/filler")
         self.well()
         self.once()
@@ -88,7 +88,7 @@ class Errors(FilesTest):
         state = self.small_disk()
         self.append(self.log, 10)
         self.start(prefix=self.inside)
-        self.all_came()
+        self.all_arrived()
         self.stopped()
         self.append(self.log, 10)
         self.assertEqual(self.within(f"mount -o remount,bind,ro {state}")[0], 0)
@@ -103,21 +103,21 @@ class Errors(FilesTest):
     def test_a_registry_that_is_lost_while_the_agent_runs_is_made_again(self):
         self.append(self.log, 10)
         self.start()
-        self.all_came()
+        self.all_arrived()
         for file in (self.folder / "state").glob("registry*"):
             file.unlink()
         self.append(self.log, 10)
-        self.all_came()
+        self.all_arrived()
         self.stopped()
         self.start_again()
         self.marker()
         self.at_least_once()
         self.stopped()
-        self.expected = self.arrived()  # what came again did so once
+        self.expected = self.arrived()  # what was sent again arrived once
         self.start_again()
         self.once()
 
-    # Calls that fail: a disk that gives errors, a handle of a network file system that went stale.
+    # Calls that fail: a disk with errors, a stale handle of a network file system.
 
     def failing(self):
         """The prefix of an agent whose calls on files fail as faults() says."""
@@ -130,7 +130,7 @@ class Errors(FilesTest):
     def test_a_disk_that_gives_errors_is_said_and_read_on_once_it_gives_none(self):
         self.append(self.log, 10)
         self.start(prefix=self.failing())
-        self.all_came()
+        self.all_arrived()
         self.faults(f"read all {errno.EIO} {self.log}")
         self.expected, first = [], self.expected
         self.append(self.log, 10)
@@ -148,10 +148,10 @@ class Errors(FilesTest):
     def test_a_stale_handle_is_opened_anew(self):
         self.append(self.log, 10)
         self.start(prefix=self.failing())
-        self.all_came()
+        self.all_arrived()
         self.faults(f"read old {errno.ESTALE} {self.log}", f"facts old {errno.ESTALE} {self.log}")
         self.append(self.log, 10)
-        self.all_came()
+        self.all_arrived()
         self.assertIn(f" {errno.ESTALE}\n", self.calls.met())
         self.well()
         self.once()
@@ -159,14 +159,14 @@ class Errors(FilesTest):
     def test_a_file_that_cannot_be_read_and_is_gone_is_given_up_and_said(self):
         self.append(self.log, 10)
         self.start(prefix=self.failing(), tail='missing_after = "1s"')
-        self.all_came()
+        self.all_arrived()
         self.faults(f"read all {errno.EIO} {self.log}")
         with open(self.log, "ab", buffering=0) as log:
             log.write(b"nobody will read this\n")
         self.degraded(str(self.log), "nput/output error")
         self.log.unlink()
-        self.holds(lambda: self.agent.metric("weir_agent_lost_bytes_total") == 22, lambda: self.agent.said())
-        self.assertIn("22 bytes from 830 on are lost: unreadable", self.agent.said())
+        self.holds(lambda: self.agent.metric("weir_agent_lost_bytes_total") == 22, lambda: self.agent.log_text())
+        self.assertIn("22 bytes from 830 on are lost: unreadable", self.agent.log_text())
         self.faults()
         self.append(self.log, 10)
         self.well()
@@ -175,13 +175,13 @@ class Errors(FilesTest):
     def test_a_registry_that_becomes_read_only_is_said_and_written_once_it_can_be(self):
         self.append(self.log, 10)
         self.start(prefix=self.failing())
-        self.all_came()
+        self.all_arrived()
         self.faults(f"write all {errno.EROFS} {self.folder}/state/registry")
         self.append(self.log, 100)
-        self.all_came()
+        self.all_arrived()
         self.degraded("registry")
         self.append(self.log, 100)
-        self.all_came()
+        self.all_arrived()
         self.faults()
         self.well()
         self.once()

@@ -47,14 +47,14 @@ class Identity(FilesTest):
         for more in (5, 10, 20):  # shorter, as long and longer than what was read
             self.append(self.log, 10)
             self.start()
-            self.all_came()
+            self.all_arrived()
             self.stopped()
             inode = self.log.stat().st_ino
             self.log.unlink()
             self.same_inode(inode)
             self.append(self.log, more)
             self.start_again()
-            self.all_came()
+            self.all_arrived()
             self.stopped()
         self.start_again()
         self.once()
@@ -63,7 +63,7 @@ class Identity(FilesTest):
         self.start(close="0ms")
         self.append(self.log, 10)
         for more in (5, 10, 20):
-            self.all_came()
+            self.all_arrived()
             inode = self.log.stat().st_ino
             self.log.unlink()
             self.holds(lambda: not [path for path in self.descriptors() if path.startswith(str(self.log))], "the deleted file is closed")
@@ -81,7 +81,7 @@ class Identity(FilesTest):
         self.start(self.logs / "*.log", self.logs / "acc*", self.folder / "linked/*.log",
                    inputs=f'[[input]]\nname = "again"\npaths = ["{self.logs}/*"]')
         self.append(self.log, 10)
-        self.all_came()
+        self.all_arrived()
         self.append(self.logs / "hard.log", 10)
         self.log.rename(self.logs / "access.log.1")
         self.append(self.log, 10)
@@ -97,12 +97,12 @@ class Identity(FilesTest):
         self.append(targets / "a", 10)
         switch("a")
         self.start(self.logs / "current.log", close="1s")
-        self.all_came()
+        self.all_arrived()
         self.append(targets / "b", 10)
         switch("b")
         self.append(targets / "a", 10)
         self.append(targets / "b", 10)
-        self.all_came()
+        self.all_arrived()
         switch("a")
         self.append(targets / "a", 10)
         self.once()
@@ -113,7 +113,7 @@ class Identity(FilesTest):
         self.append(self.log, 10)
         self.start()
         for _ in range(3):
-            self.all_came()
+            self.all_arrived()
             (self.logs / ".access.swp").write_bytes(self.log.read_bytes() + self.take(5))
             (self.logs / ".access.swp").rename(self.log)
             self.append(self.log, 5)
@@ -122,7 +122,7 @@ class Identity(FilesTest):
     def test_rewritten_by_an_editor_that_keeps_a_backup_that_no_glob_names(self):
         self.append(self.log, 10)
         self.start(self.logs / "*.log")
-        self.all_came()
+        self.all_arrived()
         self.log.rename(self.logs / "access.log~")
         (self.logs / "access.log").write_bytes(self.take(5))
         self.once()
@@ -131,7 +131,7 @@ class Identity(FilesTest):
         self.append(self.log, 10)
         self.start()
         for _ in range(5):
-            self.all_came()
+            self.all_arrived()
             text = self.log.read_bytes() + self.take(5)
             self.log.write_bytes(text)
         self.once()
@@ -140,7 +140,7 @@ class Identity(FilesTest):
         self.append(self.log, 10)
         self.start()
         for count in (3, 10, 30):
-            self.all_came()
+            self.all_arrived()
             self.log.write_bytes(self.take(count))
         self.once()
 

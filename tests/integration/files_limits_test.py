@@ -15,7 +15,7 @@ from files_parts import FilesTest, main
 
 
 class Limits(FilesTest):
-    # What tells of changes.
+    # How the agent learns of changes.
 
     def limited(self, which):
         return ("unshare", "-Ur", "sh", "-c", f'echo 0 > /proc/sys/user/{which} && exec "$@"', "sh")
@@ -49,25 +49,25 @@ class Limits(FilesTest):
         self.append(self.log, 10)
         self.append(self.logs / "b.log", 10)
         self.start(scan="1s")
-        self.all_came()
+        self.all_arrived()
         self.agent.hold()
         events = 2 * int(pathlib.Path("/proc/sys/fs/inotify/max_queued_events").read_text())
         self.assertLess(events, 200_000)
         with open(self.log, "ab", buffering=0) as a, open(self.logs / "b.log", "ab", buffering=0) as b:
-            for _ in range(events // 2):  # in turn: like events in a row are one
+            for _ in range(events // 2):  # alternating: the kernel merges equal events in a row
                 a.write(self.take(1))
                 b.write(self.take(1))
             self.log.rename(self.logs / "access.log.1")
             a.write(self.take(10))
         self.append(self.log, 10)
         self.append(self.logs / "c.log", 10)
-        self.agent.go_on()
+        self.agent.resume()
         self.once()
 
     def test_a_network_file_system_is_polled(self):
         self.append(self.log, 10)
         self.start(tail='watch = "poll"')
-        self.all_came()
+        self.all_arrived()
         self.assertFalse([path for path in self.descriptors() if "inotify" in path])
         self.append(self.log, 10)
         self.log.rename(self.logs / "access.log.1")
@@ -83,11 +83,11 @@ class Limits(FilesTest):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.assertGreater(hard, 10_100, "ulimit -Hn")
         self.start(scan="1s", prefix=("prlimit", f"--nofile={hard}"))
-        self.all_came()
+        self.all_arrived()
         for _ in range(5):
             for n in range(10):
                 self.append(self.logs / f"{n * 1000}.log", 20)
-            self.all_came()
+            self.all_arrived()
         self.assertLess(self.most_memory(), 1 << 20, "KiB")
         self.once()
 
@@ -100,22 +100,22 @@ class Limits(FilesTest):
     def test_more_files_than_descriptors_are_read_once_there_are_enough(self):
         self.append(self.log, 10)
         self.start()
-        self.all_came()  # first: UBSan looks at an object's type through a pipe, once for each type
+        self.all_arrived()  # first: UBSan checks an object's type through a pipe, once per type
         self.limit(48)
         for n in range(100):
             (self.logs / f"{n}.log").write_bytes(self.take(3))
         self.degraded("oo many open files")
         self.limit(1000)
-        self.all_came()
+        self.all_arrived()
         self.well()
         self.once()
 
     def test_without_a_descriptor_no_file_is_taken_for_deleted(self):
         self.append(self.log, 10)
         self.start(close="0ms")
-        self.all_came()
-        self.limit(3)  # nor for a look at /health
-        self.holds(lambda: "oo many open files" in self.agent.said(), "it is said")
+        self.all_arrived()
+        self.limit(3)  # not even one for a request to /health
+        self.holds(lambda: "oo many open files" in self.agent.log_text(), "it is said")
         with open(self.log, "ab", buffering=0) as writer:
             self.log.rename(self.folder / "elsewhere")
             writer.write(self.take(10))
@@ -134,9 +134,9 @@ class Limits(FilesTest):
         with open(self.log, "ab", buffering=0) as writer:
             for _ in range(50):
                 writer.write(b"x" * 100_000)
-            self.all_came()
+            self.all_arrived()
             writer.write(b"x\n" + self.take(10))
-        self.all_came()
+        self.all_arrived()
         self.holds(lambda: self.agent.metric("weir_agent_lines_truncated_total") == 1, "it is counted once")
         self.assertLess(self.most_memory(), 400 << 10, "KiB")
         self.once(but=lambda line: line.strip("x") == "")
@@ -158,7 +158,7 @@ class Limits(FilesTest):
     def test_empty_lines_are_counted_and_harm_nothing(self):
         self.log.write_bytes(b"\n\n\n" + self.take(5) + b"\n\n" + self.take(5) + b"\n")
         self.start()
-        self.all_came()
+        self.all_arrived()
         self.holds(lambda: self.agent.metric("weir_agent_lines_filtered_total") == 6, "empty lines are counted")
         self.once()
 
@@ -166,7 +166,7 @@ class Limits(FilesTest):
         (self.logs / "empty.log").write_bytes(b"\n" * 100_000)
         self.append(self.log, 10)
         self.start()
-        self.all_came()
+        self.all_arrived()
         self.append(self.logs / "empty.log", 10)
         self.once()
 
@@ -184,7 +184,7 @@ class Limits(FilesTest):
     def test_nuls_within_a_line_touch_no_other(self):
         self.log.write_bytes(self.take(3) + b"\0" * 10 + b"garbage\0\n" + b"\0\n" + self.take(3) + b"\0" * 5000 + b"\n" + self.take(3))
         self.start()
-        self.all_came()
+        self.all_arrived()
         self.holds(lambda: self.harmless() >= 3, "what is no line of the format is counted")
         self.once(but=lambda line: "\0" in line or not line)
 

@@ -1,5 +1,5 @@
-"""What the files_*_test.py share: an agent on files of its own, and what is expected of it. Every line that was written
-arrives, whole and exactly once, by its id, whatever is done to the files. Each case has a folder and agents of its own."""
+"""Shared by files_*_test.py: an agent on its own files, and what must arrive. Every line that was written arrives whole and
+exactly once, found by its id, whatever happens to the files. Each case has its own folder and agents."""
 
 import collections
 import concurrent.futures
@@ -27,7 +27,7 @@ from weir_parts import await_fact
 
 BIN = weir_parts.BIN.resolve()  # some cases start it from elsewhere
 
-# Case names that take longest come first.
+# The slowest cases, by a part of their names; they start first.
 SLOW = ("ten_thousand", "killed", "overflow")
 
 
@@ -37,14 +37,14 @@ class Agent:
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen([*map(str, prefix), BIN / "weir-agent", "run", "--config", config],
                                             stdout=out, stderr=subprocess.STDOUT)
-        self.address = await_fact(lambda: re.search(r"http://(\S+?)/metrics", self.said()) or self.process.poll() is not None,
+        self.address = await_fact(lambda: re.search(r"http://(\S+?)/metrics", self.log_text()) or self.process.poll() is not None,
                                   "the agent is up", 30)
         if self.address is True:
-            raise AssertionError(f"the agent ended with {self.process.returncode}: {self.said()}")
+            raise AssertionError(f"the agent ended with {self.process.returncode}: {self.log_text()}")
         self.address = self.address[1]
         self.pid = self.process.pid
 
-    def said(self):
+    def log_text(self):
         return self.log.read_text(errors="replace")
 
     def get(self, what):
@@ -72,16 +72,16 @@ class Agent:
         self.process.wait(30)
 
     def hold(self):
-        """Stopped, so that what comes now is found in one look."""
+        """Stops the process, so that one scan finds everything that happens until resume()."""
         self.process.send_signal(signal.SIGSTOP)
         await_fact(lambda: pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T", "it is stopped", 10)
 
-    def go_on(self):
+    def resume(self):
         self.process.send_signal(signal.SIGCONT)
 
 
 class FilesTest(unittest.TestCase):
-    # What does not hold yet: name -> why. A case that is listed and passes fails the run: take it out.
+    # Cases that cannot pass yet: name -> why. If a listed case passes, the run fails: remove it here.
     EXPECTED_TO_FAIL = {}
 
     def setUp(self):
@@ -93,17 +93,17 @@ class FilesTest(unittest.TestCase):
         self.logs.mkdir()
         (self.folder / "markers").mkdir()
         self.next_id, self.expected, self.agents, self.agent = 0, [], [], None
-        self.came, self.read = [], 0
+        self.received, self.read = [], 0
         self.addCleanup(self.end_agents)
 
     def end_agents(self):
         for agent in self.agents:
             agent.kill()
-            agent.last_said = agent.said()
-            if "Sanitizer" in agent.last_said:
-                raise AssertionError(agent.last_said)
+            agent.last_log = agent.log_text()
+            if "Sanitizer" in agent.last_log:
+                raise AssertionError(agent.last_log)
 
-    # What is written, and what came.
+    # What was written, and what arrived.
 
     def lines(self, count):
         first, self.next_id = self.next_id, self.next_id + count
@@ -126,18 +126,18 @@ class FilesTest(unittest.TestCase):
                 text = out.read()
             whole = text[:text.rfind(b"\n") + 1]
             self.read += len(whole)
-            self.came += whole.decode(errors="surrogateescape").split("\n")[:-1]
-        return self.came
+            self.received += whole.decode(errors="surrogateescape").split("\n")[:-1]
+        return self.received
 
     def missing(self):
         self.arrived()
-        return collections.Counter(self.expected) - collections.Counter(self.came)
+        return collections.Counter(self.expected) - collections.Counter(self.received)
 
-    def all_came(self):
+    def all_arrived(self):
         self.holds(lambda: len(self.arrived()) >= len(self.expected) and not self.missing(), lambda: f"each line came; missing {self.shown(self.missing())}")
 
     def descriptors(self):
-        """What the agent's descriptors are of. It opens and closes some while they are looked at."""
+        """What the agent's descriptors point to. The agent opens and closes some while they are listed."""
         out = []
         for fd in pathlib.Path(f"/proc/{self.agent.pid}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
@@ -155,7 +155,7 @@ class FilesTest(unittest.TestCase):
         return f"{sum(lines.values())}: {sorted(lines)[:3]} ... {sorted(lines)[-1:]}" if lines else "none"
 
     def marker(self):
-        """A line in a new file: once it came, the agent has looked at all files again."""
+        """Writes a line to a new file. Once it arrives, the agent has scanned all files again."""
         with open(self.folder / "markers" / f"{self.next_id}", "wb") as log:
             log.write(self.take(1))
         last = self.expected[-1]
@@ -205,11 +205,11 @@ listen = "127.0.0.1:0"
         return self.agent
 
     def stopped(self):
-        self.assertEqual(self.agent.stop(), 0, self.agent.said())
+        self.assertEqual(self.agent.stop(), 0, self.agent.log_text())
 
     def once(self, but=lambda line: False):
-        """Each line came exactly once, also after one more start; lines that `but` accepts may have come beside them."""
-        self.all_came()
+        """Each line arrived exactly once, also after one more start. Lines that `but` accepts may have arrived too."""
+        self.all_arrived()
         self.marker()
         self.marker()
         self.stopped()
@@ -222,24 +222,24 @@ listen = "127.0.0.1:0"
             self.fail(f"missing {self.shown(expected - came)}; too many {self.shown(came - expected)}")
 
     def at_least_once(self):
-        self.all_came()
+        self.all_arrived()
         torn = set(self.arrived()) - set(self.expected)
         self.assertFalse(torn, sorted(torn)[:3])
 
     def degraded(self, *words):
-        """The state that /health tells once all of `words` are in one of its problems."""
+        """Waits until one problem of /health has all of `words`, and returns such problems."""
         def found():
             return [p for p in self.agent.health()["problems"] if all(w in p for w in words)]
         return self.holds(found, lambda: f"{words} in {self.agent.health()}")
 
     def well(self):
-        # The markers come later: that there are none yet is said, and is no trouble here.
+        # There are no markers yet. /health reports that, and it is not a problem here.
         def trouble():
             return [p for p in self.agent.health()["problems"] if not p.startswith("input markers: no file is at")]
         self.holds(lambda: not trouble(), lambda: f"well again: {self.agent.health()}")
 
     def behind(self):
-        """The output takes no more: a pipe that nobody reads, until drain()."""
+        """An output that is full: a pipe that nobody reads until drain()."""
         fifo = self.folder / "fifo"
         os.mkfifo(fifo)
         self.fifo = os.open(fifo, os.O_RDWR)
@@ -265,7 +265,7 @@ listen = "127.0.0.1:0"
                         continue
                     out.write(bytes_)
         os.set_blocking(self.fifo, False)
-        # Of the open file, which only we have: the agent's end stays as it is.
+        # This applies to our open file only: the agent's end still blocks.
         thread = threading.Thread(target=copy)
         thread.start()
         self.addCleanup(thread.join)
@@ -297,7 +297,7 @@ def run(case):
 
 
 def main(kind, wanted):
-    """Runs the cases of a class, those with a part of `wanted` in their names, in parallel threads."""
+    """Runs the cases of a class in parallel threads. `wanted`: only those with one of these texts in their names."""
     cases = [c for c in unittest.defaultTestLoader.loadTestsFromTestCase(kind)
              if not wanted or any(w in c._testMethodName for w in wanted)]
     cases.sort(key=lambda c: not any(word in c._testMethodName for word in SLOW))
@@ -311,7 +311,7 @@ def main(kind, wanted):
             verdict = ("as expected, fails" if listed else "FAILS") if why else ("PASSES though listed in EXPECTED_TO_FAIL" if listed else "ok")
             print(f"{seconds:5.1f} s  {name}: {verdict}", flush=True)
             if why and not listed:
-                print(why + "".join(f"--- {a.log.name}\n{a.last_said[-2000:]}" for a in case.agents), flush=True)
+                print(why + "".join(f"--- {a.log.name}\n{a.last_log[-2000:]}" for a in case.agents), flush=True)
             if bool(why) != bool(listed):
                 wrong.append(name)
     print(f"{len(cases)} cases, {sum(c._testMethodName in kind.EXPECTED_TO_FAIL for c in cases)} of them expected to fail, {len(wrong)} wrong: {' '.join(wrong)}")

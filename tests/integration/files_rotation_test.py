@@ -23,14 +23,14 @@ class Rotation(FilesTest):
             for _ in range(20):
                 writer.write(self.take(1))
                 self.append(self.log, 1)
-            self.all_came()
+            self.all_arrived()
             writer.write(self.take(10))
         self.once()
 
     def test_renamed_out_of_the_glob_while_the_writer_goes_on(self):
         self.append(self.log, 10)
         self.start(close="30s")
-        self.all_came()
+        self.all_arrived()
         with open(self.log, "ab", buffering=0) as writer:
             self.log.rename(self.folder / "elsewhere")
             writer.write(self.take(10))
@@ -42,7 +42,7 @@ class Rotation(FilesTest):
     def test_a_torn_line_before_the_rename_is_finished_after_it(self):
         self.append(self.log, 1)
         self.start(close="30s")
-        self.all_came()
+        self.all_arrived()
         text = self.take(1)
         with open(self.log, "ab", buffering=0) as writer:
             writer.write(text[:30])
@@ -58,7 +58,7 @@ class Rotation(FilesTest):
     def rotated_while_down(self, name_of):
         self.append(self.log, 10)
         self.start()
-        self.all_came()
+        self.all_arrived()
         self.stopped()
         self.append(self.log, 10)
         for generation in range(6):
@@ -67,7 +67,7 @@ class Rotation(FilesTest):
         before = len(self.arrived())
         rotated, live = self.expected[10:-20], self.expected[-20:]
         self.start_again()
-        self.all_came()
+        self.all_arrived()
         self.assertEqual(self.arrived()[before:], live + rotated, "the live one, then the others in the order in which they were written")
         self.once()
 
@@ -93,7 +93,7 @@ class Rotation(FilesTest):
             self.holds(lambda: new <= set(self.arrived()), "the live lines came")
         left = self.agent.metric("weir_agent_backlog_bytes")
         self.assertGreater(left, 0)
-        # In turns.
+        # The two rotated files take turns.
         self.holds(lambda: {rotated[0], rotated[5000]} <= set(self.arrived()), "lines of both rotated files came")
         self.config.write_text(self.config.read_text().replace("backlog_bytes_per_s", "# backlog_bytes_per_s"))
         self.agent.process.send_signal(signal.SIGHUP)
