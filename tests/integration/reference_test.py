@@ -84,6 +84,11 @@ class Reference(WeirTest):
             config.write_text(text)
             self.run_once(f"weir-{name}", "check", "--config", config)
 
+    def test_the_files_that_extending_names_exist(self):
+        named = set(re.findall(r"`((?:agent|aggregator|common|docs|proto|tests)/[\w./]+)`", (TOP / "docs/extending.md").read_text()))
+        self.assertGreater(len(named), 30)
+        self.assertEqual({name for name in named if not (TOP / name).exists()}, set())
+
     def test_the_readmes_configurations_pass_their_check(self):
         shell = "\n".join(re.findall(r"(?s)```sh\n(.*?)```", (TOP / "README.md").read_text()))
         files = dict(re.findall(r"(?s)cat > (\w+\.toml) <<'END'\n(.*?)END\n", shell))
