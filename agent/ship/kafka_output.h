@@ -1,4 +1,4 @@
-// Kafka through librdkafka: the only file that includes it here.
+// Kafka through librdkafka.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,7 @@
 
 namespace weir {
 
-// What a batch of this configuration may come to, uncompressible as it may be.
+// The largest message that this configuration may make, even if nothing in it compresses.
 [[nodiscard]] std::uint64_t largest_message_bytes(const KafkaOutputConfig& config, std::uint64_t max_line);
 
 class KafkaOutput : public Output {
