@@ -12,6 +12,7 @@ namespace {
   MUST(source.sent.acknowledged_offset() <= source.reader.offset(), "acknowledged <= offset");
   MUST(source.reader.offset() <= source.reader.position(), "offset <= position");
   MUST(!source.names.empty() && source.names.back() == source.path, "its last name is its path");
+  source.reader.check();
   source.sent.check(source.reader.offset());
 }
 

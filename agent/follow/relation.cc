@@ -9,7 +9,7 @@
 namespace weir {
 namespace {
 
-// Up to kHeadScanBytes of both, as far as the shorter goes.
+// Compares up to kHeadScanBytes of both, as far as the shorter one goes.
 Result<bool> begin_alike(Content& a, Content& b) {
   std::string of_a;
   std::string of_b;
@@ -25,12 +25,12 @@ Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const s
                              Content& followed, const std::vector<std::string>& followed_names) {
   const auto other = followed.facts();
   if (!other) return std::unexpected(other.error());
-  // Rotation by rename: the bytes may agree, as they do when the same requests come within the
-  // same second, and are new all the same. An unlinked file was replaced, by an editor say.
+  // Rotation by rename: the bytes may be the same, if the same requests came within the same second, and are
+  // new nevertheless. An unlinked file was replaced, by an editor for example.
   const bool renamed_away = other->links > 0 && std::find(followed_names.begin(), followed_names.end(),
                                                           path) != followed_names.end();
   if (renamed_away) return Relation::kLookAlike;
-  // The size of a compressed content is not known before its end: how both begin must do.
+  // The size of a compressed content is not known before its end, so their beginnings decide.
   if (candidate.compressed() || followed.compressed()) {
     const auto same = begin_alike(candidate, followed);
     if (!same) return std::unexpected(same.error());
@@ -42,8 +42,8 @@ Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const s
   const auto theirs = tail_hash(followed, shared);
   if (!theirs) return std::unexpected(theirs.error());
   if (*ours != *theirs) return Relation::kLookAlike;
-  // A copy is rotated further than its original, and the original is never the shorter of the
-  // two: what is shorter and nearer to the base name has been written anew.
+  // A copy is rotated further than its original, and the original is never the shorter of the two. What is
+  // shorter and nearer to the base name is a new file.
   const bool shorter_is_newer = facts.size_bytes < other->size_bytes
                                     ? less_rotated(path, followed_names.back())
                                     : less_rotated(followed_names.back(), path);

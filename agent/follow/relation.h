@@ -1,4 +1,4 @@
-// What a file is to one that is followed.
+// How a file relates to one that is followed.
 #pragma once
 
 #include <string>
@@ -9,14 +9,14 @@
 
 namespace weir {
 
-// What a file is to one that is followed and has the same first line.
+// How a file relates to one that is followed and has the same first line.
 enum class Relation {
-  kCopy,       // adds nothing: copytruncate's, also while it is being written; compressed beside it
-  kContinues,  // the same bytes and more: took the place of the other
-  kLookAlike,  // other bytes, or a new file under a name that the other was renamed away from
+  kCopy,       // adds nothing: made by copytruncate (perhaps still being written), or compressed beside it
+  kContinues,  // has the same bytes and more: it replaced the other
+  kLookAlike,  // has other bytes, or is a new file under a name that the other was renamed from
 };
-// `path` and `facts` are of `candidate`; `followed_names` all that the followed file is known to
-// have had. Errors: those of Content::read.
+// `path` and `facts` belong to `candidate`. `followed_names` are all names that the followed file is known to
+// have had, the newest last. Errors: those of Content::read.
 [[nodiscard]] Result<Relation> relation_to(Content& candidate, const FileFacts& facts,
                                            const std::string& path, Content& followed,
                                            const std::vector<std::string>& followed_names);

@@ -16,20 +16,22 @@ void SentRanges::settled(std::uint64_t message_id, bool acknowledged) {
   const auto found = std::find_if(entries_.begin(), entries_.end(),
                                   [&](const Entry& e) { return e.message_id == message_id; });
   if (found == entries_.end()) return;
+  MUST(outstanding_ > 0 && !found->acknowledged, "a range is settled once");
   --outstanding_;
   if (acknowledged) {
     found->acknowledged = true;
   } else {
     failed_ = true;
   }
-  // In order only: what lies behind a failed range is sent again with it, and counted once.
+  // In order only. What lies behind a failed range is sent again with it, and counted once.
   while (!entries_.empty() && entries_.front().acknowledged) {
+    MUST(entries_.front().range.end > acknowledged_offset_, "what is acknowledged only grows");
     acknowledged_offset_ = entries_.front().range.end;
     acknowledged_tail_ = std::move(entries_.front().tail_hash);
     entries_.erase(entries_.begin());
   }
   cuts_.erase(cuts_.begin(), std::upper_bound(cuts_.begin(), cuts_.end(), acknowledged_offset_));
-  if (entries_.empty()) std::vector<Entry>().swap(entries_);  // most rest
+  if (entries_.empty()) std::vector<Entry>().swap(entries_);  // most sources have nothing in flight
 }
 
 void SentRanges::check([[maybe_unused]] std::uint64_t offset) const {

@@ -1,4 +1,4 @@
-// What is in flight of a source, and how far it is acknowledged. Pure.
+// The ranges of one source that are in flight, and how far it is acknowledged. Pure.
 #pragma once
 
 #include <cstddef>
@@ -11,15 +11,15 @@
 
 namespace weir {
 
-// What is in flight of a source: ranges in the order they were sent.
+// The ranges are in the order in which they were sent.
 class SentRanges {
  public:
-  // `tail_hash`: of the bytes before acknowledged_offset, see tail_hash(); "" not known.
+  // `tail_hash`: of the bytes before acknowledged_offset, see tail_hash(). "": not known.
   SentRanges(std::uint64_t acknowledged_offset, std::string tail_hash)
       : acknowledged_offset_(acknowledged_offset), acknowledged_tail_(std::move(tail_hash)) {}
   // `tail_hash`: of the bytes before range.end, as they were when they were read.
   void sent(std::uint64_t message_id, ByteRange range, std::string tail_hash);
-  // One settled; false: not ours.
+  // A message is settled. One that was sent before the last rewound() changes nothing.
   void settled(std::uint64_t message_id, bool acknowledged);
   [[nodiscard]] std::uint64_t acknowledged_offset() const { return acknowledged_offset_; }
   [[nodiscard]] const std::string& acknowledged_tail() const { return acknowledged_tail_; }
@@ -30,17 +30,19 @@ class SentRanges {
   // Nothing is in flight.
   [[nodiscard]] bool idle() const { return outstanding_ == 0; }
   [[nodiscard]] std::size_t in_flight() const { return entries_.size(); }
-  // One failed: once idle(), reading starts again at acknowledged_offset().
+  // A range failed. Once idle(), reading starts again at acknowledged_offset().
   [[nodiscard]] bool failed() const { return failed_; }
+  // Reading has started again.
   void rewound();
   // Its invariants; `offset`: the reader's.
   void check(std::uint64_t offset) const;
-  // The newest was not sent after all.
+  // The newest range was not sent after all.
   void take_back();
 
-  // Where batches that cannot be cut end, behind acknowledged_offset. What was cut once is cut there again.
+  // The ends of batches that cannot be cut, all behind acknowledged_offset: a range that is sent again ends
+  // at the same place.
   void cut_at(std::uint64_t end);
-  [[nodiscard]] std::uint64_t next_cut(std::uint64_t offset) const;  // the first behind it; 0: none
+  [[nodiscard]] std::uint64_t next_cut(std::uint64_t offset) const;  // the first one behind `offset`; 0: none
   [[nodiscard]] const std::vector<std::uint64_t>& cuts() const { return cuts_; }
 
  private:
@@ -52,7 +54,7 @@ class SentRanges {
   };
   std::uint64_t acknowledged_offset_;
   std::string acknowledged_tail_;
-  std::vector<Entry> entries_;       // few, and none of most sources: a deque would hold 600 bytes for those
+  std::vector<Entry> entries_;       // most sources have none: an empty deque would hold 600 bytes
   std::vector<std::uint64_t> cuts_;  // ascending
   std::size_t outstanding_ = 0;
   bool failed_ = false;

@@ -158,15 +158,15 @@ void KafkaOutput::Impl::note_error(rd_kafka_event_t* event) {
     state.blocked_because = fmt::format("TLS to {}: {}; check tls_ca, tls_cert, tls_key", broker_list(config),
                                         without_counters(what));
   } else if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {
-    // One broker of several: only said while nothing is connected.
+    // One broker of several: reported only while none is connected.
     if (partitions.empty() || all_down)
       state.blocked_because =
           fmt::format("{}; check brokers, that Kafka runs, and the network", without_counters(what));
   }
 }
 
-// A fatal error of the idempotent producer: its sequence is lost. What was in flight is sent
-// again by a new producer; coverage counts it once.
+// A fatal error of the idempotent producer: its sequence is lost. A new producer sends again what was in
+// flight, and coverage counts it once.
 void KafkaOutput::Impl::start_over(const std::string& why) {
   auto outstanding = std::exchange(pending, {});
   rd_kafka_purge(producer.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
@@ -226,11 +226,11 @@ Result<void> KafkaOutput::send(Message& message) {
   } while (!rest.empty());
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
     if (entry.left == 0)
-      impl.empty_messages.push_back(message.id);  // only filtered lines: nothing to wait for
+      impl.empty_messages.push_back(message.id);  // only filtered lines, so there is nothing to wait for
     return {};
   }
   if (entry.left > 0) {
-    // Some lines are on their way: the whole is sent again once these have settled.
+    // Some lines are in flight. The whole message is sent again once they are settled.
     entry.error = Error{Code::kUnavailable, rd_kafka_err2str(code), ""};
     return {};
   }
@@ -267,7 +267,7 @@ void KafkaOutput::poll() {
       rd_kafka_event_destroy(event);
     } else if (type == RD_KAFKA_EVENT_ERROR && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__FATAL) {
       const std::string why = rd_kafka_event_error_string(event);
-      rd_kafka_event_destroy(event);  // before its producer goes
+      rd_kafka_event_destroy(event);  // before its producer is destroyed
       impl.start_over(why);
     } else {
       if (type == RD_KAFKA_EVENT_ERROR) impl.note_error(event);

@@ -11,7 +11,7 @@
 namespace weir {
 namespace {
 
-// What the producer met while it connected, or "": a wrong name, a refusal, a login.
+// The last error that the producer met while it connected: a wrong name, a refusal, a login. "": none.
 std::string last_error(rd_kafka_t* producer) {
   std::string out;
   auto* queue = rd_kafka_queue_get_main(producer);
@@ -26,7 +26,7 @@ std::string last_error(rd_kafka_t* producer) {
   return out;
 }
 
-// 0: the broker does not tell.
+// 0: the broker does not say.
 std::uint64_t max_message_bytes_of(rd_kafka_t* producer, const std::string& topic, int timeout_ms) {
   std::uint64_t bytes = 0;
   auto* resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());

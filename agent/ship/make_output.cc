@@ -16,12 +16,12 @@ namespace weir {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-// A disk that is full stays full for a while: without a pause the loop would only try again.
+// A full disk stays full for a while. Without a pause the loop would only try again and again.
 constexpr auto kRetryAfter = std::chrono::seconds(1);
 
-constexpr std::size_t kMaxWritten = 64;  // between two polls
+constexpr std::size_t kMaxWritten = 64;  // between two calls of poll()
 
-// stdout or a file: a message is settled once the system took it.
+// stdout or a file. A message is settled once the system has taken it.
 class TextOutput : public Output {
  public:
   TextOutput(int fd, bool owned, std::string name) : fd_(fd), owned_(owned), name_(std::move(name)) {}
@@ -31,7 +31,7 @@ class TextOutput : public Output {
   void set_on_settled(Settled on_settled) override { on_settled_ = std::move(on_settled); }
   [[nodiscard]] Result<void> send(Message& message) override {
     if (written_.size() >= kMaxWritten)
-      return fail(Code::kFull, name_ + ": the others are to be settled first");
+      return fail(Code::kFull, name_ + ": other messages must be settled first");
     if (Clock::now() < retry_at_) return fail(Code::kFull, status_.blocked_because);
     std::string_view rest = message.payload;
     std::optional<Error> error;

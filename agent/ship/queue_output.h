@@ -1,5 +1,5 @@
-// The output of a single box: a bounded queue in this process, drained by
-// aggregator/source/local. Any thread may pop; send() and poll() are the loop's.
+// The output of a single box: a bounded queue in this process, which aggregator/source/local drains. Any
+// thread may call pop() and acknowledge(); the other calls come from the loop's thread.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,7 @@ class QueueOutput : public Output {
   [[nodiscard]] int readable_fd() const override { return event_fd_; }
   [[nodiscard]] OutputStatus status() const override;
 
-  // The consumer's side. Ids ascend. Waits up to `timeout` for the first.
+  // For the consumer. Ids ascend. Waits up to `timeout` for the first message.
   void pop(std::chrono::milliseconds timeout, std::size_t max_messages, std::vector<Message>& out);
   void acknowledge(std::uint64_t up_to_id);  // all ids <= up_to_id are settled
 
@@ -31,7 +31,7 @@ class QueueOutput : public Output {
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<Message> queue_;
-  std::vector<std::uint64_t> settled_;     // acknowledged, not yet told to the loop
+  std::vector<std::uint64_t> settled_;     // acknowledged, not yet passed to on_settled
   std::deque<std::uint64_t> outstanding_;  // popped, not yet acknowledged
   Settled on_settled_;
   std::size_t max_messages_;

@@ -13,29 +13,29 @@ namespace weir {
 namespace {
 
 constexpr std::size_t kBlockBytes = 64 << 10;
-// A decompressor has a window of 8 MiB, say: of the contents of a thread those that were read last keep
-// theirs. The others begin anew, so whoever has many reads them one after the other.
+// A decompressor has a window of 8 MiB, for example. Only the contents that a thread read last keep theirs.
+// The others start again, so a caller with many contents reads them one after the other.
 constexpr std::size_t kMaxUnpacking = 4;
 
 struct Unpacking {
-  std::unique_ptr<Decompressor> decompressor;  // null: let go
-  std::string raw;                             // of the file, from raw_used on not yet given to it
+  std::unique_ptr<Decompressor> decompressor;  // null: released
+  std::string raw;                             // read from the file; from raw_used on not yet decompressed
   std::size_t raw_used = 0;
 
-  void let_go() {
+  void release() {
     decompressor.reset();
     raw.clear();
-    raw.shrink_to_fit();  // to assign {} would keep the memory
+    raw.shrink_to_fit();  // assigning {} would keep the memory
     raw_used = 0;
   }
 };
 
 void note_read(const std::shared_ptr<Unpacking>& unpacking) {
-  thread_local std::vector<std::weak_ptr<Unpacking>> recent;  // the last one last
+  thread_local std::vector<std::weak_ptr<Unpacking>> recent;  // the newest last
   std::erase_if(recent, [&](const auto& other) { return other.expired() || other.lock() == unpacking; });
   recent.push_back(unpacking);
   if (recent.size() <= kMaxUnpacking) return;
-  if (const auto oldest = recent.front().lock()) oldest->let_go();
+  if (const auto oldest = recent.front().lock()) oldest->release();
   recent.erase(recent.begin());
 }
 
@@ -44,7 +44,7 @@ void note_read(const std::shared_ptr<Unpacking>& unpacking) {
 bool is_compressed_path(std::string_view path) { return compression_of(path) != Compression::kNone; }
 
 struct Content::Impl {
-  std::string path;  // of one that is compressed or closed: the others' files have it, too
+  std::string path;  // only if it is compressed or closed; otherwise the file has it
   std::unique_ptr<File> file;
   Compression compression = Compression::kNone;
   // While decompressing.
@@ -69,7 +69,7 @@ struct Content::Impl {
     return {};
   }
 
-  // Up to `size` bytes into `out`; 0 at the end of what the file has.
+  // Writes up to `size` bytes to `out`. 0: the end of the file.
   Result<std::size_t> inflate_some(char* out, std::size_t size) {
     auto& [decompressor, raw, raw_used] = *unpacking;
     for (;;) {
@@ -109,7 +109,7 @@ Result<std::unique_ptr<Content>> Content::open(const std::string& path, const Fi
 bool Content::compressed() const { return impl_->compression != Compression::kNone; }
 bool Content::complete() const { return impl_->complete; }
 void Content::rest() {
-  if (impl_->unpacking) impl_->unpacking->let_go();
+  if (impl_->unpacking) impl_->unpacking->release();
 }
 void Content::give_up(const std::string& path) {
   rest();
@@ -150,7 +150,7 @@ Result<std::size_t> Content::read(std::uint64_t offset, std::size_t size_bytes, 
     const auto got = impl.inflate_some(out.data() + before + filled, size_bytes - filled);
     if (!got) {
       out.resize(before + filled);
-      // What was decompressed is given first; the error comes again at the next read.
+      // The bytes decompressed before the error come first. The next read returns the error again.
       if (filled == 0) return got;
       return filled;
     }

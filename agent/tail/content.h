@@ -1,4 +1,4 @@
-// The bytes of one open file, decompressed when it is a .gz, .zst or .bz2: read forward from an offset.
+// The bytes of one open file, decompressed if it is a .gz, .zst or .bz2, for reading forward from an offset.
 #pragma once
 
 #include <cstdint>
@@ -24,19 +24,19 @@ class Content {
 
   [[nodiscard]] Result<FileFacts> facts() const;
   [[nodiscard]] bool compressed() const;
-  // Of a compressed content whose end was read: its last member is whole. Else it is still being
-  // written, or was cut short.
+  // For a compressed content whose end was read. True: its last member is whole. False: it is still being
+  // written, or it was cut short.
   [[nodiscard]] bool complete() const;
-  // Lets the memory of the decompressor go until the next read().
+  // Releases the memory of the decompressor until the next read().
   void rest();
-  // Closes the file for good: every call fails from now on, and says so of `path`.
+  // Closes the file for good. Every later call fails, with an error that names `path`.
   void give_up(const std::string& path);
-  // As File has it; offsets of a compressed content have no holes.
+  // As File::data_from(). A compressed content has no holes.
   [[nodiscard]] std::uint64_t data_from(std::uint64_t offset) const;
   [[nodiscard]] std::uint64_t free_bytes() const;
-  // Appends up to `size_bytes` from `offset` to `out`; 0: the end, for now. Sequential reads
-  // are cheap; going back in a compressed file decompresses it from its start, and so does a read after
-  // others of the same thread were read: their memory is bounded, so read one after the other.
+  // Appends up to `size_bytes` from `offset` to `out`. 0: the end for now. Sequential reads are cheap. Going
+  // back in a compressed file decompresses it from its start. So does a read after four other compressed
+  // contents were read on the same thread, because their memory is bounded: read one after the other.
   // Errors: kIo, kCorrupt (not gzip, or damaged).
   [[nodiscard]] Result<std::size_t> read(std::uint64_t offset, std::size_t size_bytes, std::string& out);
 

@@ -17,10 +17,10 @@ namespace {
 // One member, frame or stream at a time.
 class Codec {
  public:
-  enum class Status : std::uint8_t { kGoesOn, kMemberEnded, kDamaged, kRefused, kNoMemory };
+  enum class Status : std::uint8_t { kContinues, kMemberEnded, kDamaged, kRefused, kNoMemory };
   struct Step {
     std::size_t consumed = 0, produced = 0;
-    Status status = Status::kGoesOn;
+    Status status = Status::kContinues;
     std::string why;   // of an error
     std::string hint;  // of kRefused
   };
@@ -30,10 +30,10 @@ class Codec {
   Codec(const Codec&) = delete;
   Codec& operator=(const Codec&) = delete;
 
-  // Before the first step of each member. False: no memory.
+  // Called before the first step of each member. False: no memory.
   [[nodiscard]] virtual bool begin_member() = 0;
   [[nodiscard]] virtual Step step(std::string_view in, char* out, std::size_t out_size) = 0;
-  // The command that checks such a file.
+  // The command that checks a file of this format.
   [[nodiscard]] virtual std::string_view checker() const = 0;
 };
 
@@ -48,7 +48,7 @@ class Copy final : public Codec {
   Step step(std::string_view in, char* out, std::size_t out_size) override {
     const auto size = std::min(in.size(), out_size);
     if (size > 0) std::memcpy(out, in.data(), size);
-    return {.consumed = size, .produced = size, .status = Status::kGoesOn, .why = {}, .hint = {}};
+    return {.consumed = size, .produced = size, .status = Status::kContinues, .why = {}, .hint = {}};
   }
   std::string_view checker() const override { return ""; }
 };
@@ -91,7 +91,7 @@ class Gzip final : public Codec {
   bool open_ = false;
 };
 
-// Whether `bytes`, at most four, may begin a frame, or a skippable one (0x184D2A50 to 5F).
+// Whether `bytes`, at most four, may be the start of a frame or of a skippable one (0x184D2A50 to 5F).
 bool is_magic_begin(std::string_view bytes) {
   constexpr std::string_view kFrame = "\x28\xb5\x2f\xfd";
   constexpr std::string_view kSkippable = "\x2a\x4d\x18";
@@ -116,10 +116,10 @@ class Zstd final : public Codec {
       return done;
     }
     ZSTD_outBuffer to{out, out_size, 0};
-    // When a call of the library fails, what it wrote before is lost. So none both writes
-    // and goes on to the next block: first what is held back is fetched, then the input is
-    // cut where a block ends (`wanted_` has the header of the next one in it), and before its
-    // end, because a frame that is not as long as it says fails with its last byte.
+    // When a call of the library fails, the output of that call is lost. So no call both writes and starts
+    // the next block: output that is held back is fetched first, then the input is cut where a block ends
+    // (`wanted_` includes the header of the next one). It is also cut before the end of a frame, because a
+    // frame that is not as long as it says fails with its last byte.
     constexpr std::size_t kBlockHeaderBytes = 3;
     if (held_back_) {
       ZSTD_inBuffer nothing{nullptr, 0, 0};
@@ -139,10 +139,10 @@ class Zstd final : public Codec {
  private:
   static constexpr std::size_t kMagicBytes = 4;
 
-  // The library also reads what zstd wrote before its version 0.8: nobody's logs, not under
-  // the limit of the window, and not fit for strangers' bytes. So it gets to see what follows
-  // a magic of today only; and that on its own, or it decodes a frame that is all there in one
-  // go and gives nothing of a damaged one.
+  // The library also reads the formats of zstd before 0.8. No logs have them, they ignore the limit of the
+  // window, and their decoders are not safe with hostile bytes. So the library sees only what follows a magic
+  // of today's format. The magic is given by itself: otherwise the library decodes a frame that is complete
+  // in one go, and gives no output at all if the frame is damaged.
   void take_magic(std::string_view in, Step& done) {
     for (const char c : in) {
       if (magic_.size() == kMagicBytes) break;
@@ -200,8 +200,8 @@ class Zstd final : public Codec {
   };
   std::unique_ptr<ZSTD_DCtx, Free> context_;
   std::string magic_;
-  bool held_back_ = false;  // there may be output that found no room
-  std::size_t wanted_ = 0;  // input that the library asks for next
+  bool held_back_ = false;  // there may be output that did not fit
+  std::size_t wanted_ = 0;  // how much input the library asks for next
 };
 
 class Bzip2 final : public Codec {
@@ -270,7 +270,7 @@ Compression looks_compressed(std::string_view first_bytes) {
   using namespace std::string_view_literals;
   if (first_bytes.starts_with("\x1f\x8b\x08"sv)) return Compression::kGzip;
   if (first_bytes.size() >= 4 && is_magic_begin(first_bytes.substr(0, 4))) return Compression::kZstd;
-  // "BZh1" to "BZh9" may begin a line; with the magic of a block, or of the end, it does not.
+  // A line may begin with "BZh1" to "BZh9", but not with the magic of a block or of the end behind it.
   if (first_bytes.size() >= 10 && first_bytes.starts_with("BZh"sv) && first_bytes[3] >= '1' &&
       first_bytes[3] <= '9') {
     const auto block = first_bytes.substr(4, 6);
@@ -285,9 +285,9 @@ struct Decompressor::Impl {
   std::string name;
   std::unique_ptr<Codec> codec;
   bool in_member = false;
-  bool any_member = false;  // a whole one was seen
-  // The codec has given all that it can of what it got. zstd takes it for an error when it
-  // is asked again and again in vain, which is what following a growing file does.
+  bool any_member = false;  // a whole member was seen
+  // The codec has given all that it can make of its input. Following a growing file would ask again and
+  // again, and zstd treats that as an error.
   bool drained = false;
   std::uint64_t given_bytes = 0;  // of decompressed content
   std::optional<Error> failed;
@@ -301,13 +301,14 @@ struct Decompressor::Impl {
         failed = Error{Code::kInvalid, fmt::format("{}: does not decompress: {}", name, step.why), step.hint};
         break;
       default:
-        failed = Error{Code::kCorrupt,
-                       fmt::format("{}: does not decompress after {} bytes: {}", name, given_bytes, step.why),
-                       fmt::format("what came before it was read; check the file with {}", codec->checker())};
+        failed =
+            Error{Code::kCorrupt,
+                  fmt::format("{}: does not decompress after {} bytes: {}", name, given_bytes, step.why),
+                  fmt::format("everything before it was read; check the file with {}", codec->checker())};
     }
   }
 
-  // The padding behind a member; the bytes of it.
+  // How many bytes of `in` are padding behind a member.
   [[nodiscard]] std::size_t padding(std::string_view in) const {
     if (in_member || !any_member || compression == Compression::kNone) return 0;
     return std::min(in.find_first_not_of('\0'), in.size());
@@ -365,15 +366,15 @@ Result<Decompressor::Progress> Decompressor::run(std::string_view in, char* out,
     if (step.status == Codec::Status::kMemberEnded) {
       impl.in_member = false;
       impl.any_member = true;
-    } else if (step.status != Codec::Status::kGoesOn) {
+    } else if (step.status != Codec::Status::kContinues) {
       impl.fail_with(step);
     } else if (impl.drained) {
       progress.needs_input = true;
     } else if (step.consumed == 0 && step.produced == 0) {
-      impl.fail_with({.status = Codec::Status::kDamaged, .why = "it does not go on", .hint = {}});
+      impl.fail_with({.status = Codec::Status::kDamaged, .why = "it makes no progress", .hint = {}});
     }
   }
-  // What was made before the damage is given first; the error comes at the next call.
+  // Output from before the damage comes first, and the error at the next call.
   if (impl.failed && progress.produced == 0) return std::unexpected(*impl.failed);
   progress.member_ended =
       impl.compression == Compression::kNone || (!impl.in_member && impl.any_member && !impl.failed);

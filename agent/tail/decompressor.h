@@ -1,11 +1,10 @@
 // Streaming decompression of rotated logs: .gz, .zst and .bz2 behind one interface. Pure:
 // bytes in, bytes out, no files.
 //
-// Members (gzip), frames (zstd) and streams (bzip2) may follow one another, with zeros as
-// padding between and behind them; skippable zstd frames are skipped. What is given are the
-// same bytes however the input and the output are cut into pieces, up to the damage (of a
-// damaged bzip2 block more or less of it). Memory is bounded: 64 KiB for gzip, 4 MiB for bzip2,
-// the frame's window, at most 128 MiB, for zstd.
+// Members (gzip), frames (zstd) and streams (bzip2) may follow one another, with zeros as padding between and
+// behind them. Skippable zstd frames are skipped. The output is the same however the input and the output are
+// cut into pieces, up to the first damage (of a damaged bzip2 block more or less comes out). Memory is
+// bounded: 64 KiB for gzip, 4 MiB for bzip2, and for zstd the frame's window, at most 128 MiB.
 #pragma once
 
 #include <cstddef>
@@ -23,12 +22,12 @@ enum class Compression : std::uint8_t { kNone, kGzip, kZstd, kBzip2 };
 // By the path's suffix: .gz, .zst, .bz2.
 [[nodiscard]] Compression compression_of(std::string_view path);
 
-// By the magic bytes that a file begins with; kCompressionMagicBytes are always enough.
-// kNone: none of the three, or too few bytes to tell.
+// By the magic bytes at the start of a file. kCompressionMagicBytes are always enough.
+// kNone: none of the three, or too few bytes to decide.
 inline constexpr std::size_t kCompressionMagicBytes = 10;
 [[nodiscard]] Compression looks_compressed(std::string_view first_bytes);
 
-// A zstd frame with a larger window is refused: it asks for as much memory.
+// A zstd frame with a larger window is refused, because it needs as much memory.
 inline constexpr int kMaxZstdWindowLog = 27;  // 128 MiB
 
 class Decompressor {
@@ -36,14 +35,14 @@ class Decompressor {
   struct Progress {
     std::size_t consumed = 0;  // bytes taken from the front of the input
     std::size_t produced = 0;  // bytes written to the output
-    // Nothing more can be made of what was given: all of it is consumed. With none to come,
-    // the input is truncated, unless member_ended.
+    // All input is consumed, and more is needed to go on. If there is no more, the input is truncated, unless
+    // member_ended.
     bool needs_input = false;
-    // The input consumed so far ends behind a whole member (or its padding): it may end here.
+    // The input so far ends with a whole member (or its padding), so it may end here.
     bool member_ended = false;
   };
 
-  // `name` is what errors call the input, its path. kNone copies.
+  // Errors call the input `name`, which is its path. kNone copies the input.
   // Errors: kIo (no memory).
   [[nodiscard]] static Result<std::unique_ptr<Decompressor>> create(Compression compression,
                                                                     std::string name);
@@ -51,14 +50,13 @@ class Decompressor {
   Decompressor(const Decompressor&) = delete;
   Decompressor& operator=(const Decompressor&) = delete;
 
-  // Goes on until `out` is full or `in` is used up; call it again with what was not consumed.
-  // `out_size` > 0. `in` may be empty: gives what is held back from earlier input.
-  // Errors come after all that could be made before them, and again until reset():
-  // kCorrupt (damaged, or not of this compression), kInvalid (a window above the limit, a
-  // dictionary), kIo (no memory).
+  // Runs until `out` is full or `in` is used up. Call it again with what was not consumed. `out_size` > 0.
+  // With an empty `in` it gives what it held back from earlier input. An error comes after all output that
+  // could be made before it, and again until reset(): kCorrupt (damaged, or not of this compression),
+  // kInvalid (a window above the limit, a dictionary), kIo (no memory).
   [[nodiscard]] Result<Progress> run(std::string_view in, char* out, std::size_t out_size);
 
-  // Forgets everything: the next input is the first.
+  // Forgets everything. The next input is the start of a file.
   void reset();
 
   [[nodiscard]] Compression compression() const;

@@ -59,14 +59,14 @@ class PosixFile : public File {
   [[nodiscard]] Result<FileFacts> facts() const override {
     struct statx found{};
     if (::statx(fd_, "", AT_EMPTY_PATH, kWanted, &found) != 0)
-      return system_error(path_, "cannot be looked at");
+      return system_error(path_, "cannot be examined");
     return facts_of(found);
   }
   [[nodiscard]] Result<std::size_t> read(std::uint64_t offset, std::size_t size_bytes,
                                          std::string& out) const override {
     const auto before = out.size();
     ssize_t got = 0;
-    // Not resize(): it would write zeros over what is read, and a short file is asked for many bytes.
+    // Not resize(): it would write zeros first, and a short file is asked for many bytes.
     out.resize_and_overwrite(before + size_bytes, [&](char* bytes, std::size_t) {
       do {
         got = ::pread(fd_, bytes + before, size_bytes, static_cast<off_t>(offset));
@@ -75,7 +75,7 @@ class PosixFile : public File {
     });
     if (got < 0) {
       auto error = system_error(path_, "cannot be read");
-      error.error().code = Code::kIo;  // it is open: whatever the number says, it was there
+      error.error().code = Code::kIo;  // the file is open, so it exists whatever errno says
       return error;
     }
     return static_cast<std::size_t>(got);
@@ -105,17 +105,17 @@ class PosixFileSystem : public FileSystem {
   [[nodiscard]] Result<FileFacts> look(const std::string& path) const override {
     struct statx found{};
     if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, kWanted, &found) != 0)
-      return system_error(path, "cannot be looked at");
+      return system_error(path, "cannot be examined");
     const bool link = S_ISLNK(found.stx_mode);
     if (link && ::statx(AT_FDCWD, path.c_str(), 0, kWanted, &found) != 0)
-      return system_error(path, "cannot be looked at");
+      return system_error(path, "cannot be examined");
     auto facts = facts_of(found);
     facts.by_link = link;
     return facts;
   }
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path) const override {
-    // Looked at first: to open a device may do something. NONBLOCK: a fifo that takes its place
-    // in between must not stop the loop.
+    // Checked first, because opening a device may do something. O_NONBLOCK: a fifo that replaces the file in
+    // between must not stop the loop.
     const auto named = look(path);
     if (!named) return std::unexpected(named.error());
     const auto refuse = [&] {
@@ -134,7 +134,7 @@ class PosixFileSystem : public FileSystem {
     unreadable_folder.clear();
     glob_t found{};
     const auto note = [](const char* folder, int number) {
-      // A folder that is not there, or a file where one was looked for, is an answer.
+      // A missing folder, or a file in its place, is an answer and no trouble.
       if (number != ENOENT && number != ENOTDIR)
         unreadable_folder = fmt::format("{}: cannot be read: {}", folder, std::strerror(number));
       return 0;

@@ -1,5 +1,5 @@
-// What the agent asks of the file system. The real one is posix_file_system(); the
-// simulation has one that lies, tears and fails.
+// What the agent needs of the file system. The real one is posix_file_system(). The simulation has one that
+// lies, tears writes and fails.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,10 @@ struct FileFacts {
   std::uint64_t device = 0, inode = 0;
   std::uint64_t size_bytes = 0;  // on disk
   std::int64_t modified_ms = 0;  // Unix epoch
-  std::uint64_t links = 0;       // 0: no name leads to it any more
-  std::int64_t birth_ns = 0;     // Unix epoch; 0: this file system does not tell
+  std::uint64_t links = 0;       // 0: it has no name any more
+  std::int64_t birth_ns = 0;     // Unix epoch; 0: the file system does not know
   FileKind kind = FileKind::kRegular;
-  bool by_link = false;  // the name that was looked at is a symbolic link to it
+  bool by_link = false;  // the path is a symbolic link to it
 };
 
 // An open file. It stays readable after its name is gone.
@@ -29,34 +29,35 @@ class File {
  public:
   virtual ~File() = default;
   [[nodiscard]] virtual Result<FileFacts> facts() const = 0;
-  // Appends up to `size_bytes` from `offset` to `out`; fewer than asked for is no end, 0 is (for now).
+  // Appends up to `size_bytes` from `offset` to `out`. 0 is the end for now; fewer bytes than asked for are
+  // not.
   [[nodiscard]] virtual Result<std::size_t> read(std::uint64_t offset, std::size_t size_bytes,
                                                  std::string& out) const = 0;
-  // Where data begins at or after `offset`: a hole reads as NULs that nobody wrote. The file's
-  // size when there is none; `offset` when the file system knows no holes.
+  // Where data begins at or after `offset`. A hole reads as NULs that nobody wrote. Returns the file's size
+  // if no data follows, and `offset` if the file system knows no holes.
   [[nodiscard]] virtual std::uint64_t data_from(std::uint64_t offset) const = 0;
-  // Of its file system, for those who may write; the maximum when unknown.
+  // Free space of its file system for unprivileged users. The maximum if it is not known.
   [[nodiscard]] virtual std::uint64_t free_bytes() const = 0;
 };
 
 struct GlobResult {
   std::vector<std::string> paths;  // sorted
-  // Set: a folder on the way could not be read; what else matches is not known.
+  // Set: a folder on the way could not be read, so other paths may match.
   std::optional<Error> trouble;
 };
 
-// Errors: kNotFound means that the name is surely not there. All else (kIo: no right, no
-// descriptor left, a stale handle, a failing disk) means that nothing is known.
+// Errors: kNotFound means that the name certainly does not exist. Any other error (kIo: no permission, no
+// descriptor left, a stale handle, a failing disk) says nothing about the file.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
   [[nodiscard]] virtual Result<FileFacts> look(const std::string& path) const = 0;  // follows links
-  // Errors: kInvalid, too: a folder, fifo, socket or device. Never blocks on one.
+  // Errors: also kInvalid for a folder, fifo, socket or device. It never blocks on one.
   [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path) const = 0;
   [[nodiscard]] virtual GlobResult glob(const std::string& pattern) const = 0;
-  // With all links resolved; `path` itself when that cannot be told.
+  // The path with all links resolved, or `path` itself if that fails.
   [[nodiscard]] virtual std::string resolved(const std::string& path) const = 0;
-  // A network or user-space file system, whose changes inotify does not tell.
+  // True for a network or user-space file system, because inotify does not report its changes.
   [[nodiscard]] virtual bool needs_polling(const std::string& folder) const = 0;
 };
 

@@ -4,24 +4,25 @@
 #include <tuple>
 
 #include "agent/tail/proof.h"
+#include "proto/must.h"
 
 namespace weir {
 namespace {
 
 constexpr std::size_t kReadBytes = 256 << 10;
-// The least that is asked for at once: a line's end, mostly.
+// The smallest read. It mostly completes a line.
 constexpr std::size_t kLeastReadBytes = 4 << 10;
 constexpr std::size_t kProofBytes = 256;
-// A longer line is counted as several: line_bytes of the wire has 32 bits.
+// A longer line is counted as several lines, because line_bytes on the wire has 32 bits.
 constexpr std::uint64_t kMaxCutBytes = 1 << 30;
 
-// To assign {} would keep the memory.
-void let_go(auto& container) {
+// Assigning {} would keep the memory.
+void release(auto& container) {
   container.clear();
   container.shrink_to_fit();
 }
 
-// Keeps the last `keep` bytes of what `end` was and `bytes`.
+// Appends `bytes` to `end` and keeps the last `keep` bytes of both.
 void roll(std::string& end, std::string_view bytes, std::size_t keep) {
   if (bytes.size() >= keep) {
     end.assign(bytes.substr(bytes.size() - keep));
@@ -52,7 +53,7 @@ void LineReader::move_to(std::shared_ptr<Content> content) {
 
 std::string LineReader::tail_hash() const { return proved_ ? hash_of(tail_) : expected_tail_; }
 
-// Up to kTailHashBytes before offset_, as they are now.
+// Up to kTailHashBytes before offset_, as they are now in the file.
 Result<std::string> LineReader::read_tail() const {
   const auto size = std::min<std::uint64_t>(offset_, kTailHashBytes);
   std::string tail;
@@ -77,12 +78,12 @@ Result<void> LineReader::prove_start() {
   return {};
 }
 
-// Nothing is held, and what is known of the bytes before is their hash, until the next fill().
+// Until the next fill() the reader holds no bytes, and only the hash of those before.
 void LineReader::rest() {
   expected_tail_ = hash_of(tail_);
   rest_tells_ = tells(recent_);
   proved_ = false;
-  for (auto* bytes : {&tail_, &recent_, &pending_}) let_go(*bytes);
+  for (auto* bytes : {&tail_, &recent_, &pending_}) release(*bytes);
 }
 
 Result<bool> LineReader::recent_at(std::uint64_t position) const {
@@ -97,7 +98,7 @@ Result<bool> LineReader::still_there() {
   if (content_->compressed()) return true;
   if (proved_) return recent_at(position());
   if (expected_tail_.empty()) {
-    // What is there now is what must be there from now on.
+    // The bytes that are there now must stay there from now on.
     if (auto proved = prove_start(); !proved) return std::unexpected(proved.error());
     return !rewritten_;
   }
@@ -107,11 +108,11 @@ Result<bool> LineReader::still_there() {
   return is_expected(*tail);
 }
 
-// Reads on at position(). The bytes before are looked at after the read: whoever truncates and
-// writes anew before it is noticed, whoever does so after it has taken nothing.
+// Reads from position() on. The bytes before are checked after the read: a truncation before the read is
+// noticed, and one after it has taken nothing away.
 Result<std::size_t> LineReader::read_on(std::string& out, std::size_t size_bytes) {
   const auto from = position();
-  // One for all sources of a thread: 10,000 of them must not keep one each.
+  // One block for all readers of a thread: 10,000 of them must not keep one each.
   thread_local std::string block;
   block.clear();
   const auto got = content_->read(from, size_bytes, block);
@@ -127,19 +128,22 @@ Result<std::size_t> LineReader::read_on(std::string& out, std::size_t size_bytes
   return got;
 }
 
-void LineReader::consumed(std::string_view bytes) {
-  roll(tail_, bytes, kTailHashBytes);
-  offset_ += bytes.size();
+void LineReader::consumed(std::string_view bytes) { consumed(bytes, bytes.size()); }
+
+// So many bytes, of which the last are `end`.
+void LineReader::consumed(std::string_view end, std::uint64_t bytes) {
+  roll(tail_, end, kTailHashBytes);
+  offset_ += bytes;
 }
 
-// NULs where a line begins: a writer without O_APPEND went on at its old place after a
-// truncation. They are counted by number, however many, once something lies behind them: until
-// then they may be bytes that the file system has room for and not yet. True when some were taken.
+// NULs where a line begins: after a truncation, a writer without O_APPEND continued at its old place. The
+// NULs are counted once data lies behind them. Until then they may be bytes that the file system has
+// allocated and that are not written yet. True: the hole, if there was one, is behind us.
 bool LineReader::take_hole(LineSink& sink) {
   if (hole_bytes_ == 0 && (pending_.empty() || pending_.front() != '\0')) return false;
   const auto end = pending_.find_first_not_of('\0');
   if (end == std::string::npos) {
-    // One that takes no disk space is stepped over without being read.
+    // A hole without disk space is skipped without reading it.
     const auto facts = content_->facts();
     const auto data = content_->data_from(position());
     if (facts && data > position() && data < facts->size_bytes) {
@@ -153,17 +157,19 @@ bool LineReader::take_hole(LineSink& sink) {
   }
   hole_bytes_ += end;
   pending_.erase(0, end);
-  while (hole_bytes_ > 0 && !sink.full()) {
-    const auto part = std::min<std::uint64_t>(hole_bytes_, kMaxCutBytes);
-    sink.add_hole(static_cast<std::uint32_t>(part));
-    roll(tail_, std::string(std::min<std::uint64_t>(part, kTailHashBytes), '\0'), kTailHashBytes);
-    offset_ += part;
-    hole_bytes_ -= part;
-  }
+  while (hole_bytes_ > 0 && !sink.full()) add_hole(sink);
   return hole_bytes_ == 0;
 }
 
-// The header of a W3C file says what its columns are, however far behind it the reading starts.
+// What is known of a hole, or as much of it as one line may have.
+void LineReader::add_hole(LineSink& sink) {
+  const auto part = std::min<std::uint64_t>(hole_bytes_, kMaxCutBytes);
+  sink.add_hole(static_cast<std::uint32_t>(part));
+  consumed(std::string(std::min<std::uint64_t>(part, kTailHashBytes), '\0'), part);
+  hole_bytes_ -= part;
+}
+
+// The header of a W3C file names the columns, however far behind it the reading starts.
 Result<void> LineReader::give_directives(LineParser& parser) const {
   std::string bytes;
   Record unused;
@@ -178,13 +184,13 @@ Result<void> LineReader::give_directives(LineParser& parser) const {
       if (rest.starts_with('#')) std::ignore = parser.parse(rest.substr(0, end), unused, reason);
       rest.remove_prefix(end + 1);
     }
-    // Of a line that goes on in the next block only its first byte and, of a directive, its text matter.
+    // A line continues in the next block. Its first byte matters, and the text of a directive.
     bytes = std::string(rest.substr(0, rest.starts_with('#') ? kHeadScanBytes : 1));
   }
   return {};
 }
 
-// Keeps the head and drops the rest as it comes, so that a line without end needs no memory.
+// Keeps the head of the line and drops the rest as it is read: a line without an end needs no memory.
 void LineReader::take_long_line(LineSink& sink, std::string_view bytes) {
   const auto end = bytes.find('\n');
   const auto of_line = bytes.substr(0, end == std::string::npos ? end : end + 1);
@@ -198,11 +204,26 @@ void LineReader::take_long_line(LineSink& sink, std::string_view bytes) {
   pending_.assign(bytes.substr(of_line.size()));
 }
 
+void LineReader::check() const {
+  MUST(hole_bytes_ == 0 || cut_bytes_ == 0, "a line begins behind a hole, not in it");
+  MUST(cut_bytes_ == 0 || pending_.size() == max_line_, "of a line that is cut its head is kept");
+  MUST(cut_bytes_ == 0 || cut_bytes_ >= pending_.size(), "the head of a line is no longer than the line");
+  MUST(proved_ || held() == 0, "a reader holds bytes only while it knows those before them");
+  MUST(!proved_ || tail_.size() == std::min<std::uint64_t>(offset_, kTailHashBytes),
+       "a reader knows the bytes before its offset");
+  MUST(!proved_ || recent_.size() == std::min<std::uint64_t>(position(), kProofBytes),
+       "a reader knows the bytes before its position");
+}
+
 Result<void> LineReader::fill(LineSink& sink, std::uint64_t limit_bytes, LineParser& parser) {
+  [[maybe_unused]] const auto begin = offset_;
+  [[maybe_unused]] const auto had_bytes = sink.content_bytes();
   auto filled = read_lines(sink, limit_bytes, parser);
+  MUST(offset_ - begin == sink.content_bytes() - had_bytes,
+       "each byte before the offset is in the sink once");
   if (at_end_ || rewritten_ || !proved_) return filled;
-  // The others have their turns now. Ten thousand that are behind must not keep a block each: what was read
-  // beyond the batch is read again, but for what is dear to read again.
+  // Other sources take their turns now, and ten thousand that are behind must not keep a block each. What was
+  // read beyond the batch is read again, except where reading again is expensive.
   if (hole_bytes_ == 0 && cut_bytes_ == 0 && !content_->compressed()) {
     recent_ = tail_.size() > kProofBytes ? tail_.substr(tail_.size() - kProofBytes) : tail_;
     rest();
@@ -212,7 +233,8 @@ Result<void> LineReader::fill(LineSink& sink, std::uint64_t limit_bytes, LinePar
   return filled;
 }
 
-// What the batch still takes, and no less than what waits for its line's end: it is searched anew each time.
+// What the sink still takes, and at least as much as waits for the end of its line: that is searched again
+// after each read.
 std::size_t LineReader::next_read_bytes(const LineSink& sink, std::uint64_t limit_bytes) const {
   if (cut_bytes_ > 0) return kReadBytes;
   const auto has = sink.content_bytes() + pending_.size();
@@ -259,13 +281,11 @@ Result<void> LineReader::read_lines(LineSink& sink, std::uint64_t limit_bytes, L
   }
   if (rewritten_) return {};
   at_end_ = true;
-  // A compressed file is finished: its last line is whole even without '\n'.
+  // A compressed file is finished, so its last line is whole even without '\n'.
   if (content_->compressed() && content_->complete() && held() > 0) {
     const auto bytes = held();
     if (hole_bytes_ > 0) {
-      sink.add_hole(static_cast<std::uint32_t>(std::min(bytes, kMaxCutBytes)));
-      offset_ += std::min(bytes, kMaxCutBytes);
-      hole_bytes_ -= std::min(bytes, kMaxCutBytes);
+      add_hole(sink);
       return {};
     }
     if (cut_bytes_ > 0) {

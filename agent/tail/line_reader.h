@@ -13,36 +13,38 @@
 
 namespace weir {
 
-// Reads forward through a content and hands whole lines to a LineSink. Before it goes on
-// anywhere it proves that the bytes before are those that it knows: a file that was truncated
-// and written anew, however large it is by now, is never spliced to the old one. Between two fill()s
-// it forgets these bytes and keeps their hash: many thousand files wait or rest.
+// Reads a content forward and gives whole lines to a LineSink. Before it continues anywhere, it proves that
+// the bytes before are those that it knows. So a file that was truncated and written again is never joined
+// to the old one, however large it has grown. Between two calls of fill() it keeps only a hash of these
+// bytes, because many thousand files wait or rest.
 class LineReader {
  public:
-  // `expected_tail`: tail_hash() of the bytes before `offset`; "" when it is not known.
+  // `expected_tail`: tail_hash() of the bytes before `offset`, or "" when it is not known.
   LineReader(std::shared_ptr<Content> content, std::uint64_t offset, std::string expected_tail,
              std::uint64_t max_line)
       : content_(std::move(content)),
         offset_(offset),
         expected_tail_(std::move(expected_tail)),
         max_line_(max_line) {}
-  // Fills `sink` up to limit_bytes or the end. Errors: those of Content::read; lines that
-  // were read before are in it.
+  // Fills `sink` up to limit_bytes or the end of the content. Errors: those of Content::read. Lines that
+  // were read before the error are in the sink.
   [[nodiscard]] Result<void> fill(LineSink& sink, std::uint64_t limit_bytes, LineParser& parser);
-  [[nodiscard]] std::uint64_t offset() const { return offset_; }             // all before is in batches
+  [[nodiscard]] std::uint64_t offset() const { return offset_; }  // all bytes before it were given to sinks
   [[nodiscard]] std::uint64_t position() const { return offset_ + held(); }  // of the next byte to read
   [[nodiscard]] bool at_end() const { return at_end_; }                      // as of the last fill()
-  // The file has other bytes than those that were read: as of the last fill(), which read none of them.
+  // The last fill() found other bytes than those that were read before, and took none of them.
   [[nodiscard]] bool rewritten() const { return rewritten_; }
   // Whether the bytes before position() are still those that were read. Errors: those of Content::read.
   [[nodiscard]] Result<bool> still_there();
-  // Whether these bytes tell one file from another: nothing, or NULs, do not.
+  // Whether these bytes distinguish one file from another. No bytes, or only NULs, do not.
   [[nodiscard]] bool has_proof() const { return proved_ ? tells(recent_) : rest_tells_; }
-  // Hash of the bytes before offset(), as they were read; "" before the first fill().
+  // The hash of the bytes before offset() as they were read. Before the first fill(): the expected one.
   [[nodiscard]] std::string tail_hash() const;
   void rewind(std::uint64_t offset, std::string expected_tail);
-  // Goes on at offset() in another content, which must have the same bytes before it.
+  // Continues at offset() in another content, which must have the same bytes before it.
   void move_to(std::shared_ptr<Content> content);
+  // Its invariants.
+  void check() const;
 
  private:
   [[nodiscard]] std::uint64_t held() const {
@@ -60,7 +62,9 @@ class LineReader {
   [[nodiscard]] std::size_t next_read_bytes(const LineSink& sink, std::uint64_t limit_bytes) const;
   [[nodiscard]] Result<std::size_t> read_on(std::string& out, std::size_t size_bytes);
   void consumed(std::string_view bytes);
+  void consumed(std::string_view end, std::uint64_t bytes);
   [[nodiscard]] bool take_hole(LineSink& sink);
+  void add_hole(LineSink& sink);
   void take_long_line(LineSink& sink, std::string_view bytes);
   [[nodiscard]] Result<void> give_directives(LineParser& parser) const;
 
@@ -68,18 +72,18 @@ class LineReader {
   std::uint64_t offset_;
   std::string expected_tail_;
   std::uint64_t max_line_;
-  bool proved_ = false;           // tail_ and recent_ are known; else expected_tail_ is
-  bool rest_tells_ = false;       // has_proof(), as of when they were last known
+  bool proved_ = false;           // tail_ and recent_ are known; otherwise expected_tail_ is
+  bool rest_tells_ = false;       // has_proof() when they were last known
   std::string tail_;              // up to kTailHashBytes before offset_
   std::string recent_;            // up to kProofBytes before position()
-  std::string pending_;           // bytes from offset_ that are not in a batch yet
+  std::string pending_;           // bytes from offset_ on that no sink has yet
   std::uint64_t hole_bytes_ = 0;  // NULs from offset_ on, before pending_
-  // A line longer than max_line: only its head is kept, in pending_.
+  // The bytes read of a line longer than max_line. Only its head is kept, in pending_.
   std::uint64_t cut_bytes_ = 0;
-  std::string cut_tail_;  // what tail_ is once that line has ended
+  std::string cut_tail_;  // what tail_ becomes when that line has ended
   bool at_end_ = false;
   bool rewritten_ = false;
-  bool directives_given_ = false;  // those before offset_ are known to the parser
+  bool directives_given_ = false;  // the parser knows the directives before offset_
 };
 
 }  // namespace weir

@@ -10,7 +10,7 @@
 namespace weir {
 namespace {
 
-// Nothing: no line of `head` has data; "": the first that has is not known to its end.
+// The first line of `head` that has data. nullopt: no line has. "": its end is not known yet.
 std::optional<std::string_view> data_line_in(std::string_view head, bool complete) {
   for (auto rest = head; !rest.empty();) {
     const auto end = rest.find('\n');
@@ -33,7 +33,7 @@ std::string hash_of(std::string_view bytes) {
 
 Result<std::string> first_data_line(Content& content) {
   std::string head;
-  // As a rule one short read has it: this is asked of each young file at each look.
+  // One short read is mostly enough. Each young file is asked this at each look.
   if (const auto got = content.read(0, kFirstLineHashBytes, head); !got) return std::unexpected(got.error());
   if (!head.starts_with('\0')) {
     if (const auto line = data_line_in(head, false); line && !line->empty()) return std::string(*line);
@@ -50,7 +50,7 @@ Result<std::string> first_data_line(Content& content) {
   }
   if (const auto line = data_line_in(head, content.compressed() && content.complete()); line)
     return std::string(*line);
-  // Nothing but comments in 64 KiB: these are then its identity.
+  // 64 KiB of comments and no data: the comments are its identity.
   return head.size() >= kHeadScanBytes ? head.substr(0, kFirstLineHashBytes) : std::string();
 }
 

@@ -62,7 +62,7 @@ bool Registry::knows_file(const FileFacts& file) const {
   const auto [begin, end] = by_inode_.equal_range(file.inode);
   return std::any_of(begin, end, [&](const auto& at) {
     const auto& entry = entries_.at(at.second);
-    // An inode's number is used again, and then with another birth.
+    // The number of an inode is used again, with another time of birth.
     return entry.device == file.device && (entry.birth_ns == 0 || entry.birth_ns == file.birth_ns);
   });
 }
@@ -136,7 +136,7 @@ Result<void> Registry::flush(Keep keep) {
   change.forgotten.assign(forgotten_.begin(), forgotten_.end());
   if (losses_dirty_) change.losses = &losses_;
   change.durable = durable_;
-  // Something must be written for what was written before to be waited for.
+  // Only a write waits for the disk, and for all writes before it.
   if (clean && !entries_.empty()) change.put.push_back(&entries_.begin()->second);
   if (auto written = file_->write(change); !written) return written;
   dirty_.clear();

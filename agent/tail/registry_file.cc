@@ -44,7 +44,7 @@ ALTER TABLE source ADD COLUMN sent_offset INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE source ADD COLUMN sent_tail_hash BLOB NOT NULL DEFAULT x'';
 UPDATE source SET base = id, seen_ms = last_acknowledged_ms;
 )";
-// Version 2 knew no windows.
+// Version 2 did not know windows.
 constexpr const char* kFromVersion2 = R"(
 ALTER TABLE source ADD COLUMN cuts BLOB NOT NULL DEFAULT x'';
 UPDATE meta SET value = '3' WHERE name = 'version';
@@ -69,7 +69,7 @@ using Database = std::unique_ptr<sqlite3, decltype(&sqlite3_close)>;
 using Statement = std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)>;
 
 constexpr const char* kAskTheDisk =
-    "check the disk and its free space; a registry that was deleted is built again, nothing is counted twice";
+    "check the disk and its free space; a deleted registry is built again, and nothing is counted twice";
 
 bool is_damage(int status) {
   return (status & 0xff) == SQLITE_CORRUPT || (status & 0xff) == SQLITE_NOTADB ||
@@ -104,8 +104,8 @@ std::string column_text(sqlite3_stmt* row, int column) {
                           : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(row, column)));
 }
 
-// A column of bytes: 1, then each cut's distance from the one before (the first: from the acknowledged
-// offset) as varints. Empty: not known.
+// The bytes of column cuts, as varints: 1, then the distance of each cut from the one before (of the first:
+// from the acknowledged offset). Empty: not known.
 std::string cuts_bytes(const RegistryEntry& entry) {
   std::string out;
   if (!entry.cuts_known) return out;
@@ -118,7 +118,7 @@ std::string cuts_bytes(const RegistryEntry& entry) {
   return out;
 }
 
-// What cannot be read is not known: the source is then shipped as records, which is never wrong.
+// Cuts that cannot be read are not known. The source is then shipped as records, which is never wrong.
 void read_cuts(std::string_view bytes, RegistryEntry& entry) {
   std::uint64_t number = 0;
   if (!take_varint(bytes, number) || number != 1) return;
@@ -175,7 +175,7 @@ Result<std::vector<RegistryEntry>> read_entries(sqlite3* database, const std::st
   };
   while ((step = sqlite3_step(statement.get())) == SQLITE_ROW) {
     const auto id = SourceId::from_hex(column_text(statement.get(), 0));
-    if (!id) continue;  // not ours; the file is then read again and counted once
+    if (!id) continue;  // not written by weir; the file is read again and counted once
     RegistryEntry entry;
     entry.id = *id;
     entry.path = column_text(statement.get(), 1);
@@ -241,7 +241,7 @@ Result<std::vector<std::string>> column_of(sqlite3* database, const std::string&
   return out;
 }
 
-// All that a registry has: tables and their columns, and nothing that runs by itself.
+// All objects of a registry: tables with their columns, and nothing that runs by itself.
 constexpr const char* kShape =
     "SELECT m.type || ' ' || m.name || ' ' || ifnull(c.name || ' ' || c.type || ' ' || c.\"notnull\" || "
     "c.pk, '') "
@@ -319,7 +319,7 @@ Result<void> SqliteRegistryFile::lock(const std::string& state_dir) {
 Result<RegistryContent> SqliteRegistryFile::load() {
   auto content = load_once();
   if (content || content.error().code != Code::kCorrupt) return content;
-  // Nothing in it can be trusted. What still exists is read again and counted once.
+  // Nothing in the file can be trusted. Logs that still exist are read again and counted once.
   database_.reset();
   std::error_code error;
   std::filesystem::rename(file_, file_ + ".damaged", error);
@@ -335,10 +335,11 @@ Result<RegistryContent> SqliteRegistryFile::load() {
   return fresh;
 }
 
-// 0: of a file that has nothing yet. Errors: kInvalid (of a newer weir), kCorrupt, kIo.
+// 0: the file is empty. Errors: kInvalid (written by a newer weir), kCorrupt, kIo.
 Result<int> SqliteRegistryFile::read_version(std::uint64_t& instance) {
   auto* database = database_.get();
-  // Pages that a power cut or a bad disk took may leave the rest readable: none of it is believed.
+  // After a power cut or on a bad disk, some pages may be gone while the rest can be read. None of it is
+  // used.
   const auto whole = column_of(database, file_, "PRAGMA quick_check(1)");
   if (!whole) return std::unexpected(whole.error());
   if (*whole != std::vector<std::string>{"ok"}) return damaged(file_, whole->empty() ? "" : whole->front());
@@ -364,7 +365,7 @@ Result<int> SqliteRegistryFile::read_version(std::uint64_t& instance) {
                 "install the newer weir-agent again");
   }
   if (version == 0 || instance == 0) return damaged(file_, "it does not say its version and instance");
-  // Nothing of somebody else's may run when a row is read or written.
+  // A stranger's trigger or view must not run when a row is read or written.
   for (const std::string_view object : *objects) {
     if (!object.starts_with("table ") && !object.starts_with("index sqlite_autoindex_"))
       return damaged(file_, fmt::format("it has a {}", object));
@@ -376,8 +377,8 @@ Result<RegistryContent> SqliteRegistryFile::load_once() {
   int status = 0;
   database_ = open_database(file_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, status);
   if (status != SQLITE_OK) return sqlite_error(file_, database_.get());
-  // NORMAL in WAL mode: the last entries may be lost with the power (they are sent again), the file is never
-  // torn. What is read is read once, at the start: a cache of 256 KiB does.
+  // NORMAL in WAL mode: a power cut may take the last entries (their lines are sent again), but never tears
+  // the file. All rows are read once, at the start, so a cache of 256 KiB is enough.
   if (auto set = run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA trusted_schema=OFF; PRAGMA "
                      "cache_size=-256;");
       !set)
@@ -480,8 +481,7 @@ Result<void> SqliteRegistryFile::put_losses(const std::vector<Loss>& losses) {
 }
 
 Result<void> SqliteRegistryFile::write(const Change& change) {
-  // FULL waits for the disk, which is more than an acknowledgement needs: what of these is lost is sent
-  // again.
+  // FULL waits for the disk. An acknowledgement does not need that: if it is lost, its lines are sent again.
   const char* synchronous = change.durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL";
   if (auto set = run(synchronous); !set) return set;
   if (auto begun = run("BEGIN IMMEDIATE"); !begun) return begun;
@@ -514,7 +514,7 @@ Result<std::unique_ptr<RegistryFile>> open_registry_file(const std::string& stat
   std::error_code error;
   std::filesystem::create_directories(state_dir, error);
   if (error) {
-    return fail(Code::kIo, fmt::format("state_dir {}: cannot be made: {}", state_dir, error.message()),
+    return fail(Code::kIo, fmt::format("state_dir {}: cannot be created: {}", state_dir, error.message()),
                 "give weir-agent's user the right to write there, or set [agent] state_dir");
   }
   auto file = std::make_unique<SqliteRegistryFile>(state_dir + "/registry");
@@ -533,7 +533,7 @@ Result<RegistryContent> read_registry(const std::string& state_dir) {
   const auto database = open_database(file, SQLITE_OPEN_READONLY, status);
   if (status != SQLITE_OK) return sqlite_error(file, database.get());
   const auto objects = column_of(database.get(), file, "SELECT name FROM sqlite_schema LIMIT 1");
-  if (objects && objects->empty()) return RegistryContent{};  // it is being made this moment
+  if (objects && objects->empty()) return RegistryContent{};  // it is just being created
   if (auto shape = check_shape(database.get(), file); !shape) {
     if (shape.error().code != Code::kCorrupt || is_damage(sqlite3_errcode(database.get())))
       return std::unexpected(shape.error());
@@ -564,7 +564,7 @@ Result<std::vector<SourceStatus>> read_registry_status(const std::string& state_
                         .acknowledged_offset = entry.acknowledged_offset,
                         .last_acknowledged_ms = entry.last_acknowledged_ms,
                         .state = entry.state};
-    // The file may have grown since: say so when it is still the same one.
+    // If it is still the same file, its size now is known better.
     const auto facts = posix_file_system().look(entry.path);
     if (!is_compressed_path(entry.path) && facts && facts->inode == entry.inode)
       source.size_bytes = facts->size_bytes;

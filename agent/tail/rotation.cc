@@ -12,7 +12,7 @@ bool digits(std::string_view text) {
   return !text.empty();
 }
 
-// "20261123" or "2026-11-23", and nothing that is only eight or ten digits.
+// "20261123" or "2026-11-23". Not every eight or ten digits are a date.
 bool is_date(std::string_view text) {
   if (text.size() == 8 && digits(text)) {
     const int month = (text[4] - '0') * 10 + (text[5] - '0');
@@ -23,7 +23,7 @@ bool is_date(std::string_view text) {
          digits(text.substr(5, 2)) && digits(text.substr(8, 2));
 }
 
-// How many bytes of a rotation suffix `name` ends with; 0: none. Never the whole name.
+// How many bytes of a rotation suffix `name` ends with. 0: none. Never the whole name.
 std::size_t suffix_bytes(std::string_view name) {
   for (const std::string_view ending : {".gz", ".zst", ".bz2"}) {
     if (name.size() > ending.size() && name.ends_with(ending)) return ending.size();
@@ -55,7 +55,8 @@ std::size_t suffix_bytes(std::string_view name) {
   return 0;
 }
 
-// 0: the base name; n: "access.log.n", also compressed; nothing: rotated, no telling how far.
+// 0: the base name. n: "access.log.n", also compressed. nullopt: rotated, but the name does not say how
+// often.
 std::optional<std::uint64_t> rotation_of(const std::string& path) {
   const auto family = log_family(path);
   if (family.size() >= path.size()) return 0;

@@ -1,4 +1,4 @@
-// What the names of rotated files say: which log they are of, and how old.
+// What the name of a rotated file says: which log it belongs to, and how old it is.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,10 @@ namespace weir {
 // -YYYYMMDD, -YYYYMMDDHH, -YYYYMMDD-N, .YYYY-MM-DD, -YYYY-MM-DD and -EPOCH (10 digits).
 [[nodiscard]] std::string log_family(std::string_view path);
 
-// Of one family, by the rotation suffix alone: access.log.2.gz before access.log.1 before access.log,
-// access.log-20261123 before access.log-20261124 before access.log.
+// Whether `a` is older than `b`, of the same family, by the rotation suffix alone: access.log.2.gz comes
+// before access.log.1 before access.log, access.log-20261123 before access.log-20261124 before access.log.
 [[nodiscard]] bool older_generation(const std::string& a, const std::string& b);
-// Whether `a` is the newer by its name alone: nearer to the base name than `b`.
+// Whether `a` is nearer to the base name than `b`. False where the names do not say.
 [[nodiscard]] bool less_rotated(const std::string& a, const std::string& b);
 
 }  // namespace weir

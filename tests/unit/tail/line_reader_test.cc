@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/tail/proof.h"
 #include "tests/unit/follow_file.h"
 #include "tests/unit/gzip.h"
 #include "tests/unit/temp_folder.h"
@@ -207,6 +208,19 @@ TEST(LineReader, TheLastLineOfACompressedFileIsWhole) {
   EXPECT_EQ(follow.reader.offset(), text.size());
   EXPECT_TRUE(follow.reader.at_end());
   EXPECT_EQ(follow.next().columns.records(), 0U);
+}
+
+TEST(LineReader, AHoleAtTheEndOfACompressedFileIsPartOfWhatProvesIt) {
+  const TempFolder folder;
+  for (const std::size_t hole : {3U, 5000U}) {
+    const auto text = line(1) + line(2) + std::string(hole, '\0');
+    Follow follow(folder.write("a.log.gz", gzip(text)));
+    const auto decoded = follow.next();
+    EXPECT_EQ(decoded.columns.records(), 2U);
+    EXPECT_EQ(decoded.columns.filtered, 1U);
+    EXPECT_EQ(follow.reader.offset(), text.size());
+    EXPECT_EQ(follow.reader.tail_hash(), tail_hash(*follow.content, text.size()).value()) << hole;
+  }
 }
 
 TEST(LineReader, InTheMiddleOfAW3cFileItsHeaderIsStillKnown) {
