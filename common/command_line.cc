@@ -81,8 +81,8 @@ std::optional<int> read_command_line(CLI::App& app, const std::string& version, 
   } catch (const CLI::ParseError& error) {
     const auto unknown = unknown_word(app);
     std::string what = unknown ? unknown->what : error.what();
-    std::string hint = unknown ? unknown->hint : "";
-    if (hint.empty()) hint = fmt::format("{} --help says what there is", app.get_name());
+    std::string hint = unknown && !unknown->hint.empty() ? unknown->hint + " " : "";
+    hint += fmt::format("{} --help lists commands and options", app.get_name());
     print_error(app.get_name().c_str(), Error{Code::kInvalid, std::move(what), std::move(hint)});
     return kExitUsage;
   }
