@@ -1,8 +1,8 @@
-// The agent without an event loop: which files there are, what they are, whose turn it is,
-// what is in flight, and what the registry may know. Files, time and output are interfaces,
-// so that tests and the simulation run this very code. agent/agent.h is its edge.
+// The agent without an event loop: it decides which files there are, what they are, whose turn it is, what
+// is sent, and what the registry is told. Files, time and output are interfaces, so that tests and the
+// simulation run the same code. agent/agent.h is its edge.
 //
-// Thread: one. Nothing here blocks, but for the file system.
+// Thread: one. Nothing here blocks except the file system.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ struct PlanLine {
 
 class AgentCore {
  public:
-  // All outlive it. `host` is the machine's name. Errors: a codec or format that does not compile.
+  // The references outlive the core. `host` is the machine's name.
   struct Parts {
     Output& output;
     const FileSystem& files;
@@ -44,21 +44,21 @@ class AgentCore {
   ~AgentCore();
 
   // Delivers what was acknowledged, looks for files when it is time, reads and ships one round.
-  // True: there is more to do at once; false: after tick(), path_changed() or an acknowledgement.
+  // True: call it again at once. False: there may be more to do after tick(), path_changed() or an
+  // acknowledgement.
   bool work();
-  // What is done now and then: call it every 100 ms or so, then work(). While quiet() after due_in_ms() will
-  // do.
+  // Periodic work: call it about every 100 ms, then work(). While quiet(), after due_in_ms() is enough.
   void tick();
   [[nodiscard]] std::int64_t due_in_ms() const;  // at least 1
-  // Nothing is on its way but heartbeats, nothing waits for its turn, the registry was asked to keep it all.
+  // Only heartbeats are in flight, nothing waits for its turn, and the registry was given everything.
   [[nodiscard]] bool quiet() const;
-  // Grows with all that status() tells but the passing of time and the output's own state.
+  // Increases when something that status() reports changes, except times and the output's own state.
   [[nodiscard]] std::uint64_t changes() const;
 
-  // The watcher's hints. None is needed: what it does not tell is found by looking.
+  // Hints from the watcher. None is required: the core finds by itself what the watcher does not report.
   void path_changed(const std::string& path, bool name_changed);
   void look_everywhere();  // events were lost
-  // Folders whose changes it should tell, as of the last look; and those of them that it tells.
+  // Folders to watch, as of the last look; and those of them that are watched.
   [[nodiscard]] const std::set<std::string>& folders_to_watch() const;
   void set_watched(std::set<std::string> folders);
   [[nodiscard]] std::uint64_t scans() const;  // how often folders_to_watch() may have changed
@@ -66,13 +66,13 @@ class AgentCore {
   void reload(AgentConfig config);  // once nothing is in flight
   void stop();                      // reads no more; done() once all is acknowledged or time is up
   [[nodiscard]] bool done() const;
-  void finish();  // the last words to the registry
+  void finish();  // gives the registry what it does not have yet
 
   // Its invariants, and those of its parts (proto/must.h).
   void check() const;
 
   [[nodiscard]] AgentStatus status() const;
-  // Looks once, reads nothing, keeps nothing: what a start would do.
+  // What a start would do: looks once, reads no lines, keeps nothing.
   [[nodiscard]] std::vector<PlanLine> plan();
 
  private:

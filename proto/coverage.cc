@@ -49,6 +49,7 @@ void Coverage::begin_at(std::uint64_t begin, std::uint64_t origin, std::int64_t 
 
 void Coverage::add(ByteRange range, std::uint64_t origin, LossCause cause_of_gap, std::int64_t now_ms) {
   if (range.empty()) return;
+  [[maybe_unused]] const auto before = started_ ? high_water_ : 0;
   begin_at(range.begin, origin, now_ms);
   const bool below = range.begin == origin_ && !gaps_.empty() && gaps_.front().begin == origin_;
   const auto first = std::partition_point(gaps_.begin(), gaps_.end(),
@@ -71,6 +72,7 @@ void Coverage::add(ByteRange range, std::uint64_t origin, LossCause cause_of_gap
   }
   high_water_ = std::max(high_water_, range.end);
   MUST(valid(), "a coverage is valid after add()");
+  MUST(high_water_ >= before, "the high-water mark never goes back");
 }
 
 void Coverage::lose(ByteRange range, std::uint64_t origin, LossCause cause, std::int64_t now_ms) {

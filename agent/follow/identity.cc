@@ -11,22 +11,22 @@
 namespace weir {
 namespace {
 
-// A source goes on in a content only where the bytes before its offset are there.
-Result<bool> goes_on(Content& content, std::uint64_t offset, const std::string& expected_tail) {
+// A source continues in a content only if that has the bytes before its offset.
+Result<bool> continues_at(Content& content, std::uint64_t offset, const std::string& expected_tail) {
   if (expected_tail.empty()) return true;
   const auto hash = tail_hash(content, offset);
   if (!hash) return std::unexpected(hash.error());
   return *hash == expected_tail;
 }
 
-// No byte of it was sent, or an operator has set its offset: it has a name, and no content.
+// No byte of it was sent, or an operator set its offset: its name is known, and nothing of its content.
 bool nothing_proves(const RegistryEntry& entry) {
   return (entry.sent_offset == 0 || entry.sent_tail_hash.empty()) &&
          (entry.acknowledged_offset == 0 || entry.tail_hash.empty());
 }
 
 struct Known {
-  const RegistryEntry* entry = nullptr;     // whose bytes are here, or who is this very file
+  const RegistryEntry* entry = nullptr;     // its bytes are here, or it is this very file
   const RegistryEntry* unproven = nullptr;  // nothing tells it from its look-alikes
 };
 
@@ -39,7 +39,7 @@ std::uint64_t known_until(const RegistryEntry& entry) {
   return std::max(entry.sent_offset, entry.acknowledged_offset);
 }
 
-// Of the registry's sources that are not in memory, the one that goes on here: the same file
+// Of the registry's sources that are not in memory, the one that continues here: the same file
 // before others, then the one that was read furthest.
 Result<Known> known_entry(const Sighting& sighting, const FirstLine& first, const Surroundings& around) {
   auto entries =
@@ -59,8 +59,8 @@ Result<Known> known_entry(const Sighting& sighting, const FirstLine& first, cons
     }
     // At the furthest boundary that was sent: what lies before it may be counted.
     const bool further = entry->sent_offset > entry->acknowledged_offset && !entry->sent_tail_hash.empty();
-    const auto proof = further ? goes_on(sighting.content, entry->sent_offset, entry->sent_tail_hash)
-                               : goes_on(sighting.content, entry->acknowledged_offset, entry->tail_hash);
+    const auto proof = further ? continues_at(sighting.content, entry->sent_offset, entry->sent_tail_hash)
+                               : continues_at(sighting.content, entry->acknowledged_offset, entry->tail_hash);
     if (!proof) return std::unexpected(proof.error());
     if (*proof) {
       known.entry = entry;
@@ -69,6 +69,133 @@ Result<Known> known_entry(const Sighting& sighting, const FirstLine& first, cons
   }
   return known;
 }
+
+// One file that is being identified: its rules in their order, each of which may have the answer.
+class Identification {
+ public:
+  Identification(const Sighting& sighting, const FirstLine& first, const Surroundings& around)
+      : sighting_(sighting), first_(first), around_(around) {
+    identity_.id = identity_.base = first.base;
+    identity_.line_hash = first.line_hash;
+  }
+
+  [[nodiscard]] Result<Identity> run() {
+    for (const auto rule :
+         {&Identification::takes_over_from_a_truncated_one, &Identification::is_proven_by_the_registry,
+          &Identification::is_a_look_alike_of_the_store, &Identification::relates_to_a_followed_one,
+          &Identification::continues_one_without_proof}) {
+      const auto done = (this->*rule)();
+      if (!done) return std::unexpected(done.error());
+      if (*done) return identity_;
+    }
+    begin_or_continue_what_the_store_counted();
+    return identity_;
+  }
+
+ private:
+  // A copy takes over from its original, which was truncated.
+  [[nodiscard]] Result<bool> takes_over_from_a_truncated_one() {
+    for (const auto& source : around_.leaving) {
+      if (source->reader.offset() == 0) {
+        unread_ = source;
+        continue;
+      }
+      const auto proof = continues_at(sighting_.content, source->reader.offset(), source->reader.tail_hash());
+      if (!proof) return std::unexpected(proof.error());
+      if (!*proof) continue;
+      return moves(source);
+    }
+    return false;
+  }
+
+  [[nodiscard]] Result<bool> is_proven_by_the_registry() {
+    auto known = known_entry(sighting_, first_, around_);
+    if (!known) return std::unexpected(known.error());
+    unproven_ = known->unproven;
+    return known->entry != nullptr && resumes(*known->entry);
+  }
+
+  [[nodiscard]] Result<bool> is_a_look_alike_of_the_store() {
+    if (!around_.position_of) return false;
+    const auto position = around_.position_of(salted(0));
+    return position && !around_.in_memory(salted(0)) && resumes_at(salted(0), *position);
+  }
+
+  [[nodiscard]] Result<bool> relates_to_a_followed_one() {
+    for (const auto& other : around_.followed) {
+      const auto relation =
+          relation_to(sighting_.content, sighting_.facts, sighting_.path, *other->content, other->names);
+      if (!relation) return std::unexpected(relation.error());
+      if (*relation == Relation::kLookAlike) continue;
+      if (*relation == Relation::kContinues) return moves(other);
+      identity_.verdict = Verdict::kCopy;
+      identity_.id = other->id;
+      return true;
+    }
+    return false;
+  }
+
+  // After the copies of what is followed: a copy must not take the name of another.
+  [[nodiscard]] Result<bool> continues_one_without_proof() {
+    if (unread_ != nullptr) return moves(unread_);
+    return unproven_ != nullptr && resumes(*unproven_);
+  }
+
+  void begin_or_continue_what_the_store_counted() {
+    identity_.verdict = Verdict::kNew;
+    if (around_.position_of && !is_taken(first_.base)) {
+      const auto position = around_.position_of(first_.base);
+      // The store has counted more of that source than this file has: it is another one.
+      const bool shorter =
+          position && !sighting_.content.compressed() && *position > sighting_.facts.size_bytes;
+      if (!shorter) {
+        if (position) resumes_at(first_.base, *position);
+        return;
+      }
+      identity_.id = salted(0);
+    }
+    for (int generation = 0; is_taken(identity_.id); ++generation) identity_.id = salted(generation);
+  }
+
+  bool moves(const std::shared_ptr<Source>& source) {
+    identity_.verdict = Verdict::kMoves;
+    identity_.id = source->id;
+    identity_.source = source;
+    return true;
+  }
+  bool resumes(const RegistryEntry& entry) {
+    identity_.verdict = Verdict::kResumes;
+    identity_.id = entry.id;
+    identity_.entry = &entry;
+    // Its end of line may be CRLF.
+    identity_.by_first_line =
+        !same_file(entry, sighting_.facts) && known_until(entry) <= first_.line.size() + 2;
+    return true;
+  }
+  bool resumes_at(const SourceId& id, std::uint64_t position) {
+    identity_.verdict = Verdict::kResumes;
+    identity_.id = id;
+    identity_.position = position;
+    return true;
+  }
+  [[nodiscard]] bool is_taken(const SourceId& id) const {
+    return around_.in_memory(id) || around_.registry.find(id) != nullptr;
+  }
+  // A look-alike's id: of the file, too. An inode that comes again makes another generation.
+  [[nodiscard]] SourceId salted(int generation) const {
+    const auto& facts = sighting_.facts;
+    const auto salt = generation == 0 ? fmt::format("{}:{}", facts.device, facts.inode)
+                                      : fmt::format("{}:{}:{}", facts.device, facts.inode, generation);
+    return make_source_id(around_.agent_id, log_family(sighting_.path), first_.line, salt);
+  }
+
+  const Sighting& sighting_;
+  const FirstLine& first_;
+  const Surroundings& around_;
+  Identity identity_;
+  std::shared_ptr<Source> unread_;  // nothing of it was read: nothing tells it from its look-alikes
+  const RegistryEntry* unproven_ = nullptr;
+};
 
 }  // namespace
 
@@ -84,93 +211,7 @@ Result<FirstLine> first_line_of(const std::string& agent_id, const Sighting& sig
 }
 
 Result<Identity> identify(const Sighting& sighting, const FirstLine& first, const Surroundings& around) {
-  Identity identity;
-  identity.id = identity.base = first.base;
-  identity.line_hash = first.line_hash;
-
-  // A copy takes over from its original, which was truncated.
-  std::shared_ptr<Source> unread;  // nothing of it was read: nothing tells it from its look-alikes
-  for (const auto& source : around.leaving) {
-    if (source->reader.offset() == 0) {
-      unread = source;
-      continue;
-    }
-    const auto proof = goes_on(sighting.content, source->reader.offset(), source->reader.tail_hash());
-    if (!proof) return std::unexpected(proof.error());
-    if (!*proof) continue;
-    identity.verdict = Verdict::kMoves;
-    identity.id = source->id;
-    identity.source = source;
-    return identity;
-  }
-
-  const auto known = known_entry(sighting, first, around);
-  if (!known) return std::unexpected(known.error());
-  const auto resumes = [&](const RegistryEntry& entry) {
-    identity.verdict = Verdict::kResumes;
-    identity.id = entry.id;
-    identity.entry = &entry;
-    // Its end of line may be CRLF.
-    identity.by_first_line = !same_file(entry, sighting.facts) && known_until(entry) <= first.line.size() + 2;
-    return identity;
-  };
-  if (known->entry != nullptr) return resumes(*known->entry);
-
-  // A look-alike's id: of the file, too. An inode that comes again makes another generation.
-  const auto salted = [&](int generation) {
-    const auto salt = generation == 0
-                          ? fmt::format("{}:{}", sighting.facts.device, sighting.facts.inode)
-                          : fmt::format("{}:{}:{}", sighting.facts.device, sighting.facts.inode, generation);
-    return make_source_id(around.agent_id, log_family(sighting.path), first.line, salt);
-  };
-  if (around.position_of) {
-    if (const auto position = around.position_of(salted(0)); position && !around.in_memory(salted(0))) {
-      identity.verdict = Verdict::kResumes;
-      identity.id = salted(0);
-      identity.position = position;
-      return identity;
-    }
-  }
-
-  for (const auto& other : around.followed) {
-    const auto relation =
-        relation_to(sighting.content, sighting.facts, sighting.path, *other->content, other->names);
-    if (!relation) return std::unexpected(relation.error());
-    if (*relation == Relation::kLookAlike) continue;
-    const bool taken_over = *relation == Relation::kContinues;
-    identity.verdict = taken_over ? Verdict::kMoves : Verdict::kCopy;
-    identity.id = other->id;
-    if (taken_over) identity.source = other;
-    return identity;
-  }
-
-  // After the copies of what is followed: a copy must not take the name of another.
-  if (unread != nullptr) {
-    identity.verdict = Verdict::kMoves;
-    identity.id = unread->id;
-    identity.source = unread;
-    return identity;
-  }
-  if (known->unproven != nullptr) return resumes(*known->unproven);
-
-  const auto taken = [&](const SourceId& id) {
-    return around.in_memory(id) || around.registry.find(id) != nullptr;
-  };
-  identity.verdict = Verdict::kNew;
-  if (around.position_of && !taken(first.base)) {
-    const auto position = around.position_of(first.base);
-    // The store has counted more of that source than this file has: it is another one.
-    const bool shorter = position && !sighting.content.compressed() && *position > sighting.facts.size_bytes;
-    if (position && !shorter) {
-      identity.verdict = Verdict::kResumes;
-      identity.position = position;
-      return identity;
-    }
-    if (!shorter) return identity;
-    identity.id = salted(0);
-  }
-  for (int generation = 0; taken(identity.id); ++generation) identity.id = salted(generation);
-  return identity;
+  return Identification(sighting, first, around).run();
 }
 
 }  // namespace weir

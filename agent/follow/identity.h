@@ -1,5 +1,5 @@
-// Who a file is: a source that goes on, a copy of one, or a new one. The rules are
-// docs/architecture.md's "The names of things"; nothing here keeps state.
+// Which source a file is: one that continues, a copy of one, or a new one. The rules are in
+// docs/architecture.md, "The names of things". Nothing here keeps state.
 #pragma once
 
 #include <functional>
@@ -21,11 +21,11 @@ struct Sighting {
 };
 
 enum class Verdict {
-  kWait,     // no first line yet, or it is seen more clearly at the next look
+  kWait,     // no first line yet, or it changed during this look
   kCopy,     // adds nothing to a source that is followed
   kNew,      // a source that was never seen
   kResumes,  // one that the registry (or the store, on a single box) knows
-  kMoves,    // one that is in memory goes on in this file
+  kMoves,    // one that is in memory continues in this file
 };
 
 struct Identity {
@@ -33,7 +33,8 @@ struct Identity {
   SourceId id, base;
   std::string line_hash;
   const RegistryEntry* entry = nullptr;  // kResumes, unless the store knows it
-  // kResumes: of another file, and no more than this first line proves it. That file may be elsewhere.
+  // kResumes: the entry is about another file, and nothing but the first line proves that this is it. That
+  // file may be elsewhere.
   bool by_first_line = false;
   std::optional<std::uint64_t> position;  // kResumes: where the store lets it begin
   std::shared_ptr<Source> source;         // kMoves
@@ -42,15 +43,14 @@ struct Identity {
 struct Surroundings {
   const std::string& agent_id;
   const Registry& registry;
-  // Sources in memory that began with the same line: those that are followed, and those whose
-  // file shrank and that wait for what is in flight.
+  // Sources in memory that begin with the same line: those that are followed, and those that are leaving.
   std::vector<std::shared_ptr<Source>> followed, leaving;
   std::function<bool(const SourceId&)> in_memory;
   // The store's answer on a single box; null elsewhere.
   const std::function<std::optional<std::uint64_t>(const SourceId&)>& position_of;
 };
 
-// What the file's first line says. Empty base: none yet.
+// The file's first line. Empty base: there is none yet.
 struct FirstLine {
   SourceId base;
   std::string line, line_hash;
