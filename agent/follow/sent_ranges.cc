@@ -7,7 +7,10 @@
 namespace weir {
 
 void SentRanges::sent(std::uint64_t message_id, ByteRange range, std::string tail_hash) {
+  MUST(!failed_, "nothing is sent behind a range that failed");
   MUST(range.begin == position(), "ranges are sent one after the other");
+  MUST(range.end > range.begin, "a range that is sent has bytes");
+  MUST(entries_.empty() || message_id > entries_.back().message_id, "the ids of messages ascend");
   entries_.push_back({message_id, range, std::move(tail_hash), false});
   ++outstanding_;
 }
