@@ -52,6 +52,7 @@ std::string_view kind_name(BatchKind kind) {
     case BatchKind::kHeartbeat:
       return "heartbeat";
     case BatchKind::kLoss:
+    case BatchKind::kClaim:
       return "loss";
     case BatchKind::kWindows:
       return "windows";
@@ -184,7 +185,8 @@ void append_batch_header(std::string& out, const DecodedBatch& batch, const Mess
     members.number("end", header.range.end);
     members.number("origin", header.origin);
   }
-  if (header.kind == BatchKind::kLoss) members.text("loss_cause", to_string(header.loss_cause));
+  if (header.kind == BatchKind::kLoss || header.kind == BatchKind::kClaim)
+    members.text("loss_cause", to_string(header.loss_cause));
   if (header.kind == BatchKind::kRecords) {
     const auto& columns = batch.columns;
     members.number("lines", columns.line_bytes.size());

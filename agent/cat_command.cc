@@ -87,6 +87,7 @@ class Printer {
         ++counts_.heartbeats;
         break;
       case BatchKind::kLoss:
+      case BatchKind::kClaim:
         ++counts_.losses;
         break;
       case BatchKind::kWindows:

@@ -408,9 +408,9 @@ void AgentCore::Impl::claim(const std::shared_ptr<Source>& source) {
   if (flight.held() > 0 || !claims.due(*source, now())) return;
   if (source->partition < 0 || source->partition >= partitions) return;
   auto header = header_of(source->id, source->origin, source->path, source->input->name);
-  header.kind = BatchKind::kLoss;
+  header.kind = BatchKind::kClaim;
   header.range = {source->origin, source->sent.acknowledged_offset()};
-  auto payload = encode_loss(header);
+  auto payload = encode_claim(header);
   if (!payload) return;
   claims.sent(*source);
   flight.send(

@@ -61,8 +61,8 @@ Result<std::vector<AgentSource>> parse_agent_status(std::string_view text, std::
     const auto id = source.is_string() ? SourceId::from_hex(source.get_ref<const std::string&>())
                                        : Result<SourceId>(fail(Code::kInvalid, ""));
     if (!id || !path.is_string() || !shipped.is_number_unsigned()) {
-      return fail(Code::kInvalid, fmt::format("{}:{}: is no line of an agent's status", name, number),
-                  "make the file by `weir-agent status --state-dir DIR --json >FILE`");
+      return fail(Code::kInvalid, fmt::format("{}:{}: is not a line of an agent's status", name, number),
+                  "write the file by `weir-agent status --state-dir DIR --json >FILE`");
     }
     out.push_back({*id, path.get<std::string>(), shipped.get<std::uint64_t>()});
   }

@@ -14,13 +14,13 @@ namespace weir {
 struct AgentSource {
   SourceId id;
   std::string path;
-  std::uint64_t shipped_offset = 0;  // everything before it was taken by the output
+  std::uint64_t shipped_offset = 0;  // the output has taken everything before it
 };
-// `name` is the file's, for the error: kInvalid, with the line.
+// `name` is the name of the file, for errors: kInvalid, with the line's number.
 [[nodiscard]] Result<std::vector<AgentSource>> parse_agent_status(std::string_view text,
                                                                   std::string_view name);
 
-// Bytes that an agent has shipped and the store does not know of.
+// Bytes that an agent has shipped and the store does not know.
 struct Unsettled {
   SourceId id;
   std::string path;
@@ -30,7 +30,7 @@ struct Unsettled {
 
 struct AuditReport {
   std::vector<SourceState> sources;  // by host, path and id
-  std::vector<DeadLetter> lost;      // messages that are gone, in the order given
+  std::vector<DeadLetter> lost;      // lost messages, in the order given
   std::vector<Unsettled> unsettled;  // by path and id
   std::uint64_t counted_bytes = 0;   // totals
   std::uint64_t gaps = 0;
@@ -40,8 +40,8 @@ struct AuditReport {
   std::uint64_t too_long = 0;
   std::uint64_t filtered = 0;
   std::uint64_t unsettled_bytes = 0;
-  // No gap, nothing gone, nothing unsettled. Lines that did not parse are counted as such: they
-  // are bad lines, not missing ones.
+  // No gap, nothing lost, nothing unsettled. Lines that did not parse do not matter: they were counted, as
+  // unparsed.
   [[nodiscard]] bool whole() const { return gaps == 0 && lost.empty() && unsettled.empty(); }
 };
 
@@ -49,7 +49,7 @@ struct AuditReport {
 [[nodiscard]] AuditReport audit(std::vector<SourceState> sources, std::vector<DeadLetter> lost,
                                 const std::vector<AgentSource>& agents);
 
-// Names in both come from machines and logs: control characters are made visible.
+// Names in both come from machines and logs: control characters are shown as escapes.
 [[nodiscard]] std::string audit_table(const AuditReport& report);
 [[nodiscard]] std::string audit_json(const AuditReport& report);
 

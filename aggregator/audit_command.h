@@ -15,7 +15,7 @@ struct AuditOptions {
 };
 
 // Reads the store, writes to `out`; kExitOk when everything is whole, kExitNotWhole when not, else
-// another ExitCode. Mistakes and troubles go to stderr.
+// another ExitCode. Errors go to stderr.
 int audit_command(const Traffic& store, const AuditOptions& options, std::FILE* out);
 
 }  // namespace weir

@@ -11,7 +11,7 @@ namespace weir {
 namespace {
 
 constexpr std::chrono::milliseconds kLookInterval{200};
-// Messages are up to some MiB each: a bound on what is polled and waits for the store.
+// A message may have some MiB: this bounds what was polled and waits for the store.
 constexpr std::size_t kMaxEventsPerPoll = 64;
 
 const PartitionKey* partition_of(const SourceEvent& event) {
@@ -58,7 +58,7 @@ Result<void> Engine::step() {
     if (auto done = connect(); !done) return done;
   }
   reacquire_fenced();
-  const bool full = settler_ && settler_->pending_bytes() > config_.settle.max_pending_bytes;
+  const bool full = settler_ && settler_->pending_bytes() > config_.max_pending_bytes;
   if (const bool pause = !ledger_ || !inbox_.empty() || full; pause != paused_) {
     paused_ = pause;
     source_.pause(pause);
@@ -82,17 +82,12 @@ Result<void> Engine::step() {
 
 void Engine::finish() {
   if (settler_ && ledger_) {
-    for (const PartitionKey& partition : settler_->pending_partitions()) {
-      // A sealed commit that was tried before and what came after it.
-      while (ledger_ && settler_->has_pending(partition)) {
-        if (!commit_partition(partition)) break;
-      }
-    }
+    for (const PartitionKey& partition : settler_->pending_partitions()) commit_all(partition);
   }
   publish();
 }
 
-// Errors: what no retry can help. A store that is away is none.
+// Errors: those that no retry can help. A store that does not answer is not one of them.
 Result<void> Engine::connect() {
   auto opened = open_ledger_();
   if (!opened) {
@@ -109,14 +104,12 @@ Result<void> Engine::connect() {
       store_failed(sites.error());
       return {};
     }
-    SettlerConfig settler_config = config_.settler;
-    settler_config.max_sites = config_.settle.max_sites;
-    auto settler = Settler::create(settler_config, *sites);
+    auto settler = Settler::create(config_.settler, *sites);
     if (!settler) return std::unexpected(settler.error());
     settler_ = std::move(*settler);
   }
   ledger_ = std::move(*opened);
-  // With something to commit, that commit says whether the store works (the disk may be full).
+  // When something waits to be committed, its commit shows whether the store works (the disk may be full).
   if (inbox_.empty() && settler_->pending_partitions().empty()) store_works();
   return {};
 }
@@ -169,7 +162,7 @@ Result<Engine::Progress> Engine::handle(SourceEvent& event) {
   return Progress::kDone;
 }
 
-// Removes partitions as they are done, so that a store that fails half-way is asked for the rest.
+// Removes partitions as they are done: after a failure half-way only the rest is asked for.
 Result<Engine::Progress> Engine::handle_assigned(Assigned& assigned) {
   while (!assigned.partitions.empty()) {
     if (!ledger_ || !settler_) return Progress::kBlocked;
@@ -179,17 +172,18 @@ Result<Engine::Progress> Engine::handle_assigned(Assigned& assigned) {
       store_failed(state.error());
       return Progress::kBlocked;
     }
+    MUST(state->epoch > 0, "who takes a partition has an epoch");
     store_works();
     owned_.insert(partition);
     fenced_.erase(partition);
-    // Fetched before the seek that follows: their offsets are ahead of the store's.
+    // These were fetched before the seek that follows: their offsets are ahead of the store's.
     forget_messages(partition);
     settler_->assign(partition, *state);
     std::int64_t start = state->next_offset;
     const std::string cluster = source_.cluster_id();
     if (start >= 0 && !cluster.empty() && !state->cluster_id.empty() && cluster != state->cluster_id) {
-      // Another cluster's offsets mean nothing here. What its topic shares with the old one is
-      // known by its bytes.
+      // Offsets of another cluster mean nothing here. What its topic shares with the old one is recognised
+      // by the byte ranges of its batches.
       settler_->record_gap({partition, start, 0}, now_ms());
       start = -1;
     }
@@ -203,34 +197,32 @@ Result<Engine::Progress> Engine::handle_assigned(Assigned& assigned) {
 
 Engine::Progress Engine::handle_message(const SourceMessage& message) {
   if (!settler_) return Progress::kDone;  // nothing was assigned yet
-  if (const auto first = settler_->blocked_by(message)) {
+  for (Need need = settler_->need(message); !std::holds_alternative<Ready>(need);
+       need = settler_->need(message)) {
     if (!ledger_) return Progress::kBlocked;
-    while (ledger_ && settler_->has_pending(*first)) {
-      if (!commit_partition(*first)) break;
+    if (const auto* first = std::get_if<CommitFirst>(&need)) {
+      commit_all(first->partition);
+    } else {
+      load_source(std::get<Load>(need).source);
     }
-    if (settler_->blocked_by(message)) return Progress::kBlocked;
-  }
-  if (const auto id = settler_->wants(message)) {
-    if (!ledger_) return Progress::kBlocked;
-    auto sources = ledger_->load_sources({*id});
-    if (!sources) {
-      store_failed(sources.error());
-      return Progress::kBlocked;
-    }
-    SourceState state;
-    state.id = *id;
-    settler_->know_source(sources->empty() ? state : sources->front());
   }
   settler_->apply(message, now_ms());
   return Progress::kDone;
 }
 
+// A failure is in ledger_ by then.
+void Engine::load_source(const SourceId& id) {
+  auto sources = ledger_->load_sources({id});
+  if (!sources) return store_failed(sources.error());
+  SourceState state;
+  state.id = id;
+  settler_->know_source(sources->empty() ? state : sources->front());
+}
+
 void Engine::handle_revoked(const Revoked& revoked) {
   for (const PartitionKey& partition : revoked.partitions) {
-    // What cannot be committed now is read again by whoever has the partition next.
-    while (!revoked.lost && ledger_ && settler_ && settler_->has_pending(partition)) {
-      if (!commit_partition(partition)) break;
-    }
+    // The next owner of the partition reads again what cannot be committed now.
+    if (!revoked.lost && settler_) commit_all(partition);
     if (settler_) settler_->drop(partition);
     owned_.erase(partition);
     fenced_.erase(partition);
@@ -238,8 +230,8 @@ void Engine::handle_revoked(const Revoked& revoked) {
   source_.revoked_done();
 }
 
-// The group does not wait for our store: revocations are answered, and what waited for
-// these partitions is forgotten.
+// The consumer group does not wait for our store: answer revocations, and forget what waited for their
+// partitions.
 void Engine::revoke_past_blocked_events() {
   const auto is_revoked = [](const SourceEvent& event) { return std::holds_alternative<Revoked>(event); };
   for (auto it = std::find_if(inbox_.begin(), inbox_.end(), is_revoked); it != inbox_.end();
@@ -282,16 +274,20 @@ void Engine::check() const {
     MUST(owned_.contains(partition), "only partitions that are owned have something pending");
   for (const auto& [partition, until] : fenced_)
     MUST(!settler_->has_pending(partition), "a fenced partition has nothing pending");
+  for (const auto& [partition, until] : fenced_)
+    MUST(owned_.contains(partition), "a fenced partition is owned until the group says otherwise");
 #endif
 }
 
-// False: it did not land (yet).
+// False: it has not landed.
 bool Engine::commit_partition(const PartitionKey& partition) {
+  MUST(owned_.contains(partition), "only the owner of a partition commits");
   const Commit& commit = settler_->take(partition, source_.cluster_id());
+  MUST(commit.partition == partition, "the commit is of the partition that is committed");
   auto done = ledger_->commit(commit);
   if (done) {
     source_.committed(partition, commit.next_offset);
-    settler_->committed(commit);  // and gone
+    settler_->committed(commit);  // `commit` is gone now
     ++commits_;
     last_commit_ms_ = now_ms();
     store_works();
@@ -307,12 +303,19 @@ bool Engine::commit_partition(const PartitionKey& partition) {
   return false;
 }
 
+// All that is pending of the partition: a sealed commit that was tried before, and what came after it.
+void Engine::commit_all(const PartitionKey& partition) {
+  while (ledger_ && settler_->has_pending(partition)) {
+    if (!commit_partition(partition)) return;
+  }
+}
+
 void Engine::commit_due(bool idle) {
   if (!ledger_ || !settler_) return;
   const auto since = now() - last_commit_;
   const std::uint64_t content = settler_->counters().content_bytes - content_bytes_at_commit_;
-  const bool due = since >= config_.settle.commit_interval ||
-                   settler_->pending_bytes() > config_.settle.max_pending_bytes ||
+  const bool due = since >= config_.commit_interval ||
+                   settler_->pending_bytes() > config_.max_pending_bytes ||
                    (config_.commit_content_bytes > 0 && content >= config_.commit_content_bytes) ||
                    (idle && config_.commit_when_idle.count() > 0 && since >= config_.commit_when_idle);
   if (!due) return;
@@ -326,13 +329,13 @@ void Engine::commit_due(bool idle) {
 
 std::chrono::milliseconds Engine::poll_timeout() const {
   if (!settler_ || settler_->pending_partitions().empty()) return config_.poll_timeout;
-  const auto due = std::chrono::duration_cast<std::chrono::milliseconds>(
-      last_commit_ + config_.settle.commit_interval - now());
+  const auto due =
+      std::chrono::duration_cast<std::chrono::milliseconds>(last_commit_ + config_.commit_interval - now());
   return std::clamp(due, std::chrono::milliseconds(1), config_.poll_timeout);
 }
 
 void Engine::publish() {
-  // Looks at every source and agent: not after every few messages.
+  // It looks at every source and agent: too costly after every few messages.
   if (now() - last_look_ >= kLookInterval) {
     last_look_ = now();
     other_problem_ = source_.status();

@@ -1,5 +1,5 @@
-// The loop that joins source, settler and store. It decides when to commit, when to stop
-// fetching, and what a failure of the store means.
+// The loop that joins source, settler and ledger. It decides when to commit, when to stop fetching, and
+// what a failure of the store means.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,6 @@
 #include <string>
 #include <vector>
 
-#include "aggregator/config.h"
 #include "aggregator/engine_status.h"
 #include "aggregator/partition_key.h"
 #include "aggregator/settle/settler.h"
@@ -25,21 +24,23 @@ namespace weir {
 
 struct EngineConfig {
   SettlerConfig settler;
-  SettleConfig settle;
-  std::string owner;  // who holds a partition, for people who look at the store
-  // Commit after this much newly counted content, too; 0: never for that reason. On a single
-  // box the agent waits for acknowledgements after max_in_flight.
+  std::chrono::milliseconds commit_interval{1000};
+  std::uint64_t max_pending_bytes = 64 << 20;  // held uncommitted; fetching stops here
+  std::string owner;                           // written to the store, for people who look at it
+  // Also commit after this much newly counted content; 0: never for that reason. On a single box the agent
+  // waits for acknowledgements after max_in_flight.
   std::uint64_t commit_content_bytes = 0;
-  // Commit when nothing arrives and the last commit is at least this old; 0: never for that reason.
+  // Also commit when nothing arrives and the last commit is at least this old; 0: never for that reason.
   std::chrono::milliseconds commit_when_idle{0};
-  // The longest wait for messages: so long stop() may take, and so long nothing arrives before it is said.
+  // The longest wait for messages: an upper bound on how long stop() takes, and on how late silence is
+  // reported.
   std::chrono::milliseconds poll_timeout{100};
-  // After a fence: until then the group has told who owns the partition.
+  // How long to wait after a fence: until then the consumer group has settled who owns the partition.
   std::chrono::milliseconds reacquire_delay{3000};
   std::chrono::milliseconds backoff_min{100}, backoff_max{10000};
   std::chrono::milliseconds log_interval{60000};
   const Clock* clock = &system_clock();
-  std::function<void(const Error&)> log;  // a problem that lasts: once per log_interval
+  std::function<void(const Error&)> log;  // a problem, again each log_interval while it lasts
 };
 
 class Engine {
@@ -48,8 +49,8 @@ class Engine {
   Engine(EngineConfig config, Source& source, OpenLedger open_ledger);
   ~Engine();
 
-  // Until stop(); then commits what is pending. Errors: the source ended, a foreign format that
-  // does not compile, a store that somebody else has taken over for good.
+  // Until stop(); then commits what is pending. Errors: the source ended, a foreign format does not compile,
+  // another process has taken over the store for good.
   [[nodiscard]] Result<void> run();
   void stop();                                // any thread
   [[nodiscard]] EngineStatus status() const;  // any thread; as of the last step
@@ -77,7 +78,9 @@ class Engine {
   void revoke_past_blocked_events();
   void forget_messages(const PartitionKey& partition);
   void reacquire_fenced();
+  void load_source(const SourceId& id);
   bool commit_partition(const PartitionKey& partition);
+  void commit_all(const PartitionKey& partition);
   void commit_due(bool idle);
   [[nodiscard]] std::chrono::milliseconds poll_timeout() const;
   void publish();

@@ -176,7 +176,9 @@ bool print_summary(const OpenStore& open) {
 EngineConfig engine_config_of(const LocalOptions& options, const AggregatorConfig& config) {
   EngineConfig out;
   out.settler.fold.window_s = config.window.count();
-  out.settle = config.settle;
+  out.settler.max_sites = config.settle.max_sites;
+  out.commit_interval = config.settle.commit_interval;
+  out.max_pending_bytes = config.settle.max_pending_bytes;
   out.owner = fmt::format("local:{}", getpid());
   out.commit_content_bytes = kMaxInFlightBytes / 2;
   out.commit_when_idle = 100ms;

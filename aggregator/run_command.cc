@@ -76,7 +76,9 @@ int run_command(const std::string& config_path) {
   EngineConfig engine_config;
   engine_config.settler.fold.window_s = config->window.count();
   engine_config.settler.foreign_format = config->kafka->format;
-  engine_config.settle = config->settle;
+  engine_config.settler.max_sites = config->settle.max_sites;
+  engine_config.commit_interval = config->settle.commit_interval;
+  engine_config.max_pending_bytes = config->settle.max_pending_bytes;
   engine_config.owner = owner_name();
   engine_config.log = [](const Error& error) { print_error(kProgram, error); };
   Engine engine(engine_config, **source, open);

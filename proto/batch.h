@@ -18,7 +18,8 @@
 
 namespace weir {
 
-enum class BatchKind : std::uint8_t { kRecords = 0, kHeartbeat = 1, kLoss = 2, kWindows = 3 };
+// The numbers are those of the wire, but for kClaim: there a claim is a loss whose cause is "not received".
+enum class BatchKind : std::uint8_t { kRecords = 0, kHeartbeat = 1, kLoss = 2, kWindows = 3, kClaim = 255 };
 
 struct BatchHeader {
   BatchKind kind = BatchKind::kRecords;
@@ -84,9 +85,10 @@ class BatchBuilder {
 };
 
 [[nodiscard]] Result<std::string> encode_heartbeat(const BatchHeader& header);
-// header.range will never be sent: header.loss_cause says why. With kNotReceived it is a claim:
-// all of it was acknowledged, so that what the reader has not seen of it by now is a gap.
+// header.range will never be sent: header.loss_cause says why.
 [[nodiscard]] Result<std::string> encode_loss(const BatchHeader& header);
+// A claim: all of header.range was acknowledged, so what the reader has not seen of it by now is a gap.
+[[nodiscard]] Result<std::string> encode_claim(const BatchHeader& header);
 // Sums instead of lines: what header.range comes to.
 [[nodiscard]] Result<std::string> encode_windows(const BatchHeader& header, const FoldedLines& folded,
                                                  int zstd_level);

@@ -541,7 +541,10 @@ Result<DecodedBatch> decode_batch(std::string_view message, const DecodeLimits& 
     check(
         header.range.begin <= header.range.end && header.range.end < 1ULL << 62 && header.origin < 1ULL << 62,
         "its range is backwards or out of range");
-    if (header.kind == BatchKind::kLoss) return batch;
+    if (header.kind == BatchKind::kLoss) {
+      if (header.loss_cause == LossCause::kNotReceived) batch.header.kind = BatchKind::kClaim;
+      return batch;
+    }
     check(envelope.lines <= limits.max_lines, "too many lines");
     if (header.kind == BatchKind::kWindows) {
       read_windows(batch, envelope.lines, decompressed(envelope.windows, envelope.windows_bytes, limits),

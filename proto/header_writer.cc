@@ -12,9 +12,10 @@ void wire::write_unparsed(protozero::pbf_writer& out, std::uint32_t field, const
 }
 
 void wire::write_header(protozero::pbf_writer& out, const BatchHeader& header) {
+  const auto wire_kind = header.kind == BatchKind::kClaim ? BatchKind::kLoss : header.kind;
   out.add_fixed32(wire::kMagicField, wire::kMagic);
   out.add_uint32(wire::kVersionField, wire::kVersion);
-  out.add_enum(wire::kKindField, static_cast<std::int32_t>(header.kind));
+  out.add_enum(wire::kKindField, static_cast<std::int32_t>(wire_kind));
   out.add_bytes(wire::kSourceField, header.source.bytes());
   out.add_uint64(wire::kBeginField, header.range.begin);
   out.add_uint64(wire::kEndField, header.range.end);
@@ -32,7 +33,7 @@ void wire::write_header(protozero::pbf_writer& out, const BatchHeader& header) {
   out.add_sint64(wire::kSentField, header.sent_ms);
   if (header.watermark_ms != kNoTime) out.add_sint64(wire::kWatermarkField, header.watermark_ms);
   out.add_uint64(wire::kLagField, header.lag_bytes);
-  if (header.kind == BatchKind::kLoss)
+  if (wire_kind == BatchKind::kLoss)
     out.add_enum(wire::kLossCauseField, static_cast<std::int32_t>(header.loss_cause));
 }
 
@@ -53,5 +54,11 @@ Result<std::string> encode_heartbeat(const BatchHeader& header) {
 }
 
 Result<std::string> encode_loss(const BatchHeader& header) { return encode_header(header, BatchKind::kLoss); }
+
+Result<std::string> encode_claim(const BatchHeader& header) {
+  if (header.loss_cause != LossCause::kNotReceived)
+    return fail(Code::kInvalid, "batch: a claim has no cause");
+  return encode_header(header, BatchKind::kClaim);
+}
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// Names that strangers wrote (host names, paths, agent ids) before they become keys.
+// Makes names that strangers wrote (host names, paths, agent ids) fit to be keys.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 
 namespace weir {
 
-// At most `max_bytes`, cut between characters; control characters become '?', bytes that
-// are not UTF-8 become '?', too (MySQL refuses a row with them).
+// At most `max_bytes`, cut between characters. Control characters and bytes that are not UTF-8 become '?'
+// (MySQL refuses a row with such bytes).
 [[nodiscard]] std::string clean_text(std::string_view text, std::size_t max_bytes);
 
 inline constexpr std::size_t kMaxNameBytes = 255;  // host, agent id, input

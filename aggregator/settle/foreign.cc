@@ -13,7 +13,7 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-// Reads N digits; moves past them.
+// Reads N digits and moves past them.
 template <std::size_t N>
 std::optional<int> digits(std::string_view& text) {
   if (text.size() < N) return std::nullopt;
@@ -32,7 +32,7 @@ bool literal(std::string_view& text, char expected) {
   return true;
 }
 
-// "2026-11-23T10:00:00.123Z" or with an offset. Filebeat, Vector and our own codec write it so.
+// "2026-11-23T10:00:00.123Z", or with an offset: as Filebeat, Vector and weir's own codec write it.
 std::optional<std::int64_t> parse_timestamp(std::string_view text) {
   const auto year = digits<4>(text);
   if (!year || !literal(text, '-')) return std::nullopt;
@@ -73,7 +73,7 @@ std::optional<std::int64_t> parse_timestamp(std::string_view text) {
   return (days * 86400 + *hour * 3600 + *minute * 60 + *second - offset_s) * 1000 + fraction_ms;
 }
 
-// "http.response.status_code", as one key or as nested objects, whichever is there.
+// "http.response.status_code", as one key or as nested objects.
 std::optional<dom::element> find(const dom::object& object, std::string_view path) {
   dom::element found;
   if (object.at_key(path).get(found) == simdjson::SUCCESS) return found;
@@ -115,12 +115,12 @@ void read_number(const dom::object& object, Number field, Record& out) {
   const auto value = find_number(object, ecs_name(field));
   if (!value) return;
   const double scaled = is_milliseconds(field) ? *value * 1000.0 : *value;
-  // Beyond 2^53 a double is no exact integer any more; nothing real is that large.
+  // Beyond 2^53 a double is not an exact integer; no real value is that large.
   if (!(scaled >= 0) || scaled > 9007199254740992.0) return;
   out.set(field, static_cast<std::uint64_t>(std::llround(scaled)));
 }
 
-// What weir's json codec wrote: Elastic Common Schema names.
+// What weir's json codec writes: names of the Elastic Common Schema.
 bool read_own(const dom::object& object, Record& out) {
   const auto timestamp = find_string(object, "@timestamp");
   if (!timestamp) return false;
@@ -137,7 +137,7 @@ bool read_own(const dom::object& object, Record& out) {
       any_text = any_text || field == Text::kMethod || field == Text::kPath || field == Text::kRequest;
     }
   }
-  // A record of some other kind of log has a timestamp, too.
+  // Records of other kinds of logs have a timestamp, too.
   return out.has(Number::kStatus) || any_text;
 }
 
@@ -184,7 +184,7 @@ struct ForeignReader::Impl {
       if (element.get(line) != simdjson::SUCCESS) continue;  // Filebeat's `log` is an object
       const Outcome outcome = parse(*line_parser, line, out);
       if (outcome != Outcome::kUnparsed) return outcome;
-      // Filebeat's modules parse the line and may keep the original beside the fields.
+      // Filebeat's modules parse the line and may keep it beside the fields.
       return read_own(object, out.record) ? Outcome::kRecord : outcome;
     }
     if (read_own(object, out.record)) return Outcome::kRecord;

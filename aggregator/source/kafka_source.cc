@@ -71,11 +71,11 @@ PartitionList make_list(const std::vector<PartitionKey>& partitions) {
   return list;
 }
 
-// What this consumer must have to keep the promise; `librdkafka` may still override.
+// Properties that exactly-once depends on. The key `librdkafka` may still override them.
 const std::vector<std::pair<const char*, const char*>>& own_properties() {
   static const std::vector<std::pair<const char*, const char*>> properties = {
       {"partition.assignment.strategy", "cooperative-sticky"},
-      // How long the partitions of one that died wait for another.
+      // How long the partitions of a consumer that died wait for another one.
       {"session.timeout.ms", "10000"},
       {"enable.auto.commit", "false"},
       {"enable.auto.offset.store", "false"},
@@ -83,12 +83,12 @@ const std::vector<std::pair<const char*, const char*>>& own_properties() {
       {"isolation.level", "read_committed"},
       {"enable.partition.eof", "false"},
       {"allow.auto.create.topics", "false"},
-      // Prefetched and not yet polled: the bound of this part's memory.
+      // Prefetched and not yet polled: this bounds the memory of the source.
       {"queued.min.messages", "1000"},
       {"queued.max.messages.kbytes", "32768"},
       {"fetch.message.max.bytes", "1048576"},
       {"fetch.max.bytes", "16777216"},
-      // Its only use here is to see a broker come back.
+      // Only used to notice that a broker is back.
       {"statistics.interval.ms", "5000"},
       {"topic.metadata.refresh.interval.ms", "10000"},
       {"reconnect.backoff.max.ms", "5000"},
@@ -117,7 +117,7 @@ struct KafkaSource::Impl {
   Consumer consumer;
   std::string brokers;
   std::string group;
-  std::vector<SourceEvent> events;  // of callbacks, which come inside consumer_poll()
+  std::vector<SourceEvent> events;  // from callbacks, which run inside consumer_poll()
   bool closing = false;
   Pauses pauses;
 
@@ -125,12 +125,12 @@ struct KafkaSource::Impl {
   std::map<PartitionKey, std::optional<std::int64_t>> starting;
   // A revocation that waits for revoked_done().
   PartitionList revoking;
-  // Assigned: the offset that comes next; -1: the beginning.
+  // Of assigned partitions: the next offset; -1: the beginning.
   std::map<PartitionKey, std::int64_t> next_offsets;
-  std::map<PartitionKey, std::int64_t> seeks;  // to be done; a seek may fail while the broker is away
-  std::set<PartitionKey> out_of_range;         // to be looked at; needs an answer of the broker
+  std::map<PartitionKey, std::int64_t> seeks;  // still to do; a seek may fail while no broker answers
+  std::set<PartitionKey> out_of_range;         // still to examine; needs an answer from a broker
   Clock::time_point retry_at{};
-  // librdkafka says once that a topic is missing, and never that it is there again.
+  // librdkafka reports once that a topic is missing, and never that it is back.
   std::set<std::string> missing_topics;
   Clock::time_point look_at{};
 
@@ -164,7 +164,7 @@ void KafkaSource::Impl::unassign(const rd_kafka_topic_partition_list_t* list) {
     for (const auto& [key, next] : next_offsets) leaving.push_back(key);
     starting.clear();
   }
-  std::vector<PartitionKey> paused;  // librdkafka would keep it for the next time that they are assigned
+  std::vector<PartitionKey> paused;  // librdkafka would keep the pause for the next assignment
   for (const PartitionKey& key : leaving) {
     starting.erase(key);
     next_offsets.erase(key);
@@ -221,10 +221,10 @@ void KafkaSource::Impl::on_error(rd_kafka_resp_err_t error, std::string_view rea
       broker_problem = fmt::format("kafka {}: {}; check the host names in brokers", brokers, reason);
       break;
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-      // What came before says why; this says only that it is all of them.
+      // The error before this one says why; this one only says that all brokers are down.
       if (broker_problem.empty()) {
-        broker_problem =
-            fmt::format("kafka {}: no broker answers; nothing is lost, weir goes on when one does", brokers);
+        broker_problem = fmt::format(
+            "kafka {}: no broker answers; nothing is lost, weir continues when one does", brokers);
       }
       break;
     default:
@@ -279,13 +279,16 @@ void KafkaSource::Impl::on_message(const rd_kafka_message_t& message, std::vecto
         seeks.emplace(key, message.offset);
         retry_at = {};
       }
-      // A seek that is still to come: what arrives before it is not what was asked for.
+      // A seek is still to come: messages that arrive before it are not the ones asked for.
       if (seeks.contains(key) || out_of_range.contains(key)) return;
       assigned->second = message.offset + 1;
       broker_problem.clear();
       SourceMessage received;
       received.partition = key;
       received.offset = message.offset;
+#if RD_KAFKA_VERSION >= 0x020100ff
+      received.leader_epoch = rd_kafka_message_leader_epoch(&message);
+#endif
       received.payload.assign(static_cast<const char*>(message.payload), message.len);
       rd_kafka_timestamp_type_t type{};
       received.timestamp_ms = std::max<std::int64_t>(0, rd_kafka_message_timestamp(&message, &type));
@@ -315,9 +318,9 @@ void KafkaSource::Impl::on_message(const rd_kafka_message_t& message, std::vecto
   }
 }
 
-// Seeks and questions to the broker that could not be answered at once.
+// Repeats seeks and questions that no broker could answer at once.
 void KafkaSource::Impl::retry(std::vector<SourceEvent>& out) {
-  // Not while paused: a seek would set going what is to rest.
+  // Not while paused: a seek would make a paused partition fetch.
   if (pauses.paused() || (out_of_range.empty() && seeks.empty()) || Clock::now() < retry_at) return;
   retry_at = Clock::now() + kRetryInterval;
   for (auto it = out_of_range.begin(); it != out_of_range.end();) {
@@ -326,7 +329,7 @@ void KafkaSource::Impl::retry(std::vector<SourceEvent>& out) {
     std::int64_t high = 0;
     const auto error = rd_kafka_query_watermark_offsets(consumer.get(), key.topic.c_str(), key.partition,
                                                         &low, &high, kWatermarkTimeoutMs);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) break;  // the broker is away: again later
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) break;  // no broker answers: again later
     it = out_of_range.erase(it);
     std::int64_t& next = next_offsets[key];
     if (next >= 0 && (next < low || next > high)) {
@@ -357,7 +360,7 @@ bool KafkaSource::Impl::exists(const std::string& topic) {
   return metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-// False: not now. Nothing is paused, so that what starts anew has nothing to be resumed.
+// False: not now. Only while nothing is paused, so that a partition that starts again needs no resume.
 bool KafkaSource::Impl::seek(const PartitionKey& key, std::int64_t offset) {
   auto list = make_list(1);
   add_to(list, key, offset < 0 ? RD_KAFKA_OFFSET_BEGINNING : offset);
@@ -365,8 +368,8 @@ bool KafkaSource::Impl::seek(const PartitionKey& key, std::int64_t offset) {
   const KafkaError error(rd_kafka_seek_partitions(consumer.get(), list.get(), kSeekTimeoutMs));
   if (error) return false;
   if (list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
-  // A partition whose fetch ended (its offset does not exist) takes no seek, but a new
-  // assignment. An answer to a rebalance that is under way must not be mixed up with it.
+  // A partition whose fetch ended (its offset does not exist) accepts a new assignment, but no seek. This
+  // must not be mixed up with the answer to a rebalance that is under way.
   if (list->elems[0].err != RD_KAFKA_RESP_ERR__STATE || !starting.empty() || revoking) return false;
   list->elems[0].err = RD_KAFKA_RESP_ERR_NO_ERROR;
   if (cooperative()) {
@@ -388,7 +391,7 @@ KafkaSource::KafkaSource() : impl_(std::make_unique<Impl>()) {}
 KafkaSource::~KafkaSource() {
   if (!impl_->consumer) return;
   impl_->closing = true;
-  // A rebalance that nobody will answer any more would keep close() waiting.
+  // A rebalance that stays unanswered would keep close() waiting.
   if (!impl_->starting.empty() || impl_->revoking) impl_->unassign(impl_->revoking.get());
   rd_kafka_consumer_close(impl_->consumer.get());
 }
@@ -423,13 +426,13 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::create(const KafkaConnection& 
     static_cast<Impl*>(opaque)->on_error(static_cast<rd_kafka_resp_err_t>(error), reason);
   });
   rd_kafka_conf_set_stats_cb(conf.get(), [](rd_kafka_t*, char* json, std::size_t length, void* opaque) {
-    // A broker whose connection is up: what the error callback said is over.
+    // The connection to a broker is up: what the error callback said no longer holds.
     if (std::string_view(json, length).find("\"state\":\"UP\"") != std::string_view::npos) {
       static_cast<Impl*>(opaque)->broker_problem.clear();
     }
     return 0;  // librdkafka frees the text
   });
-  // Its lines would repeat for as long as a broker is away; status() has the reason, once.
+  // librdkafka's own log repeats for as long as no broker answers; status() has the reason, once.
   rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t*, int, const char*, const char*) {});
 
   std::array<char, kErrorTextBytes> why{};
@@ -441,7 +444,7 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::create(const KafkaConnection& 
     return fail(Code::kInvalid, fmt::format("source.kafka: {}", why.data()),
                 "correct [source.kafka] and [source.kafka.librdkafka]");
   }
-  std::ignore = conf.release();  // the consumer's now
+  std::ignore = conf.release();  // the consumer owns it now
   rd_kafka_poll_set_consumer(impl->consumer.get());
 
   auto list = make_list(topics.size());
@@ -470,7 +473,7 @@ Result<void> KafkaSource::poll(std::chrono::milliseconds timeout, std::size_t ma
     } else if (!rebalanced) {
       break;
     }
-    if (rebalanced) break;  // the caller answers it before more is asked for
+    if (rebalanced) break;  // the caller must answer it before the next poll
     wait_ms = 0;
   }
   std::array<char, kErrorTextBytes> why{};
@@ -489,7 +492,7 @@ Result<void> KafkaSource::start_at(const PartitionKey& partition, std::int64_t o
                                  [](const auto& entry) { return entry.second.has_value(); });
     return all ? impl_->assign_started() : Result<void>();
   }
-  // Fenced and taken again: the partition was ours all the time.
+  // Fenced and acquired again: the partition was assigned to us all the time.
   if (const auto it = impl_->next_offsets.find(partition); it != impl_->next_offsets.end()) {
     it->second = offset;
     impl_->out_of_range.erase(partition);

@@ -1,5 +1,5 @@
-// Messages from Kafka. One consumer of a group; offsets come from the store, never from
-// Kafka, and nothing is skipped silently (docs/architecture.md).
+// Messages from Kafka, as one consumer of a group. Offsets come from the store, never from Kafka, and
+// nothing is skipped silently (docs/architecture.md).
 #pragma once
 
 #include <memory>
@@ -11,11 +11,11 @@
 
 namespace weir {
 
-// Not thread-safe: every call from the engine's thread.
+// Not thread-safe: call it from the engine's thread only.
 class KafkaSource : public Source {
  public:
-  // Errors: kInvalid (a property that librdkafka refuses). A broker that is away is no error:
-  // status() says so and the source connects when it can.
+  // Errors: kInvalid (a property that librdkafka refuses). A broker that does not answer is not an error:
+  // status() reports it, and the source connects when it can.
   [[nodiscard]] static Result<std::unique_ptr<KafkaSource>> create(const KafkaConnection& connection,
                                                                    const std::vector<std::string>& topics,
                                                                    const std::string& group);

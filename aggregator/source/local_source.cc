@@ -12,8 +12,7 @@
 namespace weir {
 namespace {
 
-// Batches between the agent and the engine: with those of the agent's max_in_flight this
-// bounds the memory.
+// Batches between the agent and the engine. Together with the agent's max_in_flight this bounds the memory.
 constexpr std::size_t kMaxQueuedMessages = 64;
 
 const PartitionKey& local_partition() {
@@ -32,7 +31,7 @@ std::int64_t now_ms() {
 std::optional<std::uint64_t> resume_offset(const Coverage& coverage) {
   if (coverage.high_water() <= coverage.origin()) return std::nullopt;
   if (coverage.gaps().empty()) return coverage.high_water();
-  // Reading goes on at the first gap; what is counted behind it is not counted again.
+  // Reading continues at the first gap; what is counted beyond it is not counted again.
   return coverage.gaps().front().begin;
 }
 
@@ -45,7 +44,7 @@ struct LocalSource::Impl {
   std::atomic<bool> ended = false;
   mutable std::mutex mutex;
   std::optional<Error> failure;  // of the agent's loop
-  std::string position_problem;  // the store did not tell where to go on
+  std::string position_problem;  // the store could not say where to continue
 
   // The engine's thread.
   bool announced = false;
@@ -58,7 +57,7 @@ struct LocalSource::Impl {
   void run();
 };
 
-// Without an answer the source is read from its start: slower, and counted right all the same.
+// Without an answer the source is read from its start: slower, but still counted once.
 std::optional<std::uint64_t> LocalSource::Impl::position_of(const SourceId& id) {
   Error error;
   // A connection that went stale is opened again, once.
@@ -99,8 +98,8 @@ LocalSource::LocalSource() : impl_(std::make_unique<Impl>()) {}
 LocalSource::~LocalSource() {
   if (!impl_->thread.joinable()) return;
   impl_->agent->stop();
-  // The agent waits for what it has shipped. There is no registry that this could move too
-  // far: the store says where to go on.
+  // The agent waits for acknowledgements of what it has shipped. Giving them does no harm: there is no
+  // registry that could run ahead, as the store says where to continue.
   while (!impl_->ended) {
     impl_->popped.clear();
     impl_->output.pop(std::chrono::milliseconds(20), kMaxQueuedMessages, impl_->popped);
@@ -138,7 +137,7 @@ Result<void> LocalSource::poll(std::chrono::milliseconds timeout, std::size_t ma
     return fail(Code::kIo, "the reader of the logs ended", "start weir-aggregator again");
   }
   if (!impl_->started || paused_) {
-    std::this_thread::sleep_for(timeout);  // nothing can arrive: the engine's own pace
+    std::this_thread::sleep_for(timeout);  // nothing can arrive: keep the engine at its pace
     return {};
   }
   impl_->popped.clear();

@@ -1,5 +1,5 @@
-// The single box: the agent's code on a thread of this process, a bounded queue where Kafka
-// would be. The store is the agent's registry (docs/decisions/0006).
+// The single box: the agent's code runs on a thread of this process, with a bounded queue in place of
+// Kafka. The store serves as the agent's registry (docs/decisions/0006).
 #pragma once
 
 #include <functional>
@@ -14,21 +14,21 @@
 
 namespace weir {
 
-// Where to go on reading a source: up to here its content is counted without a gap.
-// nullopt: nothing is.
+// Where reading of a source continues: its content is counted up to here without a gap.
+// nullopt: nothing is counted.
 [[nodiscard]] std::optional<std::uint64_t> resume_offset(const Coverage& coverage);
 
 class LocalSource : public Source {
  public:
-  // `open_ledger` is called on the agent's thread, for a connection of that thread's own.
+  // `open_ledger` is called on the agent's thread; that thread alone uses the connection.
   [[nodiscard]] static Result<std::unique_ptr<LocalSource>> create(AgentConfig config,
                                                                    OpenLedger open_ledger);
-  ~LocalSource() override;  // stops the agent and joins; what was not committed is read again next time
+  ~LocalSource() override;  // stops the agent and joins; what was not committed is read again later
 
   [[nodiscard]] AgentStatus agent_status() const;  // any thread
 
-  // The engine's thread. The agent starts with start_at(); a second start_at() means that
-  // another process took the store over, and is kFenced.
+  // On the engine's thread. start_at() starts the agent; a second call means that another process has taken
+  // over the store, and returns kFenced.
   [[nodiscard]] Result<void> poll(std::chrono::milliseconds timeout, std::size_t max_events,
                                   std::vector<SourceEvent>& out) override;
   [[nodiscard]] Result<void> start_at(const PartitionKey& partition, std::int64_t offset) override;

@@ -15,7 +15,7 @@ namespace weir {
 struct SourceMessage {
   PartitionKey partition;
   std::int64_t offset = 0;
-  std::int32_t leader_epoch = -1;
+  std::int32_t leader_epoch = -1;  // -1: not known (librdkafka before 2.1)
   std::string payload;
   std::int64_t timestamp_ms = 0;  // the broker's
 };
@@ -37,16 +37,16 @@ using SourceEvent = std::variant<SourceMessage, Assigned, Revoked, OffsetOutOfRa
 class Source {
  public:
   virtual ~Source() = default;
-  // Waits up to `timeout`, appends to `out` at most `max_events`. A Revoked event is
-  // answered by revoked_done() once the caller has committed or dropped what it holds.
+  // Waits up to `timeout` and appends at most `max_events` to `out`. The caller answers a Revoked event by
+  // revoked_done() once it has committed or dropped what it holds.
   [[nodiscard]] virtual Result<void> poll(std::chrono::milliseconds timeout, std::size_t max_events,
                                           std::vector<SourceEvent>& out) = 0;
-  // Offset to start at, from the store; -1: the beginning of what the topic has.
+  // The offset to start at, from the store; -1: the beginning of the topic.
   [[nodiscard]] virtual Result<void> start_at(const PartitionKey& partition, std::int64_t offset) = 0;
   virtual void revoked_done() = 0;
-  // Lag tools only; failures are ignored. Local source: acknowledges up to `next_offset`.
+  // Kafka: for lag tools only; failures are ignored. Local source: acknowledges up to `next_offset`.
   virtual void committed(const PartitionKey& partition, std::int64_t next_offset) = 0;
-  // Stop and go on fetching (the store is down); poll() must still be called.
+  // Stops or resumes fetching (the store is down); poll() must still be called.
   virtual void pause(bool paused) = 0;
   [[nodiscard]] virtual std::string cluster_id() = 0;    // "" while unknown
   [[nodiscard]] virtual std::string status() const = 0;  // "" when healthy, else a sentence

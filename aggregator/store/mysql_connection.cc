@@ -36,8 +36,8 @@ class MysqlConnection : public SqlConnection {
       mysql_ssl_set(mysql_, nullptr, nullptr, config_.tls_ca.c_str(), nullptr, nullptr);
       mysql_options(mysql_, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
     }
-    // FOUND_ROWS: the compare-and-set counts the row that matches, also when it changes nothing.
-    // Beside an address the client takes no notice of a socket.
+    // FOUND_ROWS: a row that matches counts as affected, even when nothing changes in it.
+    // The client ignores a socket when an address is given.
     const char* host = config_.socket.empty() ? config_.host.c_str() : nullptr;
     if (mysql_real_connect(mysql_, host, config_.user.c_str(), config_.password.c_str(),
                            config_.database.c_str(), config_.port,
@@ -50,16 +50,17 @@ class MysqlConnection : public SqlConnection {
     if (auto mode = query(
             "SET SESSION sql_mode='STRICT_ALL_TABLES', SESSION transaction_isolation='READ-COMMITTED'", {});
         !mode) {
-      // MariaDB before 11.1 calls it tx_isolation.
+      // MariaDB before 11.1 has tx_isolation instead.
       if (auto older =
               query("SET SESSION sql_mode='STRICT_ALL_TABLES', SESSION tx_isolation='READ-COMMITTED'", {});
           !older)
         return std::unexpected(older.error());
     }
-    // One that is frozen inside a transaction (a virtual machine, a cable) keeps its locks until the
-    // server gives it up; whoever waits for them says why, below the time-out of an answer.
+    // A client that freezes inside a transaction (a paused virtual machine, a pulled cable) keeps its locks
+    // until the server gives it up. A client that waits for them fails with the reason, before its time-out
+    // for answers.
     std::ignore = query("SET SESSION innodb_lock_wait_timeout = 10", {});
-    // MySQL knows no time-out of transactions alone: there an idle connection is closed, too.
+    // MySQL has no time-out for transactions only, so there idle connections are closed, too.
     if (!query("SET SESSION idle_transaction_timeout = 15", {}))
       std::ignore = query("SET SESSION wait_timeout = 30", {});
     return {};
@@ -118,7 +119,7 @@ class MysqlConnection : public SqlConnection {
     return "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE() AND "
            "table_name = ? AND column_name = ?";
   }
-  [[nodiscard]] std::string_view clustered_sql() const override { return ""; }  // InnoDB's always are
+  [[nodiscard]] std::string_view clustered_sql() const override { return ""; }  // InnoDB always does that
   [[nodiscard]] std::size_t rows_per_statement() const override { return 50; }
   [[nodiscard]] Result<void> lock_schema() override {
     auto locked = query("SELECT GET_LOCK('weir_schema', 30)", {});
@@ -127,7 +128,7 @@ class MysqlConnection : public SqlConnection {
       return fail(Code::kUnavailable, "store: another program is changing the schema", "it is tried again");
     return {};
   }
-  // The lock dies with the connection, too.
+  // The lock ends with the connection, too.
   [[nodiscard]] Result<void> unlock_schema() override {
     if (auto released = query("SELECT RELEASE_LOCK('weir_schema')", {}); !released) close();
     return {};  // each statement was committed by itself

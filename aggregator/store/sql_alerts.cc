@@ -6,6 +6,7 @@
 #include "aggregator/store/sql_row.h"
 #include "aggregator/store/sql_store.h"
 #include "aggregator/store/sql_text.h"
+#include "proto/must.h"
 
 namespace weir {
 namespace {
@@ -137,6 +138,7 @@ Result<std::vector<Letter>> SqlStore::claim_letters(std::string_view channel, st
     auto claimed = session_->ask("UPDATE outbox SET next_try_ms = ? WHERE id = ? AND next_try_ms = ?",
                                  {now_ms + claim_ms, letter.id, letter.next_try_ms});
     if (!claimed) return std::unexpected(claimed.error());
+    MUST(session_->db().affected_rows() <= 1, "a letter has one row");
     if (session_->db().affected_rows() != 1) continue;
     letter.next_try_ms = now_ms + claim_ms;
     out.push_back(std::move(letter));
@@ -181,6 +183,7 @@ Result<bool> SqlStore::lease(std::string_view name, std::string_view owner, std:
       "UPDATE lease SET owner = ?, until_ms = ? WHERE name = ? AND (owner = ? OR until_ms <= ?)",
       {taker, now_ms + for_ms, key, taker, now_ms});
   if (!taken) return std::unexpected(taken.error());
+  MUST(session_->db().affected_rows() <= 1, "a lease has one row");
   if (session_->db().affected_rows() == 1) return true;
   auto known = session_->ask("SELECT owner FROM lease WHERE name = ?", {key});
   if (!known) return std::unexpected(known.error());

@@ -1,4 +1,4 @@
-// One connection to a database, as SqlStore needs it. SQLite and MySQL behind it.
+// One connection to a database, as SqlStore needs it: SQLite or MySQL.
 #pragma once
 
 #include <chrono>
@@ -39,15 +39,16 @@ using SqlRow = std::vector<SqlValue>;
 class SqlConnection {
  public:
   virtual ~SqlConnection() = default;
-  // Called with each row as it comes; runs no statement of this connection. An error ends the statement.
+  // Called with each row as it comes. It must not run a statement on this connection. An error ends the
+  // statement.
   using OnRow = std::function<Result<void>(const SqlRow&)>;
-  // Runs one statement. Statements are kept prepared by their text.
-  // Errors: kUnavailable (connection lost: nothing is known of the statement), kFull (deadlock,
-  // lock time-out, busy: roll back and do it again), kInvalid (refused: password, rights), kFenced (a key
-  // that is there already), kIo. ROLLBACK outside of a transaction is none.
+  // Runs one statement, and keeps it prepared for the next call with the same text.
+  // Errors: kUnavailable (connection lost: whether the statement was done is unknown), kFull (deadlock, lock
+  // time-out, busy: roll back and try again), kInvalid (refused: password, rights), kFenced (the key exists
+  // already), kIo. ROLLBACK outside of a transaction is not an error.
   [[nodiscard]] virtual Result<void> each_row(std::string_view sql, const std::vector<SqlValue>& parameters,
                                               const OnRow& on_row) = 0;
-  // All rows that it gives.
+  // The same, with all rows at once.
   [[nodiscard]] Result<std::vector<SqlRow>> query(std::string_view sql,
                                                   const std::vector<SqlValue>& parameters = {}) {
     std::vector<SqlRow> rows;
@@ -58,27 +59,28 @@ class SqlConnection {
     if (!done) return std::unexpected(done.error());
     return rows;
   }
-  [[nodiscard]] virtual std::uint64_t affected_rows() const = 0;  // of the last query; matched, not changed
+  [[nodiscard]] virtual std::uint64_t affected_rows()
+      const = 0;  // of the last statement: rows that matched, changed or not
   [[nodiscard]] virtual bool connected() const = 0;
-  [[nodiscard]] virtual Result<void> connect() = 0;  // again, after a loss
+  [[nodiscard]] virtual Result<void> connect() = 0;  // also again, after the connection was lost
   // What differs between the two.
   [[nodiscard]] virtual std::string_view begin_sql() const = 0;
   [[nodiscard]] virtual std::string_view column_type(ColumnType type) const = 0;
-  // A SELECT of a number from the names of a table and a column: 0 when there is no such column.
+  // A SELECT that takes the names of a table and a column and gives a number: 0 when there is no such column.
   [[nodiscard]] virtual std::string_view column_exists_sql() const = 0;
-  // After a CREATE TABLE: keeps the rows in the order of the primary key, in one tree with it.
+  // Appended to a CREATE TABLE: keeps the rows in the order of the primary key, in one tree with it.
   [[nodiscard]] virtual std::string_view clustered_sql() const = 0;
-  // Rows that a statement should write or look for: many where each has a way to go.
+  // How many rows a statement should write or look for: many where each statement is a round trip.
   [[nodiscard]] virtual std::size_t rows_per_statement() const = 0;
   [[nodiscard]] virtual Result<void> lock_schema() = 0;
-  // Without an error all that was done since lock_schema() stays.
+  // Success: everything done since lock_schema() is permanent.
   [[nodiscard]] virtual Result<void> unlock_schema() = 0;
 };
 
 [[nodiscard]] Result<std::unique_ptr<SqlConnection>> connect_sqlite(const std::string& path, bool read_only);
 [[nodiscard]] Result<std::unique_ptr<SqlConnection>> connect_mysql(const MysqlConfig& config);
 
-// Waits before a transaction that the database rolled back is tried again.
+// The pause before a transaction that the database rolled back is tried again.
 using RetryPause = std::function<void(std::chrono::milliseconds)>;
 void sleep_for(std::chrono::milliseconds pause);
 [[nodiscard]] std::unique_ptr<Store> make_sql_store(std::unique_ptr<SqlConnection> connection,

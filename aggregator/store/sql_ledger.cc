@@ -9,6 +9,7 @@
 #include "aggregator/store/sql_schema.h"
 #include "aggregator/store/sql_store.h"
 #include "aggregator/store/sql_text.h"
+#include "proto/must.h"
 
 namespace weir {
 namespace {
@@ -33,6 +34,14 @@ std::vector<SqlValue> values_of(const SourceState& s) {
       << s.coverage.high_water() << s.lines << s.unparsed << s.too_long << s.filtered << s.first_seen_ms
       << s.last_seen_ms << s.version + 1;
   return out.take();
+}
+
+void check_commit(const Commit& commit) {
+  MUST(commit.epoch > 0, "a commit has the epoch of the partition's owner");
+  for (const auto& source : commit.sources)
+    MUST(source.coverage.valid(), "the coverage of a source that is committed is valid");
+  for (const auto& letter : commit.dead_letters)
+    MUST(letter.partition == commit.partition, "a dead letter is of the partition of its commit");
 }
 
 }  // namespace
@@ -82,6 +91,7 @@ Result<PartitionState> SqlStore::acquire(const PartitionKey& partition, std::str
     if (rows->empty()) return fail(Code::kCorrupt, "store: partition_state lost a row that was just written");
     RowReader in(rows->front());
     in >> state.epoch >> state.next_offset >> state.cluster_id >> state.leader_epoch;
+    MUST(state.epoch > 0, "acquire() raises the epoch");
     return in.end();
   });
   if (!done) return std::unexpected(done.error());
@@ -129,6 +139,7 @@ Result<void> SqlStore::write_source(const SourceState& source) {
     values.erase(values.begin());
     values.insert(values.end(), {hex, as_number(source.version)});
     if (auto set = session_->run(update, values); !set) return set;
+    MUST(session_->db().affected_rows() <= 1, "a source has one row");
     if (session_->db().affected_rows() != 1) {
       return fail(
           Code::kFenced,
@@ -211,6 +222,7 @@ Result<void> SqlStore::write_commit(const Commit& commit, std::int64_t token) {
        as_number(commit.dead_letter_count), key[0], key[1], as_number(commit.epoch),
        commit.expected_next_offset});
   if (!set) return set;
+  MUST(session_->db().affected_rows() <= 1, "a partition has one row");
   if (session_->db().affected_rows() != 1) return taken_by_another(commit.partition);
   if (auto windows = windows_.write(commit); !windows) return windows;
   auto sources = commit.sources;
@@ -224,6 +236,7 @@ Result<void> SqlStore::write_commit(const Commit& commit, std::int64_t token) {
 }
 
 Result<void> SqlStore::commit(const Commit& commit) {
+  check_commit(commit);
   // Written with the offset: it tells a COMMIT that landed without an answer from one that did not.
   const auto token = static_cast<std::int64_t>(random_() >> 1);
   for (int attempt = 1;; ++attempt) {

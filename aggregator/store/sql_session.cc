@@ -1,5 +1,7 @@
 #include "aggregator/store/sql_session.h"
 
+#include "proto/must.h"
+
 namespace weir {
 
 Result<void> SqlSession::ready() {
@@ -9,6 +11,7 @@ Result<void> SqlSession::ready() {
 }
 
 SqlSession::Rows SqlSession::ask(std::string_view sql, const std::vector<SqlValue>& parameters) {
+  MUST(!in_transaction_, "a transaction does not reconnect half-way");
   if (auto connected = ready(); !connected) return std::unexpected(connected.error());
   return db_->query(sql, parameters);
 }
@@ -21,6 +24,14 @@ Result<void> SqlSession::run(std::string_view sql, const std::vector<SqlValue>& 
 
 Result<void> SqlSession::transaction(const std::function<Result<void>()>& body, bool* commit_unknown) {
   if (auto connected = ready(); !connected) return connected;
+  MUST(!in_transaction_, "a transaction does not begin inside another");
+  in_transaction_ = true;
+  auto done = attempts(body, commit_unknown);
+  in_transaction_ = false;
+  return done;
+}
+
+Result<void> SqlSession::attempts(const std::function<Result<void>()>& body, bool* commit_unknown) {
   for (int attempt = 1;; ++attempt) {
     auto done = run(db_->begin_sql());
     if (!done && attempt == 1 && !db_->connected()) {

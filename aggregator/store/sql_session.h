@@ -37,8 +37,11 @@ class SqlSession {
   void pause_after(int attempt) { pause_(std::chrono::milliseconds(attempt * 5)); }
 
  private:
+  [[nodiscard]] Result<void> attempts(const std::function<Result<void>()>& body, bool* commit_unknown);
+
   std::unique_ptr<SqlConnection> db_;
   RetryPause pause_;
+  bool in_transaction_ = false;
   bool doubtful_ = false;  // a transaction may still be open on the connection: it must be made anew
 };
 

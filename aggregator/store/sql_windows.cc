@@ -12,8 +12,8 @@
 
 namespace weir {
 
-// No row of any partition began later when its owner took it, and since then the partition's rows are
-// those that this writer wrote. An owner that wrote them from elsewhere has another epoch.
+// When this owner took the partition no row began later, and since then only this writer has written rows of
+// the partition: another owner would have another epoch.
 Result<std::int64_t> SqlWindows::newest(const Commit& commit) {
   auto& known = newest_[commit.partition];
   if (known.epoch != commit.epoch) {
@@ -25,11 +25,11 @@ Result<std::int64_t> SqlWindows::newest(const Commit& commit) {
   return known.start_s;
 }
 
-// Adds what the store has to those of the rows that it may have.
+// Adds the stored sums to the rows that the store may have.
 Result<void> SqlWindows::add_stored(const PartitionKey& partition, std::vector<WindowRow>& rows,
                                     std::vector<WindowSum>& sums) {
   if (rows.empty()) return {};
-  // Rows carry topic and partition, and the compare-and-set made this writer their only one.
+  // Rows belong to a topic and partition, and the compare-and-set made this their only writer.
   std::vector<SqlValue> parameters = {partition.topic, std::int64_t{partition.partition}};
   for (const auto& row : rows)
     parameters.insert(parameters.end(),
@@ -54,6 +54,7 @@ Result<void> SqlWindows::add_stored(const PartitionKey& partition, std::vector<W
       return fail(Code::kCorrupt, "store: window_traffic gave a row that was not asked for");
     auto sum = with_latency(std::move(stored_sum));
     if (!sum) return std::unexpected(sum.error());
+    MUST(sums.size() < sums.capacity(), "sums that rows point to are not moved");
     sum->merge(*mine->sum);
     mine->sum = &sums.emplace_back(std::move(*sum));
     return {};
@@ -62,7 +63,7 @@ Result<void> SqlWindows::add_stored(const PartitionKey& partition, std::vector<W
 
 Result<void> SqlWindows::put(const PartitionKey& partition, const std::vector<WindowRow>& rows) {
   constexpr std::size_t kValues = tables::kWindow.columns.size();
-  // Its strings keep their memory from call to call.
+  // Strings in it keep their memory from call to call.
   values_.resize(rows.size() * kValues);
   auto* value = values_.data();
   for (const auto& [key, sum] : rows) {
@@ -93,12 +94,12 @@ Result<void> SqlWindows::write(const Commit& commit) {
   if (!newest) return std::unexpected(newest.error());
   const auto rows_per_statement = db_.rows_per_statement();
   std::vector<WindowRow> rows;
-  std::vector<WindowSum> sums;  // of those that the store had
+  std::vector<WindowSum> sums;  // of rows that the store had
   sums.reserve(rows_per_statement);
   for (auto at = commit.windows.begin(); at != commit.windows.end();) {
     rows.clear();
     sums.clear();
-    // All of a statement may be there already, or none.
+    // The rows of one statement may all be stored already, or none of them.
     const bool stored = at->first.start_s <= *newest;
     for (; at != commit.windows.end() && rows.size() < rows_per_statement &&
            (at->first.start_s <= *newest) == stored;

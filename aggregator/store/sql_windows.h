@@ -1,4 +1,4 @@
-// The rows of windows that a commit adds to, within its transaction. Not thread-safe.
+// Adds the windows of a commit to the stored rows, within its transaction. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ inline constexpr std::size_t kWindowKeyColumns = 6;  // of window_traffic; then 
 class SqlWindows {
  public:
   explicit SqlWindows(SqlConnection& db) : db_(db) {}
-  // Reads what may be there, adds to it, writes. The transaction has begun, and its compare-and-set has made
-  // the writer the partition's only one.
+  // Reads the rows that may be stored, adds to them, writes them. The transaction has begun, and its
+  // compare-and-set has made this the only writer of the partition.
   [[nodiscard]] Result<void> write(const Commit& commit);
 
  private:
@@ -33,13 +33,13 @@ class SqlWindows {
   [[nodiscard]] Result<void> put(const PartitionKey& partition, const std::vector<WindowRow>& rows);
 
   SqlConnection& db_;
-  // No window of the partition that the store has begins later. Higher than need be is right, too.
+  // No stored window of the partition begins later. A higher value is correct, too.
   struct Newest {
     std::uint64_t epoch = 0;  // 0: not known
     std::int64_t start_s = 0;
   };
   std::map<PartitionKey, Newest> newest_;
-  // The last statements of write(), for so many rows, and their values.
+  // The last statements of write(), for that many rows, and their values.
   std::size_t select_rows_ = 0, replace_rows_ = 0;
   std::string select_sql_, replace_sql_;
   std::vector<SqlValue> values_;

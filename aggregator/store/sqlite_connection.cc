@@ -21,12 +21,12 @@ class SqliteConnection : public SqlConnection {
     if (sqlite3_open_v2(path_.c_str(), &database_, flags, nullptr) != SQLITE_OK) return error();
     sqlite3_busy_timeout(database_, 10'000);
     if (read_only_) {
-      // SQLite opens lazily: look now, so that a file that is no database is told at once.
+      // SQLite opens lazily: read now, so that a file that is not a database is reported at once.
       if (auto looked = query("SELECT COUNT(*) FROM sqlite_master", {}); !looked)
         return std::unexpected(looked.error());
       return {};
     }
-    // FULL: a commit that was answered survives a power loss.
+    // FULL: a commit that returned survives a power loss.
     for (const char* pragma : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"}) {
       if (auto set = query(pragma, {}); !set) return std::unexpected(set.error());
     }
@@ -35,7 +35,7 @@ class SqliteConnection : public SqlConnection {
 
   [[nodiscard]] Result<void> each_row(std::string_view sql, const std::vector<SqlValue>& parameters,
                                       const OnRow& on_row) override {
-    // Busy at BEGIN there is no transaction yet, with a full disk SQLite has rolled it back itself.
+    // When BEGIN found the file busy there is no transaction; when the disk is full SQLite has rolled back.
     if (sql == "ROLLBACK" && database_ != nullptr && sqlite3_get_autocommit(database_) != 0) return {};
     auto found = statements_.find(sql);
     if (found == statements_.end()) found = statements_.emplace(std::string(sql), nullptr).first;
@@ -48,7 +48,7 @@ class SqliteConnection : public SqlConnection {
     for (int i = 0; i < static_cast<int>(parameters.size()); ++i) {
       const auto& value = parameters[static_cast<std::size_t>(i)];
       if (const auto* bytes = std::get_if<std::string>(&value)) {
-        // BLOB, so that any bytes compare and come back as they are.
+        // As a BLOB any bytes are compared and returned unchanged.
         sqlite3_bind_blob(statement, i + 1, bytes->empty() ? "" : bytes->data(),
                           static_cast<int>(bytes->size()), SQLITE_STATIC);
       } else {
@@ -145,7 +145,7 @@ class SqliteConnection : public SqlConnection {
       case SQLITE_READONLY:
         return fail(Code::kInvalid, what, "check the path and the rights of the folder");
       case SQLITE_NOTADB:
-        return fail(Code::kInvalid, what, "name another file: this one is not a store of weir");
+        return fail(Code::kInvalid, what, "name another file: this one is not a weir store");
       default:
         return fail(Code::kIo, what, "check the disk");
     }

@@ -114,6 +114,7 @@ Result<void> SimOutput::send(Message& message) {
       const auto& header = batch->header;
       say(fmt::format("  sends {} {} [{}, {}) of {} to partition {}",
                       header.kind == BatchKind::kLoss      ? "loss"
+                      : header.kind == BatchKind::kClaim   ? "claim"
                       : header.kind == BatchKind::kWindows ? "windows"
                                                            : "lines",
                       header.source.hex().substr(0, 6), header.range.begin, header.range.end, header.path,

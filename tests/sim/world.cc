@@ -119,7 +119,7 @@ void World::start(AggregatorHost& aggregator) {
   aggregator.source = std::make_unique<SimSource>(broker_, ++next_source_);
   EngineConfig config;
   config.settler.foreign_format = FormatSpec{FormatSpec::Kind::kNginx, kFormat, "default"};
-  config.settle.max_pending_bytes = kMaxPendingBytes;
+  config.max_pending_bytes = kMaxPendingBytes;
   config.owner = fmt::format("aggregator{}", aggregator.number);
   config.clock = &clock_;
   aggregator.engine = std::make_unique<Engine>(config, *aggregator.source,

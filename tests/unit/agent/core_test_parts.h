@@ -55,10 +55,13 @@ class FakeOutput : public Output {
   void answer(const Error* error = nullptr) {
     for (; answered < sent.size(); ++answered) on_settled_(sent[answered].id, error);
   }
+  // Claims are among the losses, as on the wire.
   [[nodiscard]] std::vector<ByteRange> ranges(BatchKind kind) const {
     std::vector<ByteRange> out;
     for (const auto& message : sent) {
-      if (message.header.kind == kind) out.push_back(message.header.range);
+      const auto sent_kind =
+          message.header.kind == BatchKind::kClaim ? BatchKind::kLoss : message.header.kind;
+      if (sent_kind == kind) out.push_back(message.header.range);
     }
     return out;
   }

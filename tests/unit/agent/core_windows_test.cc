@@ -198,7 +198,7 @@ TEST_F(AgentCoreTest, EachRouteIsSentAgainWhatItFailedAndTheRangeCountsWhenBothH
   std::map<bool, int> heartbeats, claims;
   for (const auto& sent : output_->sent) {
     if (sent.header.kind == BatchKind::kHeartbeat) ++heartbeats[sent.route];
-    if (sent.header.kind == BatchKind::kLoss) ++claims[sent.route];
+    if (sent.header.kind == BatchKind::kClaim) ++claims[sent.route];
   }
   EXPECT_GE(heartbeats[false], 1);
   EXPECT_EQ(heartbeats[false], heartbeats[true]);

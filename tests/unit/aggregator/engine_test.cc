@@ -139,8 +139,8 @@ class EngineTest : public ::testing::Test {
 
   void start() {
     EngineConfig config;
-    config.settle.commit_interval = commit_interval_;
-    config.settle.max_pending_bytes = max_pending_bytes_;
+    config.commit_interval = commit_interval_;
+    config.max_pending_bytes = max_pending_bytes_;
     config.reacquire_delay = 0ms;
     config.backoff_min = 1ms;
     config.backoff_max = 4ms;

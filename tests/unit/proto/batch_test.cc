@@ -154,9 +154,8 @@ TEST(Batch, heartbeat_comes_back) {
 }
 
 TEST(Batch, a_loss_comes_back_with_its_cause) {
-  for (const auto cause :
-       {LossCause::kNotReceived, LossCause::kReleased, LossCause::kTruncatedUnread, LossCause::kDeletedUnread,
-        LossCause::kUnreadable, LossCause::kSkippedByOperator}) {
+  for (const auto cause : {LossCause::kReleased, LossCause::kTruncatedUnread, LossCause::kDeletedUnread,
+                           LossCause::kUnreadable, LossCause::kSkippedByOperator}) {
     auto header = header_for(100, 300);
     header.kind = BatchKind::kLoss;
     header.loss_cause = cause;
@@ -165,6 +164,22 @@ TEST(Batch, a_loss_comes_back_with_its_cause) {
     EXPECT_EQ(batch->header, header) << to_string(cause);
   }
   EXPECT_FALSE(encode_loss(header_for(0, 1)).has_value()) << "records are no loss";
+}
+
+TEST(Batch, a_claim_is_a_loss_without_a_cause_on_the_wire) {
+  auto claim = header_for(100, 300);
+  claim.kind = BatchKind::kClaim;
+  const auto bytes = encode_claim(claim).value();
+  const auto batch = decode_batch(bytes);
+  ASSERT_TRUE(batch.has_value()) << batch.error().what;
+  EXPECT_EQ(batch->header, claim);
+  auto loss = claim;
+  loss.kind = BatchKind::kLoss;
+  loss.loss_cause = LossCause::kNotReceived;
+  EXPECT_EQ(encode_loss(loss).value(), bytes) << "what version 2 of the wire has always had";
+  claim.loss_cause = LossCause::kReleased;
+  EXPECT_FALSE(encode_claim(claim).has_value());
+  EXPECT_FALSE(encode_claim(loss).has_value());
 }
 
 TEST(Batch, every_truncation_and_bit_flip_is_an_error_or_a_valid_batch) {

@@ -51,13 +51,14 @@ std::unique_ptr<Settler> make_settler(SettlerConfig config = {}, const std::vect
 }
 
 void deliver(Settler& settler, FakeStore& store, const SourceMessage& message) {
-  if (const auto id = settler.wants(message)) {
-    const auto known = store.sources.find(*id);
+  const auto need = settler.need(message);
+  if (const auto* load = std::get_if<Load>(&need)) {
+    const auto known = store.sources.find(load->source);
     SourceState state;
-    state.id = *id;
+    state.id = load->source;
     settler.know_source(known == store.sources.end() ? state : known->second);
   }
-  ASSERT_FALSE(settler.wants(message).has_value());
+  ASSERT_TRUE(std::holds_alternative<Ready>(settler.need(message)));
   settler.apply(message, kNow);
 }
 
@@ -222,7 +223,8 @@ TEST_F(SettlerTest, OffsetsSeenBeforeAreIgnored) {
 TEST_F(SettlerTest, MessagesOfAPartitionThatIsNotOursAreIgnored) {
   start();
   settler_->apply(message_at(0, "anything", 3), kNow);
-  EXPECT_FALSE(settler_->wants(message_at(0, batch_of(std::vector<Line>(1), 0, 1, header_of(kSource)), 3)));
+  EXPECT_TRUE(std::holds_alternative<Ready>(
+      settler_->need(message_at(0, batch_of(std::vector<Line>(1), 0, 1, header_of(kSource)), 3))));
   EXPECT_TRUE(settler_->pending_partitions().empty());
 }
 
@@ -355,14 +357,14 @@ TEST_F(SettlerTest, AClaimMakesAGapOfWhatNeverCame) {
   const std::vector<Line> file(4);
   send(batch_of(file, 0, 1, header_of({1, 1})));
   BatchHeader claim = header_of({1, 1});
-  claim.kind = BatchKind::kLoss;
+  claim.kind = BatchKind::kClaim;
   claim.range = {0, 80};
-  send(encode_loss(claim).value());
+  send(encode_claim(claim).value());
   Commit commit = take();
   EXPECT_TRUE(commit.sources[0].coverage.gaps().empty()) << "all of it came";
   settler_->committed(commit);
   claim.range = {0, 320};
-  send(encode_loss(claim).value());
+  send(encode_claim(claim).value());
   commit = take();
   EXPECT_EQ(commit.sources[0].coverage.gaps(), (std::vector<Gap>{{80, 320, LossCause::kNotReceived, kNow}}));
 }
@@ -427,9 +429,11 @@ TEST_F(SettlerTest, ASourceThatMovedToAnotherPartitionWaitsForTheFirst) {
   const std::vector<Line> file(3);
   send(batch_of(file, 0, 2, header_of(kSource)));
   const auto moved = message_at(0, batch_of(file, 0, 3, header_of(kSource)), 1);
-  ASSERT_EQ(settler_->blocked_by(moved), kPartition);
+  const auto need = settler_->need(moved);
+  ASSERT_TRUE(std::holds_alternative<CommitFirst>(need));
+  EXPECT_EQ(std::get<CommitFirst>(need).partition, kPartition);
   commit_all(*settler_, store_);
-  EXPECT_FALSE(settler_->blocked_by(moved).has_value());
+  EXPECT_TRUE(std::holds_alternative<Load>(settler_->need(moved))) << "as the commit left it";
   deliver(*settler_, store_, moved);
   commit_all(*settler_, store_);
   EXPECT_EQ(requests(store_.windows), 3U);

@@ -36,9 +36,10 @@ class WindowsTest : public ::testing::Test {
   }
   void send(std::string payload) {
     const auto message = message_at(offset_++, std::move(payload));
-    if (const auto id = settler_->wants(message)) {
+    const auto need = settler_->need(message);
+    if (const auto* load = std::get_if<Load>(&need)) {
       SourceState state;
-      state.id = *id;
+      state.id = load->source;
       settler_->know_source(state);
     }
     settler_->apply(message, kNow);
