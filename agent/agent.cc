@@ -14,7 +14,8 @@
 
 #include "agent/core.h"
 #include "agent/tail/registry.h"
-#include "common/visible.h"
+#include "common/host_name.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {
@@ -246,12 +247,6 @@ void Agent::Impl::close_loop() {
 Agent::Agent() : impl_(std::make_unique<Impl>()) {}
 
 Agent::~Agent() { impl_->close_loop(); }
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 Result<std::unique_ptr<Agent>> Agent::create(const AgentConfig& config, Output& output,
                                              AgentOptions options) {

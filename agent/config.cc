@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "agent/format_table.h"
 #include "common/config_values.h"
+#include "common/host_name.h"
 
 namespace weir {
 namespace {
@@ -175,9 +174,7 @@ LoadedAgentConfig parse_agent_config(ConfigFile file) {
   auto& config = loaded.config;
   auto& root = file.root();
   auto agent = root.table("agent");
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  config.id = agent.string("id", host.data());
+  config.id = agent.string("id", host_name());
   if (config.id.empty() || config.id.size() > 255) agent.mistake("id", "must have between 1 and 255 bytes");
   config.state_dir = agent.string("state_dir", config.state_dir);
   config.formats = read_formats(root);

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -16,15 +15,12 @@
 #include "aggregator/source/kafka_source.h"
 #include "aggregator/warn/warner.h"
 #include "common/exit_codes.h"
+#include "common/host_name.h"
 
 namespace weir {
 namespace {
 
-std::string owner_name() {
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  return fmt::format("{}:{}", host.data(), getpid());
-}
+std::string owner_name() { return fmt::format("{}:{}", host_name(), getpid()); }
 
 // What no waiting can help ends the start; a store that is away is waited for by the engine.
 int check_store(const AggregatorConfig& config) {

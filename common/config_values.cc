@@ -4,45 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
-#include <optional>
 #include <utility>
 
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {
-
-struct HostPort {
-  std::string_view host;
-  std::optional<std::string_view> port;
-};
-
-std::optional<HostPort> split_host_port(std::string_view text) {
-  if (text.size() > 300 || std::any_of(text.begin(), text.end(), [](unsigned char c) {
-        return c <= ' ' || c == ',' || c == '/' || c >= 0x7f;
-      })) {
-    return std::nullopt;
-  }
-  if (text.starts_with('[')) {
-    const std::size_t close = text.find(']');
-    if (close == std::string_view::npos || close == 1) return std::nullopt;
-    const std::string_view rest = text.substr(close + 1);
-    if (rest.empty()) return HostPort{text.substr(1, close - 1), std::nullopt};
-    if (rest[0] != ':') return std::nullopt;
-    return HostPort{text.substr(1, close - 1), rest.substr(1)};
-  }
-  const std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos) return HostPort{text, std::nullopt};
-  if (text.find(':', colon + 1) != std::string_view::npos) return std::nullopt;  // IPv6 without brackets
-  return HostPort{text.substr(0, colon), text.substr(colon + 1)};
-}
-
-bool is_port(std::string_view text, unsigned min) {
-  unsigned port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return error == std::errc{} && end == text.data() + text.size() && port >= min && port <= 65535;
-}
 
 std::string size_text(std::uint64_t bytes) {
   for (const auto& [unit, factor] :
@@ -53,16 +20,6 @@ std::string size_text(std::uint64_t bytes) {
 }
 
 }  // namespace
-
-std::string duration_text(std::chrono::milliseconds duration) {
-  const std::int64_t ms = duration.count();
-  using Unit = std::pair<const char*, std::int64_t>;
-  for (const auto& [unit, factor] :
-       {Unit{"d", 86'400'000}, Unit{"h", 3'600'000}, Unit{"m", 60'000}, Unit{"s", 1000}}) {
-    if (ms != 0 && ms % factor == 0) return fmt::format("{}{}", ms / factor, unit);
-  }
-  return fmt::format("{}ms", ms);
-}
 
 std::string read_choice(ConfigTable& table, std::string_view key, const std::vector<std::string>& choices,
                         std::string_view fallback) {
@@ -97,18 +54,12 @@ std::string read_listen(ConfigTable& table, std::string_view key, std::string_vi
                         bool may_be_off) {
   const std::string value = table.text(key, fallback);
   if (may_be_off && (value.empty() || value == "false")) return {};
-  const std::optional<HostPort> parts = split_host_port(value);
-  if (parts && parts->port && is_port(*parts->port, 0)) return value;
+  if (parse_listen(value)) return value;
   table.mistake(
       key, fmt::format("\"{}\" is not an address to listen on; write \"{}\", \"[::1]:PORT\" or, for every "
-                       "address, \"0.0.0.0:PORT\"{}",
+                       "address, \":PORT\"{}",
                        value, fallback, may_be_off ? "; \"\" or false turns it off" : ""));
   return std::string(fallback);
-}
-
-bool is_host_port(std::string_view text) {
-  const std::optional<HostPort> parts = split_host_port(text);
-  return parts && !parts->host.empty() && (!parts->port || is_port(*parts->port, 1));
 }
 
 bool is_topic_name(std::string_view text) {

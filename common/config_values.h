@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/listen.h"
+#include "common/moment.h"
 #include "common/toml_config.h"
 
 namespace weir {
@@ -23,14 +25,10 @@ namespace weir {
 // "127.0.0.1:9601", "[::1]:9601", ":9601" (every address). "" or false: off, when it may be.
 [[nodiscard]] std::string read_listen(ConfigTable& table, std::string_view key, std::string_view fallback,
                                       bool may_be_off);
-// "host:port", "[::1]:port", "host" (no port).
-[[nodiscard]] bool is_host_port(std::string_view text);
-inline constexpr std::string_view kTopicRule = "is no topic; Kafka takes 1 to 249 of a-z A-Z 0-9 . _ -";
+inline constexpr std::string_view kTopicRule = "is not a valid topic name; use 1 to 249 of a-z A-Z 0-9 . _ -";
 // 1 to 249 of a-z A-Z 0-9 . _ -, as Kafka has it.
 [[nodiscard]] bool is_topic_name(std::string_view text);
 // Not empty, at most `max_bytes`, no control characters.
 [[nodiscard]] bool is_plain_text(std::string_view text, std::size_t max_bytes);
-// "200ms", "5s", "2h": what parse_duration reads.
-[[nodiscard]] std::string duration_text(std::chrono::milliseconds duration);
 
 }  // namespace weir

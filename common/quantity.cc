@@ -1,8 +1,7 @@
-// Durations and sizes as a person writes them.
+// Sizes as a person writes them.
 #include <fmt/format.h>
 
 #include <charconv>
-#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -10,8 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "common/text.h"
 #include "common/toml_config.h"
-#include "common/visible.h"
 
 namespace weir {
 namespace {
@@ -37,25 +36,6 @@ std::optional<std::uint64_t> multiply(std::uint64_t value, std::uint64_t factor)
 }
 
 }  // namespace
-
-Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
-  const auto wrong = [text] {
-    return fail(Code::kInvalid, fmt::format("\"{}\" is not a duration", visible(text.substr(0, 64))),
-                "write a whole number and a unit: \"200ms\", \"5s\", \"10m\", \"2h\", \"7d\"");
-  };
-  static constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {
-      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
-  const std::optional<Quantity> quantity = split(text);
-  if (!quantity) return wrong();
-  if (quantity->unit.empty() && quantity->value == 0) return std::chrono::milliseconds(0);
-  for (const auto& [unit, factor] : kUnits) {
-    if (quantity->unit != unit) continue;
-    const std::optional<std::uint64_t> ms = multiply(quantity->value, factor);
-    if (!ms) return wrong();
-    return std::chrono::milliseconds(static_cast<std::int64_t>(*ms));
-  }
-  return wrong();
-}
 
 Result<std::uint64_t> parse_size(std::string_view text) {
   const auto wrong = [text] {

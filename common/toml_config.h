@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/moment.h"
 #include "common/nearest.h"
 #include "proto/result.h"
 
@@ -24,8 +25,7 @@ struct ConfigMistake {
   [[nodiscard]] std::string text() const;  // "agent.toml:12: output.kafka.broker: unknown key; ..."
 };
 
-// "200ms", "5s", "10m", "2h", "7d" / "64KiB", "1MiB", "1MB", "512" / bytes.
-[[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+// "64KiB", "1MiB", "1MB", "512" (bytes).
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
 
 // One table of the file. A key is known once it was asked for; finish() of the root

@@ -23,6 +23,9 @@ struct Error {
   std::string what;  // "registry /var/lib/weir/registry: bad checksum at byte 4096"
   std::string hint;  // "restore it, or delete it: sources are found again by content"
 
+  // Both in one line: "WHAT; HINT".
+  [[nodiscard]] std::string sentence() const { return hint.empty() ? what : what + "; " + hint; }
+
   friend bool operator==(const Error&, const Error&) = default;
 };
 

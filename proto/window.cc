@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/floor_to.h"
 #include "proto/wire.h"
 
 namespace weir {
@@ -17,12 +18,6 @@ namespace {
 
 // Bytes times milliseconds do not fit 64 bits.
 __extension__ using Wide = unsigned __int128;
-
-std::int64_t floor_to(std::int64_t value, std::int64_t step) {
-  auto quotient = value / step;
-  if (value % step < 0) --quotient;
-  return quotient * step;
-}
 
 bool host_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';

@@ -1,15 +1,11 @@
-// Makes names that strangers wrote (host names, paths, agent ids) fit to be keys.
+// How long the names may be that strangers wrote (host names, paths, agent ids) and that become keys.
 #pragma once
 
 #include <cstddef>
-#include <string>
-#include <string_view>
+
+#include "common/text.h"
 
 namespace weir {
-
-// At most `max_bytes`, cut between characters. Control characters and bytes that are not UTF-8 become '?'
-// (MySQL refuses a row with such bytes).
-[[nodiscard]] std::string clean_text(std::string_view text, std::size_t max_bytes);
 
 inline constexpr std::size_t kMaxNameBytes = 255;  // host, agent id, input
 inline constexpr std::size_t kMaxPathBytes = 1024;

@@ -5,13 +5,11 @@
 #include <string_view>
 #include <utility>
 
+#include "common/moment.h"
+
 namespace weir {
 namespace {
 
-std::int64_t floor_to(std::int64_t value, std::int64_t unit) {
-  const std::int64_t rest = value % unit;
-  return value - (rest < 0 ? rest + unit : rest);
-}
 
 // Sites that are no site: strangers make them come and go, so silence there means nothing.
 bool is_pseudo_site(std::string_view site) {

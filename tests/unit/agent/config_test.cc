@@ -131,7 +131,7 @@ topic = "access"
   EXPECT_THAT(mistakes_of(base + "ship = [\"records\", \"windows\"]\nwindows_topic = \"access\""),
               HasSubstr("one of their own"));
   EXPECT_THAT(mistakes_of(base + "ship = [\"records\", \"windows\"]\nwindows_topic = \"a b\""),
-              HasSubstr("is no topic"));
+              HasSubstr("is not a valid topic name"));
   EXPECT_THAT(mistakes_of("[ship]\nwindow = \"7m\"\n" + base.substr(0, base.find("[ship]")) +
                           base.substr(base.find("[output"))),
               HasSubstr("ship.window: must be what [window] length of the aggregator is"));

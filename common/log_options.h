@@ -1,0 +1,15 @@
+// --log-format and --log-level, the same in both programs.
+#pragma once
+
+#include "common/log.h"
+
+namespace CLI {
+class App;
+}
+
+namespace weir {
+
+// `options` must live until the arguments were parsed.
+void add_log_options(CLI::App& command, LogOptions& options);
+
+}  // namespace weir
