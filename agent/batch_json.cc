@@ -6,7 +6,7 @@
 
 #include "agent/format/foreign_json.h"
 #include "agent/format/parser.h"
-#include "agent/format/utf8.h"
+#include "common/json_text.h"
 
 namespace weir {
 namespace {

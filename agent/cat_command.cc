@@ -10,7 +10,7 @@
 #include "agent/message_file.h"
 #include "agent/stdout_writer.h"
 #include "common/exit_codes.h"
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {

@@ -11,10 +11,10 @@
 #include "agent/format_table.h"
 #include "agent/missing_logs.h"
 #include "common/command_line.h"
+#include "common/config_table.h"
 #include "common/config_values.h"
 #include "common/exit_codes.h"
-#include "common/toml_config.h"
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {

@@ -10,7 +10,7 @@
 #include "agent/format/parser.h"
 #include "agent/ship/ship_config.h"
 #include "agent/tail/tail_config.h"
-#include "common/toml_config.h"
+#include "common/config_table.h"
 #include "proto/result.h"
 
 namespace weir {

@@ -33,9 +33,7 @@ namespace weir {
 // Before this offset there is little that could prove what a file is: its first line does.
 inline constexpr std::uint64_t kYoungBytes = 4096;
 
-inline std::string sentence(const Error& error) {
-  return error.hint.empty() ? error.what : error.what + "; " + error.hint;
-}
+inline std::string sentence(const Error& error) { return error.sentence(); }
 
 struct AgentCore::Impl {
   Impl(const AgentConfig& configuration, Parts parts, AgentOptions chosen);

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "agent/format/parser.h"
-#include "common/toml_config.h"
+#include "common/config_table.h"
 
 namespace weir {
 

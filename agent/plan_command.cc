@@ -11,7 +11,7 @@
 #include "agent/tail/registry.h"
 #include "common/clock.h"
 #include "common/exit_codes.h"
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {

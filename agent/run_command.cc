@@ -15,7 +15,7 @@
 #include "agent/missing_logs.h"
 #include "agent/ship/make_output.h"
 #include "common/exit_codes.h"
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {

@@ -6,7 +6,7 @@
 #include "agent/commands.h"
 #include "agent/tail/registry_status.h"
 #include "common/exit_codes.h"
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {

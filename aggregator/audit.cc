@@ -8,7 +8,7 @@
 #include <tuple>
 
 #include "aggregator/text_table.h"
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {

@@ -10,7 +10,7 @@
 #include "aggregator/audit.h"
 #include "aggregator/load_config.h"
 #include "common/exit_codes.h"
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {

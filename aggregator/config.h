@@ -12,8 +12,8 @@
 #include "agent/format/parser.h"
 #include "aggregator/store/store.h"
 #include "aggregator/warn/warn_config.h"
+#include "common/config_table.h"
 #include "common/kafka_connection.h"
-#include "common/toml_config.h"
 #include "proto/result.h"
 
 namespace weir {

@@ -20,9 +20,7 @@ const PartitionKey* partition_of(const SourceEvent& event) {
   return nullptr;
 }
 
-std::string sentence(const Error& error) {
-  return error.hint.empty() ? error.what : fmt::format("{}; {}", error.what, error.hint);
-}
+std::string sentence(const Error& error) { return error.sentence(); }
 
 }  // namespace
 

@@ -23,7 +23,7 @@
 #include "aggregator/source/local_source.h"
 #include "aggregator/warn/warner.h"
 #include "common/exit_codes.h"
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {

@@ -13,7 +13,8 @@
 #include "aggregator/pages/query.h"
 #include "aggregator/text_table.h"
 #include "common/exit_codes.h"
-#include "common/visible.h"
+#include "common/moment.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {
@@ -186,7 +187,7 @@ Result<void> read_range(const ReportOptions& options, std::int64_t now_s, Traffi
   for (const auto& [text, name, into] :
        {std::tuple{&options.from, "--from", &query.from_s}, std::tuple{&options.to, "--to", &query.to_s}}) {
     if (text->empty()) continue;
-    const auto at = parse_time(*text, now_s);
+    const auto at = parse_moment_s(*text, now_s);
     if (!at) return fail(Code::kInvalid, fmt::format("{}: {}", name, at.error().what), at.error().hint);
     *into = *at;
   }

@@ -1,10 +1,10 @@
 #include "aggregator/text_table.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
+
+#include "common/moment.h"
 
 namespace weir {
 
@@ -32,8 +32,6 @@ std::string grouped(std::uint64_t value) {
   return digits;
 }
 
-std::string iso(std::int64_t seconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
-}
+std::string iso(std::int64_t seconds) { return iso_text_s(seconds); }
 
 }  // namespace weir

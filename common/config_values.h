@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "common/config_table.h"
 #include "common/listen.h"
 #include "common/moment.h"
-#include "common/toml_config.h"
 
 namespace weir {
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <string>
 
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 

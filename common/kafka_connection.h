@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/toml_config.h"
+#include "common/config_table.h"
 
 namespace weir {
 

@@ -156,7 +156,12 @@ Result<std::int64_t> parse_moment_s(std::string_view text, std::int64_t now_s) {
   if (text == "now") {
     out = now_s;
   } else if (before.starts_with('-')) {
-    if (const auto ms = duration_ms(before.substr(1))) out = now_s - *ms / 1000;
+    const auto span = before.substr(1);
+    if (const auto ms = duration_ms(span)) {
+      out = now_s - *ms / 1000;
+    } else if (const auto seconds = whole_number(span); seconds && *seconds >= 0 && *seconds <= kYear10000) {
+      out = now_s - *seconds;
+    }
   } else if (const auto seconds = whole_number(text)) {
     out = seconds;
   } else if (text.size() >= 10 && text.size() <= 64) {

@@ -31,8 +31,8 @@ struct CivilTime {
 // offset means UTC. Milliseconds since the Unix epoch. Nothing allocates.
 [[nodiscard]] std::optional<std::int64_t> parse_iso_ms(std::string_view text);
 
-// A moment that a person names, as Unix seconds: "now", "-24h" and "now-1h30m" (before `now_s`), Unix
-// seconds, "2026-11-23" (its midnight, UTC), "2026-11-23T10:00", and what parse_iso_ms reads.
+// A moment that a person names, as Unix seconds: "now", "-24h", "now-1h30m" and "-90" (seconds) before
+// `now_s`, Unix seconds, "2026-11-23" (its midnight, UTC), "2026-11-23T10:00", and what parse_iso_ms reads.
 [[nodiscard]] Result<std::int64_t> parse_moment_s(std::string_view text, std::int64_t now_s);
 inline constexpr const char* kMomentHint =
     "write 2026-11-23, 2026-11-23T10:00:00Z (or +02:00), -24h for a day ago, now, or Unix seconds";

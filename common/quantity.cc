@@ -9,8 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "common/config_table.h"
 #include "common/text.h"
-#include "common/toml_config.h"
 
 namespace weir {
 namespace {

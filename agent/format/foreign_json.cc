@@ -2,7 +2,7 @@
 
 #include <simdjson.h>
 
-#include "agent/format/utf8.h"
+#include "common/json_text.h"
 
 namespace weir {
 

@@ -7,8 +7,8 @@
 
 #include "agent/format/compile.h"
 #include "agent/format/field_map.h"
-#include "agent/format/utf8.h"
 #include "agent/format/values.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {

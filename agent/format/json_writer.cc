@@ -5,7 +5,7 @@
 #include <iterator>
 
 #include "agent/format/parser.h"
-#include "agent/format/utf8.h"
+#include "common/json_text.h"
 
 namespace weir {
 namespace {

@@ -8,7 +8,7 @@
 #include "agent/format/known.h"
 #include "agent/format/nginx_conf.h"
 #include "agent/format/parser.h"
-#include "agent/format/utf8.h"
+#include "common/json_text.h"
 
 namespace weir {
 namespace {

@@ -1,10 +1,10 @@
 #include "agent/format/values.h"
 
 #include <charconv>
-#include <chrono>
 #include <cmath>
 
 #include "agent/format/find_byte.h"
+#include "common/moment.h"
 
 namespace weir {
 namespace {
@@ -28,38 +28,6 @@ int month_of(std::string_view name) {
     if (kMonths.substr(i * 3, 3) == name) return static_cast<int>(i) + 1;
   }
   return 0;
-}
-
-struct Civil {
-  int year, month, day, hour, minute, second;
-};
-
-std::optional<std::int64_t> epoch_seconds(const Civil& t, int zone_seconds) {
-  const std::chrono::year_month_day date{std::chrono::year{t.year},
-                                         std::chrono::month{static_cast<unsigned>(t.month)},
-                                         std::chrono::day{static_cast<unsigned>(t.day)}};
-  // A leap second is logged as 60 and counted as the next second's start.
-  if (!date.ok() || t.hour > 23 || t.minute > 59 || t.second > 60) return std::nullopt;
-  const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
-  return days * 86400 + t.hour * 3600 + t.minute * 60 + t.second - zone_seconds;
-}
-
-// "+0000", "+00:00", "+00", "Z", "" (UTC).
-bool zone(std::string_view text, int& seconds) {
-  seconds = 0;
-  if (text.empty() || text == "Z" || text == "z") return true;
-  if (text[0] != '+' && text[0] != '-') return false;
-  int hours = 0;
-  int minutes = 0;
-  if (!digits(text, 1, 2, hours)) return false;
-  if (text.size() > 3) {
-    const std::size_t at = text[3] == ':' ? 4 : 3;
-    if (!digits(text, at, 2, minutes) || text.size() != at + 2) return false;
-  }
-  if (hours > 23 || minutes > 59) return false;
-  seconds = (hours * 60 + minutes) * 60;
-  if (text[0] == '-') seconds = -seconds;
-  return true;
 }
 
 int hex_value(char c) {
@@ -125,12 +93,12 @@ bool hex4(std::string_view text, std::size_t at, std::uint32_t& code) {
 }  // namespace
 
 std::optional<std::int64_t> parse_time_local(std::string_view text) {
-  Civil t{};
+  CivilTime t{};
   int offset = 0;
   if (text.size() != 26 || text[2] != '/' || text[6] != '/' || text[11] != ':' || text[14] != ':' ||
       text[17] != ':' || text[20] != ' ' || !digits(text, 0, 2, t.day) || !digits(text, 7, 4, t.year) ||
       !digits(text, 12, 2, t.hour) || !digits(text, 15, 2, t.minute) || !digits(text, 18, 2, t.second) ||
-      !zone(text.substr(21), offset)) {
+      !parse_utc_offset(text.substr(21), offset)) {
     return std::nullopt;
   }
   t.month = month_of(text.substr(3, 3));
@@ -139,29 +107,7 @@ std::optional<std::int64_t> parse_time_local(std::string_view text) {
   return *seconds * 1000;
 }
 
-std::optional<std::int64_t> parse_time_iso8601(std::string_view text) {
-  Civil t{};
-  if (text.size() < 19 || text[4] != '-' || text[7] != '-' ||
-      (text[10] != 'T' && text[10] != ' ' && text[10] != 't') || text[13] != ':' || text[16] != ':' ||
-      !digits(text, 0, 4, t.year) || !digits(text, 5, 2, t.month) || !digits(text, 8, 2, t.day) ||
-      !digits(text, 11, 2, t.hour) || !digits(text, 14, 2, t.minute) || !digits(text, 17, 2, t.second)) {
-    return std::nullopt;
-  }
-  std::size_t at = 19;
-  int ms = 0;
-  if (at < text.size() && (text[at] == '.' || text[at] == ',')) {
-    int unit = 100;
-    const std::size_t first = ++at;
-    for (; at < text.size() && digit(text[at]); ++at, unit /= 10) ms += (text[at] - '0') * unit;
-    if (at == first) return std::nullopt;
-  }
-  if (at < text.size() && text[at] == ' ') ++at;
-  int offset = 0;
-  if (!zone(text.substr(at), offset)) return std::nullopt;
-  const auto seconds = epoch_seconds(t, offset);
-  if (!seconds) return std::nullopt;
-  return *seconds * 1000 + ms;
-}
+std::optional<std::int64_t> parse_time_iso8601(std::string_view text) { return parse_iso_ms(text); }
 
 std::optional<std::int64_t> parse_time_msec(std::string_view text) {
   const auto ms = parse_seconds_as_ms(text);

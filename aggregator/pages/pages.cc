@@ -1,14 +1,10 @@
 #include "aggregator/pages/pages.h"
 
 #include <fmt/format.h>
-#include <httplib.h>
 
 #include <atomic>
-#include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <condition_variable>
-#include <cstring>
 #include <exception>
 #include <future>
 #include <mutex>
@@ -18,6 +14,8 @@
 
 #include "aggregator/pages/api.h"
 #include "aggregator/pages/assets.h"
+#include "common/http_server.h"
+#include "common/listen.h"
 
 namespace weir {
 namespace {
@@ -25,35 +23,6 @@ namespace {
 constexpr std::size_t kThreads = 8;
 constexpr std::chrono::seconds kLookInterval{2};
 constexpr std::chrono::seconds kFirstLook{2};
-
-struct Address {
-  std::string host;
-  int port = 0;
-};
-
-// "127.0.0.1:8080", "[::1]:8080", ":8080" (every address of this machine).
-Result<Address> parse_listen(const std::string& listen) {
-  const auto wrong = [&] {
-    return fail(Code::kInvalid, fmt::format("pages: \"{}\" is no address to listen on", listen),
-                "write ADDRESS:PORT, 127.0.0.1:8080 or [::1]:8080");
-  };
-  const auto colon = listen.rfind(':');
-  if (colon == std::string::npos) return wrong();
-  Address out;
-  out.host = listen.substr(0, colon);
-  if (out.host.size() >= 2 && out.host.front() == '[' && out.host.back() == ']') {
-    out.host = out.host.substr(1, out.host.size() - 2);
-  } else if (out.host.find(':') != std::string::npos) {
-    return wrong();
-  }
-  if (out.host.empty()) out.host = "0.0.0.0";
-  const char* begin = listen.data() + colon + 1;
-  const char* end = listen.data() + listen.size();
-  const auto [stopped, error] = std::from_chars(begin, end, out.port);
-  if (error != std::errc() || stopped != end || begin == end || out.port < 0 || out.port > 65535)
-    return wrong();
-  return out;
-}
 
 std::int64_t clock_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -81,17 +50,11 @@ struct PagesServer::Impl {
       : api(std::move(config), std::move(open_store), std::move(engine), std::move(warner), clock_ms) {}
 
   void set_up() {
-    server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
-    // The library would set SO_REUSEPORT: two servers could share a port unnoticed.
-    server.set_socket_options([](socket_t socket) {
-      const int yes = 1;
-      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    });
+    set_up_http(server, kThreads, 4096);
     server.set_read_timeout(5, 0);
     server.set_write_timeout(10, 0);
     // A connection occupies a thread. None is kept for a reader that may never ask again.
     server.set_keep_alive_max_count(1);
-    server.set_payload_max_length(4096);
     server.set_default_headers({{"Content-Security-Policy",
                                  "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
                                  "'none'; object-src 'none'"},
@@ -149,29 +112,21 @@ PagesServer::PagesServer() = default;
 Result<std::unique_ptr<PagesServer>> PagesServer::start(PagesConfig config, OpenStore open_store,
                                                         std::function<EngineStatus()> engine,
                                                         std::function<WarnerStatus()> warner) {
-  const auto address = parse_listen(config.listen);
-  if (!address) return std::unexpected(address.error());
+  auto address = parse_listen(config.listen);
+  if (!address) return fail(Code::kInvalid, "pages: " + address.error().what, address.error().hint);
   const std::string listen = config.listen;
   std::unique_ptr<PagesServer> out(new PagesServer());
   out->impl_ =
       std::make_unique<Impl>(std::move(config), std::move(open_store), std::move(engine), std::move(warner));
   Impl& impl = *out->impl_;
   impl.set_up();
-  errno = 0;
-  const int port = address->port == 0 ? impl.server.bind_to_any_port(address->host)
-                   : impl.server.bind_to_port(address->host, address->port) ? address->port
-                                                                            : -1;
-  if (port <= 0) {
-    const int reason = errno;
-    return fail(Code::kUnavailable,
-                fmt::format("pages: cannot listen on {}: {}", listen,
-                            reason != 0 ? std::strerror(reason) : "the address is not of this machine"),
+  const auto port = bind_http(impl.server, *address);
+  if (!port) {
+    return fail(Code::kUnavailable, fmt::format("pages: cannot listen on {}: {}", listen, port.error().what),
                 "stop what listens there (ss -ltnp shows it), or set another [pages] listen or --listen");
   }
-  const bool any = address->host == "0.0.0.0" || address->host == "::";
-  const std::string host = any ? "127.0.0.1" : address->host;
-  impl.url = host.find(':') == std::string::npos ? fmt::format("http://{}:{}/", host, port)
-                                                 : fmt::format("http://[{}]:{}/", host, port);
+  address->port = *port;
+  impl.url = fmt::format("http://{}/", address->reachable_text());
   impl.watch_store();
   impl.thread = std::thread([&impl] {
     impl.server.listen_after_bind();

@@ -4,91 +4,26 @@
 
 #include <array>
 #include <charconv>
-#include <chrono>
 #include <utility>
+
+#include "common/moment.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {
 
-constexpr std::int64_t kMaxTime = 253'402'300'800;  // the year 10000
-
-std::optional<std::int64_t> integer(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
-}
-
-// "90s", "15m", "24h", "7d", or seconds.
+// "90s", "15m", "1h30m", or seconds.
 std::optional<std::int64_t> duration_s(std::string_view text) {
-  if (text.empty()) return std::nullopt;
-  std::int64_t unit = 1;
-  switch (text.back()) {
-    case 's':
-      unit = 1;
-      break;
-    case 'm':
-      unit = 60;
-      break;
-    case 'h':
-      unit = 3600;
-      break;
-    case 'd':
-      unit = 86400;
-      break;
-    default:
-      unit = 0;
-  }
-  if (unit != 0) text.remove_suffix(1);
-  const auto value = integer(text);
-  if (!value || *value < 0 || *value > kMaxTime / std::max<std::int64_t>(unit, 1)) return std::nullopt;
-  return *value * std::max<std::int64_t>(unit, 1);
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error == std::errc() && end == text.data() + text.size()) return seconds;
+  const auto duration = parse_duration(text);
+  if (!duration || duration->count() % 1000 != 0) return std::nullopt;
+  return duration->count() / 1000;
 }
 
 // The parameter as an error shows it: a stranger wrote it.
-std::string shown(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, 80)) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += byte < 0x20 || byte >= 0x7f ? '?' : c;
-  }
-  return out;
-}
-
-std::optional<std::int64_t> iso_8601(std::string_view text) {
-  // YYYY-MM-DD[THH:MM[:SS]][Z]
-  if (!text.empty() && text.back() == 'Z') text.remove_suffix(1);
-  if (text.size() != 10 && text.size() != 16 && text.size() != 19) return std::nullopt;
-  const auto digits = [&](std::size_t at, std::size_t n) -> int {
-    int value = 0;
-    for (std::size_t i = at; i < at + n; ++i) {
-      if (text[i] < '0' || text[i] > '9') return -1;
-      value = value * 10 + (text[i] - '0');
-    }
-    return value;
-  };
-  if (text[4] != '-' || text[7] != '-') return std::nullopt;
-  const int year = digits(0, 4);
-  const int month = digits(5, 2);
-  const int day = digits(8, 2);
-  if (year < 0 || month < 0 || day < 0) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(year),
-                                         std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day))};
-  if (!date.ok()) return std::nullopt;
-  std::int64_t time =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::sys_days(date).time_since_epoch())
-          .count();
-  if (text.size() > 10) {
-    if ((text[10] != 'T' && text[10] != ' ') || text[13] != ':') return std::nullopt;
-    const int hour = digits(11, 2);
-    const int minute = digits(14, 2);
-    const int second = text.size() == 19 ? (text[16] == ':' ? digits(17, 2) : -1) : 0;
-    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return std::nullopt;
-    time += hour * 3600 + minute * 60 + second;
-  }
-  return time;
-}
+std::string shown(std::string_view text) { return visible(clean_text(text, 80)); }
 
 // "from, to, site" lists "to".
 bool is_listed(std::string_view name, std::string_view list) {
@@ -133,24 +68,6 @@ Result<void> parse_by(std::string_view text, TrafficRequest& out) {
 
 }  // namespace
 
-Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_s) {
-  std::optional<std::int64_t> out;
-  if (text == "now") {
-    out = now_s;
-  } else if (text.starts_with("-")) {
-    if (const auto before = duration_s(text.substr(1))) out = now_s - *before;
-  } else if (const auto seconds = integer(text)) {
-    out = seconds;
-  } else if (text.size() >= 10) {
-    out = iso_8601(text);
-  }
-  if (!out || *out > kMaxTime || *out < -kMaxTime) {
-    return fail(Code::kInvalid, fmt::format("\"{}\" is not a time", shown(text)),
-                "write Unix seconds, 2026-11-23T10:00:00Z, or -24h for a day ago");
-  }
-  return *out;
-}
-
 Result<void> check_params(const Params& params, std::string_view known) {
   const std::string* before = nullptr;
   for (const auto& [name, value] : params) {
@@ -184,7 +101,7 @@ Result<TrafficRequest> parse_traffic(const Params& params, std::int64_t now_s, s
   for (const auto& [name, value] : params) {
     if (value.empty()) continue;
     if (name == "from" || name == "to") {
-      const auto time = parse_time(value, now_s);
+      const auto time = parse_moment_s(value, now_s);
       if (!time) return in_parameter(name, time.error());
       (name == "from" ? out.query.from_s : out.query.to_s) = *time;
     } else if (name == "site") {

@@ -4,74 +4,15 @@
 #include <simdjson.h>
 
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <optional>
+
+#include "common/moment.h"
 
 namespace weir {
 namespace {
 
 namespace dom = simdjson::dom;
-
-// Reads N digits and moves past them.
-template <std::size_t N>
-std::optional<int> digits(std::string_view& text) {
-  if (text.size() < N) return std::nullopt;
-  int value = 0;
-  for (std::size_t i = 0; i < N; ++i) {
-    if (text[i] < '0' || text[i] > '9') return std::nullopt;
-    value = value * 10 + (text[i] - '0');
-  }
-  text.remove_prefix(N);
-  return value;
-}
-
-bool literal(std::string_view& text, char expected) {
-  if (text.empty() || text.front() != expected) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
-// "2026-11-23T10:00:00.123Z", or with an offset: as Filebeat, Vector and weir's own codec write it.
-std::optional<std::int64_t> parse_timestamp(std::string_view text) {
-  const auto year = digits<4>(text);
-  if (!year || !literal(text, '-')) return std::nullopt;
-  const auto month = digits<2>(text);
-  if (!month || !literal(text, '-')) return std::nullopt;
-  const auto day = digits<2>(text);
-  if (!day || !(literal(text, 'T') || literal(text, ' '))) return std::nullopt;
-  const auto hour = digits<2>(text);
-  if (!hour || !literal(text, ':')) return std::nullopt;
-  const auto minute = digits<2>(text);
-  if (!minute || !literal(text, ':')) return std::nullopt;
-  const auto second = digits<2>(text);
-  if (!second || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year{*year}, std::chrono::month(*month),
-                                         std::chrono::day(*day)};
-  if (!date.ok()) return std::nullopt;
-  std::int64_t fraction_ms = 0;
-  if (literal(text, '.')) {
-    int scale = 100;
-    while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
-      fraction_ms += scale * (text.front() - '0');
-      scale /= 10;
-      text.remove_prefix(1);
-    }
-  }
-  std::int64_t offset_s = 0;
-  if (!literal(text, 'Z')) {
-    const int sign = literal(text, '-') ? -1 : (literal(text, '+') ? 1 : 0);
-    if (sign == 0) return std::nullopt;
-    const auto offset_hours = digits<2>(text);
-    literal(text, ':');
-    const auto offset_minutes = digits<2>(text);
-    if (!offset_hours || !offset_minutes) return std::nullopt;
-    offset_s = sign * (*offset_hours * 3600 + *offset_minutes * 60);
-  }
-  if (!text.empty()) return std::nullopt;
-  const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
-  return (days * 86400 + *hour * 3600 + *minute * 60 + *second - offset_s) * 1000 + fraction_ms;
-}
 
 // "http.response.status_code", as one key or as nested objects.
 std::optional<dom::element> find(const dom::object& object, std::string_view path) {
@@ -124,7 +65,7 @@ void read_number(const dom::object& object, Number field, Record& out) {
 bool read_own(const dom::object& object, Record& out) {
   const auto timestamp = find_string(object, "@timestamp");
   if (!timestamp) return false;
-  const auto time_ms = parse_timestamp(*timestamp);
+  const auto time_ms = parse_iso_ms(*timestamp);
   if (!time_ms) return false;
   out.clear();
   out.time_ms = *time_ms;

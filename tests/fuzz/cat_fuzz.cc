@@ -3,7 +3,7 @@
 #include <simdjson.h>
 
 #include "agent/batch_json.h"
-#include "agent/format/utf8.h"
+#include "common/text.h"
 #include "tests/fuzz/choices.h"
 #include "tests/fuzz/require.h"
 #include "tests/unit/random_batch.h"

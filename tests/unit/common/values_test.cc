@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <tuple>
 
+#include "common/config_table.h"
 #include "common/config_values.h"
-#include "common/toml_config.h"
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {

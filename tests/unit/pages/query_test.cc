@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/moment.h"
+
 namespace weir {
 namespace {
 
@@ -13,15 +15,15 @@ constexpr std::int64_t kNow = 1'800'000'000;
 Result<TrafficRequest> parse(const Params& params) { return parse_traffic(params, kNow, 60, true); }
 
 TEST(Query, Times) {
-  EXPECT_EQ(parse_time("1763899500", kNow).value(), 1'763'899'500);
-  EXPECT_EQ(parse_time("2025-11-23T12:05:00Z", kNow).value(), 1'763'899'500);
-  EXPECT_EQ(parse_time("2025-11-23T12:05", kNow).value(), 1'763'899'500);
-  EXPECT_EQ(parse_time("2025-11-23", kNow).value(), 1'763'856'000);
-  EXPECT_EQ(parse_time("-24h", kNow).value(), kNow - 86400);
-  EXPECT_EQ(parse_time("now", kNow).value(), kNow);
+  EXPECT_EQ(parse_moment_s("1763899500", kNow).value(), 1'763'899'500);
+  EXPECT_EQ(parse_moment_s("2025-11-23T12:05:00Z", kNow).value(), 1'763'899'500);
+  EXPECT_EQ(parse_moment_s("2025-11-23T12:05", kNow).value(), 1'763'899'500);
+  EXPECT_EQ(parse_moment_s("2025-11-23", kNow).value(), 1'763'856'000);
+  EXPECT_EQ(parse_moment_s("-24h", kNow).value(), kNow - 86400);
+  EXPECT_EQ(parse_moment_s("now", kNow).value(), kNow);
   for (const char* wrong : {"", "x", "2025-13-01", "2025-02-30", "2025-11-23T25:00", "-", "-h", "-5y", "1e9",
                             "99999999999999999999", "2025/11/23", "-99999999999999d"}) {
-    EXPECT_FALSE(parse_time(wrong, kNow).has_value()) << wrong;
+    EXPECT_FALSE(parse_moment_s(wrong, kNow).has_value()) << wrong;
   }
 }
 

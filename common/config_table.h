@@ -11,19 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "common/config_mistake.h"
 #include "common/moment.h"
 #include "common/nearest.h"
 #include "proto/result.h"
 
 namespace weir {
-
-struct ConfigMistake {
-  std::string file;
-  std::uint32_t line = 0;                  // 0: of the file as a whole
-  std::string key;                         // "output.kafka.broker"
-  std::string what;                        // "unknown key; did you mean \"brokers\"?"
-  [[nodiscard]] std::string text() const;  // "agent.toml:12: output.kafka.broker: unknown key; ..."
-};
 
 // "64KiB", "1MiB", "1MB", "512" (bytes).
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);

@@ -1,0 +1,20 @@
+// What the HTTP servers of both programs have in common: how they bind, and bounds on what a stranger sends.
+#pragma once
+
+#include <httplib.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "common/listen.h"
+#include "proto/result.h"
+
+namespace weir {
+
+void set_up_http(httplib::Server& server, std::size_t threads, std::size_t max_body_bytes);
+
+// Returns the port: the address's, or the free one that was found for port 0. Errors: kUnavailable; `what`
+// is only the reason, such as "Address already in use".
+[[nodiscard]] Result<std::uint16_t> bind_http(httplib::Server& server, const ListenAddress& address);
+
+}  // namespace weir

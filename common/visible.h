@@ -1,4 +1,0 @@
-// Moved to common/.
-#pragma once
-
-#include "common/text.h"
