@@ -15,7 +15,7 @@
 #include "agent/core.h"
 #include "agent/tail/registry.h"
 #include "common/host_name.h"
-#include "common/text.h"
+#include "common/log.h"
 
 namespace weir {
 namespace {
@@ -50,6 +50,7 @@ struct Watch {
 
 // The edge: libuv's loop drives the core, inotify hints at it, other threads ask and stop it.
 struct Agent::Impl {
+  Log log{"weir-agent"};  // when the caller gave no Say
   AgentConfig config;
   Output* output = nullptr;
   std::unique_ptr<AgentCore> core;
@@ -263,9 +264,7 @@ Result<std::unique_ptr<Agent>> Agent::create(const AgentConfig& config, Output& 
     registry = std::move(*opened);
   }
   options.max_open_files = std::min(options.max_open_files, open_file_limit());
-  if (!options.say) {
-    options.say = [](const std::string& what) { fmt::print(stderr, "weir-agent: {}\n", visible(what)); };
-  }
+  if (!options.say) options.say = impl.log.speaker();
   auto core = AgentCore::create(config,
                                 {.output = output,
                                  .files = posix_file_system(),

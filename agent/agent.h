@@ -13,6 +13,7 @@
 #include "agent/config.h"
 #include "agent/ship/output.h"
 #include "agent/status.h"
+#include "common/log_level.h"
 #include "proto/result.h"
 #include "proto/source_id.h"
 
@@ -23,8 +24,8 @@ namespace weir {
 struct AgentOptions {
   // Set: no registry file. The offset to start a source at (its content is counted up to there).
   std::function<std::optional<std::uint64_t>(const SourceId&)> position_of{};
-  // Sentences for whoever looks after the agent; at most one round of them a minute.
-  std::function<void(const std::string&)> say{};
+  // For the operator. Empty: the agent writes to stderr itself.
+  Say say{};
   // Files beyond this wait until others are closed: the registry and the output need descriptors, too.
   std::size_t max_open_files = SIZE_MAX;
 };

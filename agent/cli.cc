@@ -14,6 +14,7 @@
 #include "common/config_table.h"
 #include "common/config_values.h"
 #include "common/exit_codes.h"
+#include "common/log_options.h"
 #include "common/text.h"
 
 namespace weir {
@@ -26,6 +27,7 @@ constexpr const char* kDescription =
 
 struct Arguments {
   std::string config, state_dir, nginx_conf, file, source;
+  LogOptions log;
   std::uint64_t offset = 0;
   std::string wait = "0s";
   bool output = false, json = false, plan = false;
@@ -48,6 +50,7 @@ CLI::Option* add_registry_options(CLI::App& command, Arguments& a) {
 void add_commands(CLI::App& app, Arguments& a) {
   auto* run = app.add_subcommand("run", "Follow the logs and ship them");
   run->add_option("--config", a.config, "The configuration (TOML)")->required()->type_name("FILE");
+  add_log_options(*run, a.log);
   run->footer("Example: weir-agent run --config /etc/weir/agent.toml");
 
   auto* check = app.add_subcommand("check", "Report every mistake in a configuration");
@@ -305,7 +308,7 @@ int run_agent_cli(int argc, char** argv) {
   add_registry_commands(app, a);
   if (const auto done = read_command_line(app, WEIR_VERSION, argc, argv)) return *done;
   try {
-    if (app.got_subcommand("run")) return run_command(a.config);
+    if (app.got_subcommand("run")) return run_command(a.config, a.log);
     if (app.got_subcommand("check")) return check_command(a.config, a.output);
     if (app.got_subcommand("parse")) return run_parse(a);
     if (app.got_subcommand("cat")) return run_cat(a);

@@ -14,6 +14,7 @@
 #include "agent/tail/file_system.h"
 #include "common/clock.h"
 #include "common/kafka_reader.h"
+#include "common/log.h"
 #include "proto/result.h"
 
 namespace weir {
@@ -62,6 +63,6 @@ int registry_forget_command(const std::string& state_dir, const std::string& sou
 int registry_set_offset_command(const std::string& state_dir, const std::string& source,
                                 std::uint64_t offset);
 
-int run_command(const std::string& config_path);
+int run_command(const std::string& config_path, const LogOptions& log_options);
 
 }  // namespace weir

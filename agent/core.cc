@@ -47,7 +47,7 @@ AgentCore::Impl::Impl(const AgentConfig& configuration, Parts parts, AgentOption
       claims(config.output.kafka.acks == "all") {
   if (config.id.empty()) config.id = host;
   last_heartbeat_ms = last_look_ms = last_flush_ms = last_poll_ms = now();
-  if (!registry->note().empty()) say(registry->note());
+  if (!registry->note().empty()) say(LogLevel::kWarning, registry->note());
 }
 
 bool AgentCore::Impl::caught_up() const {

@@ -404,6 +404,7 @@ void AgentCore::Impl::follow(Decision& decision) {
   }
   vanished_at_ms.erase(source->id);
   sources.add(source);
+  say(LogLevel::kInfo, fmt::format("{}: opened, reading from byte {}", path, decision.offset));
   wake(source);
 }
 
@@ -414,6 +415,7 @@ void AgentCore::Impl::renamed(const std::shared_ptr<Source>& source, const std::
     if (!first) return;  // asked again at the next look
     if (!first->base.empty() && first->base != source->base) sources.set_base(source, first->base);
   }
+  say(LogLevel::kInfo, fmt::format("{}: rotated to {}", source->path, path));
   source->rename(path);
 }
 
@@ -430,6 +432,7 @@ void AgentCore::Impl::reopen(const std::string& path, Source& source) {
 // The source continues in another file: what was read of it and its place in the registry stay.
 void AgentCore::Impl::take_over(Decision& decision) {
   const bool was_followed = sources.follows(decision.source);
+  say(LogLevel::kInfo, fmt::format("{}: continues in {}", decision.source->path, decision.path));
   sources.move_to_file(decision.source, [&](Source& source) {
     // What is left under its name is a copy of its beginning, and may stay there.
     if (was_followed && source.facts.links > 0) source.names.clear();

@@ -73,8 +73,8 @@ struct AgentCore::Impl {
   AgentStatus totals;
 
   [[nodiscard]] std::int64_t now() const { return clock.steady_ms(); }
-  void say(const std::string& what) const {
-    if (options.say) options.say(what);
+  void say(LogLevel level, std::string_view what) const {
+    if (options.say) options.say(level, what);
   }
   // Of `config`: a parser keeps nothing of one line for the next, unless it reads directives.
   std::map<const InputConfig*, std::shared_ptr<LineParser>> parsers;

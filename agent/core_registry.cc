@@ -15,8 +15,8 @@ constexpr std::size_t kMaxRegistryEntries = 200'000;
 
 void AgentCore::Impl::lose(const Source& source, ByteRange range, LossCause cause) {
   totals.lost_bytes += range.size();
-  say(fmt::format("{}: {} bytes from {} on are lost: {}", source.path, range.size(), range.begin,
-                  to_string(cause)));
+  say(LogLevel::kError, fmt::format("{}: {} bytes from {} on are lost: {}", source.path, range.size(),
+                                    range.begin, to_string(cause)));
   registry->add_loss({.source = source.id,
                       .range = range,
                       .cause = cause,
@@ -54,9 +54,9 @@ void AgentCore::Impl::note_vanished() {
 
 // What came behind the bytes on record, if anything did, was seen by nobody.
 void AgentCore::Impl::note_truncated(RegistryEntry entry) {
-  say(
-      fmt::format("{}: was truncated while nobody looked; lines that were written behind byte {} and "
-                  "before that are lost, unless a copy has them",
+  say(LogLevel::kError,
+      fmt::format("{}: was truncated while no agent was looking; lines that were written after byte {} and "
+                  "before the truncation are lost, unless a copy has them",
                   entry.path, entry.acknowledged_offset));
   ++totals.unseen_truncations;
   entry.state = {FileState::kTruncated, {}};
@@ -74,7 +74,7 @@ void AgentCore::Impl::note_lost(RegistryEntry entry) {
                       .path = entry.path,
                       .input = entry.input,
                       .noticed_ms = clock.wall_ms()});
-  say(
+  say(LogLevel::kError,
       fmt::format("{}: was deleted or truncated with {} bytes unread; they are lost, unless the file "
                   "comes back",
                   entry.path, unread.size()));

@@ -117,6 +117,8 @@ void AgentCore::Impl::close_finished() {
   }
   for (const auto& source : finished) {
     if (!look_at_size(source) || !source->drained()) continue;
+    say(LogLevel::kInfo,
+        fmt::format("{}: finished, all {} bytes are shipped", source->path, source->reader.offset()));
     remember(*source);
     sources.drop(source);
     ++changes;

@@ -15,7 +15,7 @@
 #include "agent/missing_logs.h"
 #include "agent/ship/make_output.h"
 #include "common/exit_codes.h"
-#include "common/text.h"
+#include "common/log.h"
 
 namespace weir {
 namespace {
@@ -33,17 +33,14 @@ int exit_code_of(const Error& error) {
   }
 }
 
-// The configuration when it may be used; else what is wrong was printed.
-std::optional<AgentConfig> load(const std::string& path, int& exit_code) {
+// The configuration when it may be used; else what is wrong was logged.
+std::optional<AgentConfig> load(const std::string& path, Log& log) {
   auto loaded = load_agent_config(path);
   if (!loaded) {
-    print_error(kProgram, loaded.error());
-    exit_code = kExitConfig;
+    log.write_error(loaded.error());
     return std::nullopt;
   }
-  for (const auto& mistake : loaded->mistakes)
-    print_error(kProgram, Error{Code::kInvalid, mistake.text(), ""});
-  exit_code = kExitConfig;
+  for (const auto& mistake : loaded->mistakes) log.write(LogLevel::kError, mistake.text());
   if (!loaded->mistakes.empty()) return std::nullopt;
   return std::move(loaded->config);
 }
@@ -66,81 +63,90 @@ class Current {
   AgentConfig config_;
 };
 
-void say_missing(const Current& current) {
-  for (const auto& missing : current.missing()) fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
+void say_missing(const Current& current, Log& log) {
+  for (const auto& missing : current.missing()) log.write(LogLevel::kWarning, missing);
 }
 
-}  // namespace
+// Null: the configuration wants none.
+Result<std::unique_ptr<MetricsServer>> start_metrics(const AgentConfig& config, const Agent& agent,
+                                                     const Current& current) {
+  if (config.metrics_listen.empty()) return nullptr;
+  return MetricsServer::start(config.metrics_listen, [&] {
+    auto status = agent.status();
+    for (auto& missing : current.missing()) status.problems.push_back(std::move(missing));
+    return status;
+  });
+}
 
-int run_command(const std::string& config_path) {
-  int exit_code = kExitOk;
-  auto config = load(config_path, exit_code);
-  if (!config) return exit_code;
-  // Blocked before any thread starts: one thread waits for them.
+// SIGHUP: the new configuration, or the old one and what is wrong with the new.
+void reload(const std::string& path, const AgentConfig& started_with, Current& current, Agent& agent,
+            Log& log) {
+  auto fresh = load(path, log);
+  if (!fresh) {
+    log.write(LogLevel::kError, "the configuration was not reloaded; the old one stays in use");
+    return;
+  }
+  const auto waiting = needs_restart(started_with, *fresh);
+  log.write(waiting.empty() ? LogLevel::kInfo : LogLevel::kWarning,
+            waiting.empty() ? "configuration reloaded"
+                            : fmt::format("configuration reloaded; the change of {} needs a restart",
+                                          fmt::join(waiting, ", ")));
+  current.set(*fresh);
+  say_missing(current, log);
+  agent.reload(std::move(*fresh));
+}
+
+// Blocked in every thread that starts later: one thread waits for them.
+sigset_t block_signals() {
   sigset_t signals{};
   sigemptyset(&signals);
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
 
+int failed(const Error& error, int exit_code, Log& log) {
+  log.write_error(error);
+  return exit_code;
+}
+
+}  // namespace
+
+int run_command(const std::string& config_path, const LogOptions& log_options) {
+  Log log(kProgram, log_options);
+  const auto config = load(config_path, log);
+  if (!config) return kExitConfig;
+  const sigset_t signals = block_signals();
   auto output = make_output(config->output, config->ship, config->max_line());
-  if (!output) {
-    print_error(kProgram, output.error());
-    return exit_code_of(output.error());
-  }
-  auto agent = Agent::create(*config, **output);
-  if (!agent) {
-    print_error(kProgram, agent.error());
-    return exit_code_of(agent.error());
-  }
+  if (!output) return failed(output.error(), exit_code_of(output.error()), log);
+  auto agent = Agent::create(*config, **output, {.say = log.speaker()});
+  if (!agent) return failed(agent.error(), exit_code_of(agent.error()), log);
   Current current(*config);
-  std::unique_ptr<MetricsServer> metrics;
-  if (!config->metrics_listen.empty()) {
-    auto started = MetricsServer::start(config->metrics_listen, [&] {
-      auto status = (*agent)->status();
-      for (auto& missing : current.missing()) status.problems.push_back(std::move(missing));
-      return status;
-    });
-    if (!started) {
-      print_error(kProgram, started.error());
-      return started.error().code == Code::kInvalid ? kExitConfig : kExitListen;
-    }
-    metrics = std::move(*started);
+  auto metrics = start_metrics(*config, **agent, current);
+  if (!metrics) {
+    return failed(metrics.error(), metrics.error().code == Code::kInvalid ? kExitConfig : kExitListen, log);
   }
-  fmt::print(stderr, "{}: follows {} input{}{}\n", kProgram, config->inputs.size(),
-             config->inputs.size() == 1 ? "" : "s",
-             metrics ? fmt::format(", metrics on http://{}/metrics", metrics->address()) : "");
-  say_missing(current);
+  log.write(
+      LogLevel::kInfo,
+      fmt::format("follows {} input{}{}", config->inputs.size(), config->inputs.size() == 1 ? "" : "s",
+                  *metrics ? fmt::format(", metrics on http://{}/metrics", (*metrics)->address()) : ""));
+  say_missing(current, log);
   std::thread signal_thread([&] {
     for (int number = 0; sigwait(&signals, &number) == 0;) {
       if (number == SIGUSR1) return;  // run() has ended
-      if (number != SIGHUP) {
-        (*agent)->stop();
-        continue;
-      }
-      int ignored = 0;
-      if (auto fresh = load(config_path, ignored)) {
-        const auto waiting = needs_restart(*config, *fresh);
-        fmt::print(stderr, "{}: configuration loaded again{}\n", kProgram,
-                   waiting.empty()
-                       ? ""
-                       : fmt::format("; the change of {} needs a restart", fmt::join(waiting, ", ")));
-        current.set(*fresh);
-        say_missing(current);
-        (*agent)->reload(std::move(*fresh));
+      if (number == SIGHUP) {
+        reload(config_path, *config, current, **agent, log);
       } else {
-        fmt::print(stderr, "{}: the old configuration stays\n", kProgram);
+        (*agent)->stop();
       }
     }
   });
   const auto ran = (*agent)->run();
   pthread_kill(signal_thread.native_handle(), SIGUSR1);
   signal_thread.join();
-  metrics.reset();
-  if (!ran) {
-    print_error(kProgram, ran.error());
-    return exit_code_of(ran.error());
-  }
+  metrics->reset();
+  if (!ran) return failed(ran.error(), exit_code_of(ran.error()), log);
   return kExitOk;
 }
 

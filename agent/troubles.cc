@@ -29,13 +29,12 @@ std::vector<std::string> Troubles::sentences() const {
   return out;
 }
 
-void Troubles::say(std::map<std::string, std::string> more, std::int64_t now_ms,
-                   const std::function<void(const std::string&)>& say) {
+void Troubles::say(std::map<std::string, std::string> more, std::int64_t now_ms, const Say& say) {
   if (!registry_.empty()) more[kRegistry] = registry_;
   for (const auto& [about, sentence] : files_) more[about] = sentence;
   std::erase_if(last_said_ms_, [&](const auto& said) { return now_ms - said.second >= kSayAgainMs; });
   for (const auto& [about, sentence] : more) {
-    if (last_said_ms_.try_emplace(about, now_ms).second) say(sentence);
+    if (last_said_ms_.try_emplace(about, now_ms).second) say(LogLevel::kWarning, sentence);
   }
 }
 

@@ -3,10 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "common/log_level.h"
 
 namespace weir {
 
@@ -26,8 +27,7 @@ class Troubles {
   [[nodiscard]] std::vector<std::string> sentences() const;
 
   // Says what is new or lasts; `more`: other troubles of this moment, by what they are about.
-  void say(std::map<std::string, std::string> more, std::int64_t now_ms,
-           const std::function<void(const std::string&)>& say);
+  void say(std::map<std::string, std::string> more, std::int64_t now_ms, const Say& say);
 
   // Invariant: what is kept is bounded.
   void check() const;

@@ -91,7 +91,7 @@ void World::start(AgentHost& agent) {
   AgentOptions options;
   if (trace_ != nullptr) {
     agent.output->say = [this](std::string what) { say(std::move(what)); };
-    options.say = [this, number = agent.number](const std::string& what) {
+    options.say = [this, number = agent.number](LogLevel, std::string_view what) {
       say(fmt::format("agent {} says: {}", number, what));
     };
   }

@@ -99,7 +99,9 @@ class AgentCoreTest : public ::testing::Test {
                                    .clock = clock_,
                                    .registry = std::move(*registry),
                                    .host = "web1"},
-                                  {.say = [this](const std::string& what) { said_.push_back(what); }});
+                                  {.say = [this](LogLevel level, std::string_view what) {
+                                    (level < LogLevel::kWarning ? events_ : said_).emplace_back(what);
+                                  }});
     core_ = std::move(*core);
   }
   // Everything that is due in `ms`, answered at once.
@@ -122,6 +124,7 @@ class AgentCoreTest : public ::testing::Test {
   std::unique_ptr<FakeOutput> output_;
   std::unique_ptr<AgentCore> core_;
   std::vector<std::string> said_;
+  std::vector<std::string> events_;  // files opened, rotated, finished
 };
 
 }  // namespace weir
