@@ -1,10 +1,11 @@
 #include <fmt/format.h>
-#include <sqlite3.h>
 
+#include <chrono>
 #include <tuple>
 #include <unordered_map>
 
 #include "aggregator/store/sql_connection.h"
+#include "common/sqlite.h"
 
 namespace weir {
 namespace {
@@ -12,14 +13,11 @@ namespace {
 class SqliteConnection : public SqlConnection {
  public:
   SqliteConnection(std::string path, bool read_only) : path_(std::move(path)), read_only_(read_only) {}
-  ~SqliteConnection() override { close(); }
 
   [[nodiscard]] Result<void> connect() override {
     close();
-    const int flags = (read_only_ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
-                      SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path_.c_str(), &database_, flags, nullptr) != SQLITE_OK) return error();
-    sqlite3_busy_timeout(database_, 10'000);
+    const auto mode = read_only_ ? SqliteDatabase::Mode::kReadOnly : SqliteDatabase::Mode::kReadWrite;
+    if (database_.open(path_, mode, std::chrono::seconds(10)) != SqliteStatus::kOk) return error();
     if (read_only_) {
       // SQLite opens lazily: read now, so that a file that is not a database is reported at once.
       if (auto looked = query("SELECT COUNT(*) FROM sqlite_master", {}); !looked)
@@ -36,49 +34,30 @@ class SqliteConnection : public SqlConnection {
   [[nodiscard]] Result<void> each_row(std::string_view sql, const std::vector<SqlValue>& parameters,
                                       const OnRow& on_row) override {
     // When BEGIN found the file busy there is no transaction; when the disk is full SQLite has rolled back.
-    if (sql == "ROLLBACK" && database_ != nullptr && sqlite3_get_autocommit(database_) != 0) return {};
+    if (sql == "ROLLBACK" && database_.is_open() && !database_.in_transaction()) return {};
     auto found = statements_.find(sql);
-    if (found == statements_.end()) found = statements_.emplace(std::string(sql), nullptr).first;
+    if (found == statements_.end()) found = statements_.try_emplace(std::string(sql)).first;
     auto& statement = found->second;
-    if (statement == nullptr &&
-        sqlite3_prepare_v3(database_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                           &statement, nullptr) != SQLITE_OK) {
-      return error();
-    }
-    for (int i = 0; i < static_cast<int>(parameters.size()); ++i) {
-      const auto& value = parameters[static_cast<std::size_t>(i)];
-      if (const auto* bytes = std::get_if<std::string>(&value)) {
-        // As a BLOB any bytes are compared and returned unchanged.
-        sqlite3_bind_blob(statement, i + 1, bytes->empty() ? "" : bytes->data(),
-                          static_cast<int>(bytes->size()), SQLITE_STATIC);
-      } else {
-        sqlite3_bind_int64(statement, i + 1, std::get<std::int64_t>(value));
-      }
-    }
-    int step = 0;
+    if (!statement) statement = database_.prepare(sql, true);
+    if (!statement) return error();
+    bind(statement, parameters);
+    auto step = SqliteStatus::kOk;
     Result<void> taken;
-    while (taken && (step = sqlite3_step(statement)) == SQLITE_ROW) {
-      row_.resize(static_cast<std::size_t>(sqlite3_column_count(statement)));
+    while (taken && (step = statement.step()) == SqliteStatus::kRow) {
+      row_.resize(static_cast<std::size_t>(statement.column_count()));
       for (int column = 0; column < static_cast<int>(row_.size()); ++column) read_column(statement, column);
       taken = on_row(row_);
     }
-    if (!taken) {
-      sqlite3_reset(statement);
-      return taken;
-    }
-    if (step != SQLITE_DONE) {
-      auto failed = error();
-      sqlite3_reset(statement);
-      return failed;
-    }
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
-    affected_ = static_cast<std::uint64_t>(sqlite3_changes64(database_));
+    if (taken && step != SqliteStatus::kDone) taken = error();
+    statement.reset();
+    if (!taken) return taken;
+    statement.clear_bindings();
+    affected_ = database_.changed_rows();
     return {};
   }
 
   [[nodiscard]] std::uint64_t affected_rows() const override { return affected_; }
-  [[nodiscard]] bool connected() const override { return database_ != nullptr; }
+  [[nodiscard]] bool connected() const override { return database_.is_open(); }
   [[nodiscard]] std::string_view begin_sql() const override { return "BEGIN IMMEDIATE"; }
   [[nodiscard]] std::string_view column_type(ColumnType type) const override {
     return type == ColumnType::kNumber ? "INTEGER" : "BLOB";
@@ -106,46 +85,48 @@ class SqliteConnection : public SqlConnection {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
 
+  static void bind(SqliteStatement& statement, const std::vector<SqlValue>& parameters) {
+    for (int i = 0; i < static_cast<int>(parameters.size()); ++i) {
+      const auto& value = parameters[static_cast<std::size_t>(i)];
+      if (const auto* bytes = std::get_if<std::string>(&value)) {
+        // BLOB, so that any bytes compare and come back as they are.
+        statement.bind_bytes(i + 1, *bytes);
+      } else {
+        statement.bind_number(i + 1, std::get<std::int64_t>(value));
+      }
+    }
+  }
+
   // Into row_, whose strings keep their memory from row to row.
-  void read_column(sqlite3_stmt* statement, int column) {
+  void read_column(const SqliteStatement& statement, int column) {
     auto& value = row_[static_cast<std::size_t>(column)];
-    const auto type = sqlite3_column_type(statement, column);
-    if (type == SQLITE_INTEGER || type == SQLITE_NULL) {
-      value = static_cast<std::int64_t>(sqlite3_column_int64(statement, column));
+    if (statement.is_number(column)) {
+      value = statement.number(column);
       return;
     }
-    const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, column));
     if (!std::holds_alternative<std::string>(value)) value.emplace<std::string>();
-    std::get<std::string>(value).assign(bytes == nullptr ? "" : bytes,
-                                        static_cast<std::size_t>(sqlite3_column_bytes(statement, column)));
+    std::get<std::string>(value).assign(statement.bytes(column));
   }
 
   void close() {
-    for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
     statements_.clear();
-    sqlite3_close(database_);
-    database_ = nullptr;
+    database_.close();
   }
 
   [[nodiscard]] std::unexpected<Error> error() const {
-    const int code = database_ == nullptr ? SQLITE_NOMEM : sqlite3_errcode(database_);
-    const auto what =
-        fmt::format("store {}: {}", path_, database_ == nullptr ? "no memory" : sqlite3_errmsg(database_));
-    switch (code & 0xff) {
-      case SQLITE_BUSY:
-      case SQLITE_LOCKED:
+    const auto what = fmt::format("store {}: {}", path_, database_.message());
+    switch (database_.status()) {
+      case SqliteStatus::kBusy:
         return fail(Code::kFull, what, "another program holds it; it is tried again");
-      case SQLITE_CONSTRAINT:
+      case SqliteStatus::kConstraint:
         return fail(Code::kFenced, what, "another program has written this row first");
-      case SQLITE_FULL:
+      case SqliteStatus::kFull:
         return fail(Code::kIo, what,
                     "free some space on its disk; nothing is lost, the commit is tried again");
-      case SQLITE_CANTOPEN:
-      case SQLITE_PERM:
-      case SQLITE_READONLY:
+      case SqliteStatus::kCannotOpen:
         return fail(Code::kInvalid, what, "check the path and the rights of the folder");
-      case SQLITE_NOTADB:
-        return fail(Code::kInvalid, what, "name another file: this one is not a weir store");
+      case SqliteStatus::kNotDatabase:
+        return fail(Code::kInvalid, what, "name another file: this one is not a store of weir");
       default:
         return fail(Code::kIo, what, "check the disk");
     }
@@ -153,8 +134,8 @@ class SqliteConnection : public SqlConnection {
 
   std::string path_;
   bool read_only_;
-  sqlite3* database_ = nullptr;
-  std::unordered_map<std::string, sqlite3_stmt*, TextHash, std::equal_to<>> statements_;
+  SqliteDatabase database_;
+  std::unordered_map<std::string, SqliteStatement, TextHash, std::equal_to<>> statements_;
   SqlRow row_;
   std::uint64_t affected_ = 0;
 };
