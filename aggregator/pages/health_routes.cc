@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "aggregator/pages/routes.h"
+#include "common/text.h"
 
 namespace weir::routes_of_health {
 
@@ -10,10 +11,10 @@ using nlohmann::json;
 Answer health(ApiContext& context, const Params&) {
   json problems = json::array();
   for (const std::string& problem : {context.engine().problem, context.warner().problem}) {
-    if (!problem.empty()) problems.push_back(problem);
+    if (!problem.empty()) problems.push_back(visible(problem));
   }
-  if (auto view = context.watch.view(context.now_ms()); !view.problem.empty())
-    problems.push_back(std::move(view.problem));
+  if (const auto view = context.watch.view(context.now_ms()); !view.problem.empty())
+    problems.push_back(visible(view.problem));
   const bool healthy = problems.empty();
   Answer answer = json_answer({{"status", healthy ? "ok" : "degraded"}, {"problems", std::move(problems)}});
   answer.status = healthy ? 200 : 503;

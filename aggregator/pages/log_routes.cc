@@ -7,6 +7,7 @@
 #include "aggregator/pages/routes.h"
 #include "aggregator/pages/time_json.h"
 #include "aggregator/warn/rules.h"
+#include "common/text.h"
 
 namespace weir::routes_of_logs {
 namespace {
@@ -40,10 +41,10 @@ Answer sources(ApiContext& context, const Params&) {
   for (const SourceState& source : *all) {
     gap_total += source.coverage.gap_bytes();
     list.push_back({{"id", source.id.hex()},
-                    {"agent_id", source.agent_id},
-                    {"host", source.host},
-                    {"input", source.input},
-                    {"path", source.path},
+                    {"agent_id", visible(source.agent_id)},
+                    {"host", visible(source.host)},
+                    {"input", visible(source.input)},
+                    {"path", visible(source.path)},
                     {"origin", source.coverage.origin()},
                     {"high_water", source.coverage.high_water()},
                     {"gaps", gaps_json(source.coverage)},
@@ -76,8 +77,8 @@ Answer agents(ApiContext& context, const Params&) {
       ++known;
       if (agent.watermark_ms >= until_s * 1000) ++past;
     }
-    list.push_back({{"agent_id", agent.agent_id},
-                    {"host", agent.host},
+    list.push_back({{"agent_id", visible(agent.agent_id)},
+                    {"host", visible(agent.host)},
                     {"instance", fmt::format("{:016x}", agent.instance)},
                     {"last_heartbeat_ms", time_json(agent.last_heartbeat_ms)},
                     {"watermark_ms", time_json(agent.watermark_ms)},
@@ -103,8 +104,8 @@ Answer dead_letters(ApiContext& context, const Params&) {
                     {"offset", letter.offset},
                     {"line", letter.line},
                     {"source", letter.source},
-                    {"reason", letter.reason},
-                    {"text", letter.text},
+                    {"reason", visible(letter.reason)},
+                    {"text", visible(letter.text)},
                     {"seen_ms", time_json(letter.seen_ms)}});
   }
   return json_answer({{"total", letters->total}, {"newest", std::move(list)}});

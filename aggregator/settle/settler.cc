@@ -6,6 +6,7 @@
 
 #include "aggregator/settle/settler_impl.h"
 #include "proto/must.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {
@@ -49,7 +50,9 @@ void Settler::Impl::add_dead_letter(Generation& generation, DeadLetter letter) {
   ++generation.dead_letter_count;
   ++counters.dead_letters;
   if (generation.dead_letters.size() >= kMaxDeadLettersPerCommit) return;
-  if (letter.text.size() > kDeadLetterTextBytes) letter.text.resize(kDeadLetterTextBytes);
+  // People read both: a stranger's bytes must not move a cursor or turn the text around them.
+  letter.text = clean_text(visible(letter.text.substr(0, kDeadLetterTextBytes)), kDeadLetterTextBytes);
+  letter.reason = visible(letter.reason);
   generation.bytes += sizeof(DeadLetter) + letter.text.size() + letter.reason.size();
   generation.dead_letters.push_back(std::move(letter));
 }

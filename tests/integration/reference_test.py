@@ -56,6 +56,13 @@ class Reference(WeirTest):
         told = re.findall(r"`(\w+)`", "\n".join(re.findall(r"(?m)^\| (`\w+`[^|]*) \|", page.split("| column |")[1])))
         self.assertEqual(done.stdout.splitlines()[0].split(","), told)
 
+    def test_the_page_of_log_lines_has_their_options(self):
+        page = (TOP / "docs/reference/logging.md").read_text()
+        documented = set(re.findall(r"\| `(--log-\w+)`", page))
+        self.assertEqual(len(documented), 2)
+        help_text = self.run_once("weir-agent", "run", "--help").stdout
+        self.assertEqual(set(re.findall(r"(--log-\w+)", help_text)), documented)
+
     def test_cats_page_has_each_option_and_each_member(self):
         page = (TOP / "docs/reference/cat.md").read_text()
         options = set(re.findall(r"(?m)^  (?:-\w,)?(--\w+)", self.run_once("weir-agent", "cat", "--help").stdout)) - {"--help", "--version"}

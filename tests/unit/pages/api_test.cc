@@ -247,6 +247,22 @@ TEST_F(ApiTest, HostileBytesAreStillJson) {
   EXPECT_THAT(api.get("/api/v1/dead-letters", {}).body, Not(HasSubstr("\x1b")));
 }
 
+// A store that an older weir filled has such names.
+TEST_F(ApiTest, DeceivingCharactersAreShownNotObeyed) {
+  constexpr const char* kOverride = "\xE2\x80\xAE";
+  SourceState source;
+  source.path = std::string("/var/log/") + kOverride + "gol.x";
+  source.host = std::string("web") + kOverride;
+  tables->sources.push_back(source);
+  tables->dead_letters = {1, {{{"t", 0}, 5, 0, "", kOverride, kOverride, 9}}};
+  for (const char* route : {"/api/v1/sources", "/api/v1/dead-letters"}) {
+    const auto body = api.get(route, {}).body;
+    EXPECT_THAT(body, Not(HasSubstr(kOverride))) << route;
+    EXPECT_THAT(body, Not(HasSubstr("\"\\u202e"))) << route << ": JSON's own escape would still be obeyed";
+    EXPECT_THAT(body, HasSubstr("\\\\u202e")) << route;
+  }
+}
+
 TEST_F(ApiTest, GapsAreListedAndSummed) {
   SourceState source;
   source.id = {1, 2};

@@ -398,6 +398,27 @@ TEST_F(SettlerTest, AHostNameIsCleanedBeforeItIsAKey) {
   EXPECT_EQ(commit.windows.begin()->first.host.substr(0, 5), "web?x");
 }
 
+TEST_F(SettlerTest, NoDeceivingCharacterReachesTheStore) {
+  constexpr const char* kOverride = "\xE2\x80\xAE";
+  start();
+  BatchHeader header = header_of(kSource);
+  header.host = std::string("web") + kOverride;
+  header.agent_id = std::string("agent") + kOverride;
+  header.path = std::string("/var/log/") + kOverride + "gol";
+  header.input = std::string("in") + kOverride;
+  send(batch_of(std::vector<Line>(1), 0, 1, header));
+  send(std::string(kOverride) + "rubbish");
+  const Commit commit = take();
+  for (const auto& [key, sum] : commit.windows) EXPECT_EQ(key.host, "web?");
+  for (const SourceState& state : commit.sources) {
+    for (const auto& text : {state.host, state.agent_id, state.path, state.input})
+      EXPECT_THAT(text, testing::Not(HasSubstr(kOverride)));
+  }
+  ASSERT_EQ(commit.dead_letters.size(), 1U);
+  EXPECT_THAT(commit.dead_letters[0].text, HasSubstr("\\u202erubbish"));
+  EXPECT_THAT(commit.dead_letters[0].text, testing::Not(HasSubstr(kOverride)));
+}
+
 TEST_F(SettlerTest, MessagesThatRetentionRemovedAreRecorded) {
   start();
   settler_->apply(message_at(9, "rubbish"), kNow);
