@@ -1,4 +1,4 @@
-// The time, as an argument: programs take the system's, tests and the simulation their own.
+// Time as an argument: programs pass the system's clock, tests and the simulation their own.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,13 @@ namespace weir {
 class Clock {
  public:
   virtual ~Clock() = default;
-  // Unix epoch, UTC. For stamps that people and other machines read; it may jump.
+  // Milliseconds since the Unix epoch. For timestamps that people and other machines read. It may jump.
   [[nodiscard]] virtual std::int64_t wall_ms() const = 0;
-  // Never goes back. For everything that waits.
+  // Milliseconds since some moment. Never goes back. For everything that waits.
   [[nodiscard]] virtual std::int64_t steady_ms() const = 0;
 };
 
-// Stateless; any thread.
+// Stateless. Thread: any.
 [[nodiscard]] const Clock& system_clock();
 
 }  // namespace weir

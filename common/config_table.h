@@ -1,5 +1,5 @@
-// Reads TOML into config structs: every mistake at once, each with file, line,
-// key and the nearest valid key. Used by both programs (docs/decisions/0002).
+// Reads configuration files (TOML) into structs. Reports all mistakes at once, each with file, line, key and
+// the nearest valid key. Used by both programs (docs/decisions/0002).
 #pragma once
 
 #include <chrono>
@@ -21,10 +21,10 @@ namespace weir {
 // "64KiB", "1MiB", "1MB", "512" (bytes).
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
 
-// One table of the file. A key is known once it was asked for; finish() of the root
-// reports the keys nobody asked for. `${ENV}` in strings is replaced (a missing
-// variable is a mistake; "$${" is a literal "${"). Values of a key named K may come
-// from a file by K_file (its trailing newline removed); secret() reads both.
+// One table of the file. A key is known once it was asked for; ConfigFile::finish() reports the others.
+// `${ENV}` in a string is replaced by the variable's value; a missing variable is a mistake; "$${" is a
+// literal
+// "${". secret("K") also reads the key K_file, which names a file that has the value.
 class ConfigTable {
  public:
   ~ConfigTable();
@@ -32,10 +32,10 @@ class ConfigTable {
   ConfigTable& operator=(ConfigTable&&) noexcept;
 
   [[nodiscard]] bool has(std::string_view key);
-  // Absent: the fallback. Wrong type or value: a mistake is noted and the fallback returned.
+  // Absent: the fallback. Wrong type or value: adds a mistake and returns the fallback.
   [[nodiscard]] std::string string(std::string_view key, std::string_view fallback = {});
   [[nodiscard]] std::string secret(std::string_view key);  // K or K_file
-  // A string as it stands, "${" included: a log_format has variables of its own.
+  // The string unchanged, "${" included: a log_format has variables of its own.
   [[nodiscard]] std::string verbatim(std::string_view key);
   [[nodiscard]] bool boolean(std::string_view key, bool fallback);
   [[nodiscard]] std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t min,
@@ -48,16 +48,16 @@ class ConfigTable {
                                                  std::vector<std::string> fallback = {});
   // A string, or an array of them.
   [[nodiscard]] std::vector<std::string> texts(std::string_view key, std::vector<std::string> fallback = {});
-  // Every key of a table of strings (numbers and booleans become text); all are known. Keys of
-  // tables inside are joined by dots, so that `linger.ms = 5` needs no quotes.
+  // All keys of a table of strings; all are known. Numbers and booleans become text. Keys of inner tables are
+  // joined by dots, so that `linger.ms = 5` needs no quotes.
   [[nodiscard]] std::map<std::string, std::string> string_map(std::string_view key);
-  // Sub-tables. table(): absent gives an empty one whose has-been-there is false.
+  // Sub-tables. An absent one is empty, and its present() is false.
   [[nodiscard]] ConfigTable table(std::string_view key);
   [[nodiscard]] std::vector<ConfigTable> tables(std::string_view key);  // [[key]]
   [[nodiscard]] std::vector<std::pair<std::string, ConfigTable>> named_tables(
       std::string_view key);  // [key.NAME]
   [[nodiscard]] bool present() const;
-  // The value's TOML text ("all", 1): for keys that take a number or a string.
+  // The value as text ("all", 1): for keys that take a number or a string.
   [[nodiscard]] std::string text(std::string_view key, std::string_view fallback = {});
   void require(std::string_view key);  // a mistake when absent
   void mistake(std::string_view key, std::string what);
@@ -71,13 +71,13 @@ class ConfigTable {
 
 class ConfigFile {
  public:
-  // Reads the file and what its `include = ["conf.d/*.toml"]` names (relative to the
-  // file; arrays of tables append, tables merge, a scalar set twice is a mistake).
-  // Errors: not readable. Syntax errors are mistakes.
+  // Reads the file and those that its `include = ["conf.d/*.toml"]` names, relative to the file. Arrays of
+  // tables are appended, tables are merged, a value that is set twice is a mistake. Errors: the file cannot
+  // be read. Syntax errors are mistakes.
   [[nodiscard]] static Result<ConfigFile> read(const std::string& path);
   [[nodiscard]] static ConfigFile from_text(std::string_view text, std::string name);
   [[nodiscard]] ConfigTable& root();
-  // Call once everything was asked for: adds the unknown keys. Sorted by file, line.
+  // Call it after everything was asked for: it adds the unknown keys. Sorted by file and line.
   [[nodiscard]] std::vector<ConfigMistake> finish();
   ~ConfigFile();
   ConfigFile(ConfigFile&&) noexcept;

@@ -31,7 +31,7 @@ inline constexpr const char* kExitCodesText =
     "bytes, "
     "11 not everything is shipped yet, 12 no line fits the format.";
 
-// Prints "weir-agent: WHAT\n  HINT\n" to stderr, control characters made visible.
+// Prints "weir-agent: WHAT\n  HINT\n" to stderr, with control characters made visible.
 void print_error(const char* program, const Error& error);
 
 }  // namespace weir

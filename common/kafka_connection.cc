@@ -53,7 +53,7 @@ std::string nearest_property(const rd_kafka_conf_t* conf, const std::string& nam
   return nearest(name, names);
 }
 
-// Asks librdkafka itself, so that a check finds what a start would.
+// Asks librdkafka itself, so that `check` finds what `run` would.
 void check_properties(ConfigTable& table, const std::map<std::string, std::string>& properties) {
   const std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)> conf(rd_kafka_conf_new(),
                                                                                 &rd_kafka_conf_destroy);
@@ -63,7 +63,7 @@ void check_properties(ConfigTable& table, const std::map<std::string, std::strin
     if (result == RD_KAFKA_CONF_UNKNOWN) {
       const auto near = nearest_property(conf.get(), name);
       table.mistake("librdkafka",
-                    fmt::format("\"{}\" is no property of librdkafka{}", name,
+                    fmt::format("\"{}\" is not a property of librdkafka{}", name,
                                 near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near)));
     } else if (result != RD_KAFKA_CONF_OK) {
       table.mistake("librdkafka", fmt::format("\"{}\" = \"{}\": {}", name, value, why.data()));
@@ -77,7 +77,7 @@ void read_kafka_connection(ConfigTable& table, KafkaConnection& out) {
   table.require("brokers");
   out.brokers = table.strings("brokers");
   if (table.has("brokers") && out.brokers.empty()) {
-    table.mistake("brokers", "no broker; write at least one, such as brokers = [\"kafka1:9092\"]");
+    table.mistake("brokers", "is empty; write at least one broker, such as brokers = [\"kafka1:9092\"]");
   }
   for (const std::string& broker : out.brokers) {
     if (!is_host_port(broker)) {

@@ -16,15 +16,15 @@ struct KafkaConnection {
   bool tls = false;
   std::string tls_ca, tls_cert, tls_key;  // files
   std::string sasl_mechanism, sasl_username, sasl_password;
-  std::map<std::string, std::string> librdkafka;  // any property; wins over all else
+  std::map<std::string, std::string> librdkafka;  // any property; overrides all others
   friend bool operator==(const KafkaConnection&, const KafkaConnection&) = default;
 };
 
 // Reads the shared keys (brokers is required) and the sub-table `librdkafka`.
 void read_kafka_connection(ConfigTable& table, KafkaConnection& out);
 
-// Properties for rd_kafka_conf_set, without `librdkafka`: the caller sets its own
-// next and those of `librdkafka` last.
+// Properties for rd_kafka_conf_set, without those of the sub-table `librdkafka`. The caller sets its own
+// after these, and those of `librdkafka` last.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> kafka_properties(
     const KafkaConnection& connection);
 

@@ -21,9 +21,9 @@ using Conf = std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)>;
 using Message = std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)>;
 using Metadata = std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)>;
 
-// What would make a reader of a group of it: it looks and changes nothing, whatever is configured.
-const std::set<std::string> kNotTaken = {"group.id", "group.instance.id", "enable.auto.commit",
-                                         "auto.commit.enable", "enable.auto.offset.store"};
+// These would make it a member of a group. It only looks, whatever is configured.
+const std::set<std::string> kIgnoredProperties = {"group.id", "group.instance.id", "enable.auto.commit",
+                                                  "auto.commit.enable", "enable.auto.offset.store"};
 
 const std::vector<std::pair<const char*, const char*>>& own_properties() {
   static const std::vector<std::pair<const char*, const char*>> properties = {
@@ -33,7 +33,7 @@ const std::vector<std::pair<const char*, const char*>>& own_properties() {
       {"isolation.level", "read_committed"},
       {"enable.partition.eof", "true"},
       {"allow.auto.create.topics", "false"},
-      // Prefetched and not yet printed, of each partition: the bound of this part's memory.
+      // Prefetched per partition: this bounds the memory.
       {"queued.min.messages", "100"},
       {"queued.max.messages.kbytes", "1024"},
       {"fetch.max.bytes", "16777216"},
@@ -42,7 +42,7 @@ const std::vector<std::pair<const char*, const char*>>& own_properties() {
   return properties;
 }
 
-// librdkafka's counters in brackets would make a new sentence of the same one each time.
+// librdkafka puts counters in brackets, which would make each repetition a new sentence.
 std::string without_counters(std::string_view what) {
   return std::string(what.substr(0, what.find(" (after ")));
 }
@@ -60,7 +60,7 @@ Result<KafkaStart> parse_kafka_start(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() ||
       value == std::numeric_limits<std::int64_t>::min())
-    return fail(Code::kInvalid, fmt::format("\"{}\" is no offset", text),
+    return fail(Code::kInvalid, fmt::format("\"{}\" is not an offset", text),
                 "write beginning, end, an offset, or -10 for the last ten");
   if (text.starts_with('-')) return KafkaStart{KafkaStart::From::kLast, -value};
   return KafkaStart{KafkaStart::From::kOffset, value};
@@ -73,7 +73,7 @@ struct KafkaReader::Impl {
   Topic topic{nullptr, &rd_kafka_topic_destroy};
   Queue queue{nullptr, &rd_kafka_queue_destroy};
   std::vector<std::int32_t> started;
-  std::map<std::int32_t, std::int64_t> ends;  // partitions that are not read to their end, and where it was
+  std::map<std::int32_t, std::int64_t> ends;  // of partitions that are not read to their end yet
   std::vector<std::string> notes;
   std::string problem;
 
@@ -91,7 +91,7 @@ Result<void> KafkaReader::Impl::connect(const KafkaConnection& connection) {
   auto properties = kafka_properties(connection);
   properties.insert(properties.end(), own_properties().begin(), own_properties().end());
   for (const auto& [name, value] : connection.librdkafka) {
-    if (!kNotTaken.contains(name)) properties.emplace_back(name, value);
+    if (!kIgnoredProperties.contains(name)) properties.emplace_back(name, value);
   }
   for (const auto& [name, value] : properties) {
     if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), why.data(), why.size()) !=
@@ -102,23 +102,23 @@ Result<void> KafkaReader::Impl::connect(const KafkaConnection& connection) {
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int error, const char* reason, void* opaque) {
     auto& self = *static_cast<Impl*>(opaque);
-    // What came before says why; this says only that it is all of them.
+    // The previous error says why; this one only says that all brokers are down.
     if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || self.problem.empty())
       self.problem = without_counters(reason);
   });
-  // Its lines would repeat for as long as a broker is away; status() has the reason, once.
+  // librdkafka would repeat itself while a broker is away; status() has the reason once.
   rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t*, int, const char*, const char*) {});
   client.reset(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size()));
   if (!client)
     return fail(Code::kInvalid, fmt::format("kafka: {}", why.data()), "check the tls and sasl keys");
-  std::ignore = conf.release();  // the client's now
+  std::ignore = conf.release();  // the client owns it now
   topic.reset(rd_kafka_topic_new(client.get(), options.topic.c_str(), nullptr));
   queue.reset(rd_kafka_queue_new(client.get()));
   return {};
 }
 
 Error KafkaReader::Impl::no_answer(std::string_view why) const {
-  rd_kafka_poll(client.get(), 0);  // the callback has a better reason than "timed out"
+  rd_kafka_poll(client.get(), 0);  // the error callback may know more than "timed out"
   return {Code::kUnavailable,
           fmt::format("no broker of {} answers within {} ms: {}", brokers, options.answer_timeout.count(),
                       problem.empty() ? why : problem),
@@ -175,12 +175,12 @@ Result<std::int64_t> KafkaReader::Impl::first_offset(std::int32_t partition, con
   }
   if (value > bounds.high)
     return fail(Code::kNotFound,
-                fmt::format("{}[{}] has no offset {} yet: its end is {}", options.topic, partition, value,
+                fmt::format("{}[{}] has no offset {} yet; it ends at {}", options.topic, partition, value,
                             bounds.high),
                 "give an earlier offset, or --offset end");
   if (value < bounds.low)
-    notes.push_back(
-        fmt::format("{}[{}]@{} is gone: it begins at {}", options.topic, partition, value, bounds.low));
+    notes.push_back(fmt::format("{}[{}]@{} no longer exists; the partition begins at {}", options.topic,
+                                partition, value, bounds.low));
   return std::max(value, bounds.low);
 }
 
@@ -222,7 +222,7 @@ Result<std::unique_ptr<KafkaReader>> KafkaReader::open(const KafkaConnection& co
 Result<std::optional<KafkaRecord>> KafkaReader::next(std::chrono::milliseconds timeout) {
   auto& impl = *impl_;
   if (done()) return std::nullopt;
-  rd_kafka_poll(impl.client.get(), 0);  // errors of connections
+  rd_kafka_poll(impl.client.get(), 0);  // runs the error callback
   const Message message(rd_kafka_consume_queue(impl.queue.get(), static_cast<int>(timeout.count())),
                         &rd_kafka_message_destroy);
   if (!message) return std::nullopt;
@@ -230,15 +230,15 @@ Result<std::optional<KafkaRecord>> KafkaReader::next(std::chrono::milliseconds t
     case RD_KAFKA_RESP_ERR_NO_ERROR:
       break;
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-      // Also before the offset that was the end: markers of transactions and compacted messages
-      // have one and are never given.
+      // The end may come before the last offset: transaction markers and compacted messages have
+      // offsets too and are never returned.
       impl.problem.clear();
       if (!impl.options.follow) impl.ends.erase(message->partition);
       return std::nullopt;
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
-      return std::nullopt;  // it connects again; the callback said why
+      return std::nullopt;  // librdkafka reconnects; the error callback said why
     default:
       return fail(Code::kUnavailable,
                   fmt::format("{}[{}]: {}", impl.options.topic, message->partition,
@@ -247,7 +247,7 @@ Result<std::optional<KafkaRecord>> KafkaReader::next(std::chrono::milliseconds t
   }
   impl.problem.clear();
   if (const auto end = impl.ends.find(message->partition); !impl.options.follow) {
-    if (end == impl.ends.end()) return std::nullopt;  // it came after what was the end
+    if (end == impl.ends.end()) return std::nullopt;  // it arrived after open()
     const auto was_end = end->second;
     if (message->offset + 1 >= was_end) impl.ends.erase(end);
     if (message->offset >= was_end) return std::nullopt;

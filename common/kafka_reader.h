@@ -1,5 +1,5 @@
-// Reads a topic to look at it: in no group, so that nothing is committed and nobody's partitions
-// move. The simple consumer of librdkafka; not for settling (aggregator/source/kafka_source.h is).
+// Reads a topic to look at it. It joins no group, so it commits nothing and moves no partition of another
+// consumer. Uses librdkafka's simple consumer. For settling see aggregator/source/kafka_source.h.
 #pragma once
 
 #include <chrono>
@@ -27,7 +27,7 @@ struct KafkaStart {
 
 struct KafkaReadOptions {
   std::string topic;
-  std::vector<std::int32_t> partitions;  // empty: all that there are now
+  std::vector<std::int32_t> partitions;  // empty: all that exist at open()
   KafkaStart start;
   bool follow = false;  // at the end, wait for more
   std::chrono::milliseconds answer_timeout{10'000};
@@ -43,23 +43,22 @@ struct KafkaRecord {
 // Not thread-safe.
 class KafkaReader {
  public:
-  // Asks the brokers for the partitions and their ends. Errors: kInvalid (a property),
-  // kUnavailable (no broker answers in time), kNotFound (no such topic or partition; an offset that
-  // is not there yet).
+  // Asks the brokers for the partitions and their ends. Errors: kInvalid (a property), kUnavailable (no
+  // broker answers in time), kNotFound (the topic, the partition or the offset does not exist).
   [[nodiscard]] static Result<std::unique_ptr<KafkaReader>> open(const KafkaConnection& connection,
                                                                  const KafkaReadOptions& options);
   ~KafkaReader();
   KafkaReader(const KafkaReader&) = delete;
   KafkaReader& operator=(const KafkaReader&) = delete;
 
-  // The next message, of any partition, in the order in which they come. Nothing: none came within
-  // `timeout`, or done(). Errors: kUnavailable, a partition cannot be read any more.
+  // The next message of any partition, in order of arrival. Nothing: none arrived within `timeout`, or
+  // done(). Errors: kUnavailable, a partition can no longer be read.
   [[nodiscard]] Result<std::optional<KafkaRecord>> next(std::chrono::milliseconds timeout);
-  // Not following: everything that was there at open() was given.
+  // Not following: every message that existed at open() was returned.
   [[nodiscard]] bool done() const;
   // What is wrong at the moment ("no broker answers"), or "".
   [[nodiscard]] std::string status() const;
-  // What the asker should know of where it began: offsets whose messages are gone.
+  // For the user: requested offsets whose messages no longer exist.
   [[nodiscard]] const std::vector<std::string>& notes() const;
 
  private:

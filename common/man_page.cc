@@ -9,8 +9,8 @@
 namespace weir {
 namespace {
 
-// A leading '.' or '\'' is a request, '\' an escape, and '-' may become a hyphen that nobody
-// can paste into a shell.
+// A leading '.' or '\'' begins a request, '\' an escape, and '-' may become a hyphen that cannot be
+// pasted into a shell.
 std::string escaped(std::string_view text) {
   std::string out;
   bool line_begins = true;
@@ -75,7 +75,7 @@ std::string man_page(CLI::App& app, const std::string& version) {
   for (auto* command : app.get_subcommands({})) text += command_text(*command, "");
   text += fmt::format(".SH EXIT STATUS\n{}\n", escaped(app.get_footer()));
   text +=
-      ".SH SEE ALSO\nweir\\-agent(1), weir\\-aggregator(1), and the reference that is installed beside "
+      ".SH SEE ALSO\nweir\\-agent(1), weir\\-aggregator(1), and the reference that is installed with "
       "them\n";
   return text;
 }

@@ -1,4 +1,4 @@
-// The man page of a program, from what its --help says: one text for both.
+// Writes a program's man page from the text of its --help, so that there is one text for both.
 #pragma once
 
 #include <CLI/App.hpp>

@@ -5,7 +5,7 @@
 namespace weir {
 namespace {
 
-// Longer words are not typing mistakes, and the table is quadratic.
+// A longer word is not a typing mistake, and the cost is quadratic.
 constexpr std::size_t kLongestWord = 64;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }

@@ -4,7 +4,7 @@
 
 namespace weir {
 
-// A kernel that refuses leaves the timers as they are.
+// When the kernel refuses, the timers stay as they are.
 TimerSlackOfNewThreads::TimerSlackOfNewThreads(std::chrono::nanoseconds slack)
     : before_ns_(::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)) {
   ::prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(slack.count()), 0, 0, 0);

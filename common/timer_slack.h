@@ -1,12 +1,13 @@
-// How late the kernel may wake a thread, so that wake-ups can be put together (prctl(2), PR_SET_TIMERSLACK).
+// How late the kernel may wake a thread, so that it can combine wake-ups (prctl(2), PR_SET_TIMERSLACK).
 #pragma once
 
 #include <chrono>
 
 namespace weir {
 
-// Threads that this one starts while it lives are woken up to `slack` late by their timers, for ever; what
-// wakes them otherwise (a descriptor, another thread) does so at once. This thread is as before afterwards.
+// Threads that the current thread starts during this object's lifetime may be woken up to `slack` late by
+// their timers, as long as they run. A descriptor or another thread still wakes them at once. The destructor
+// restores the current thread's slack.
 class TimerSlackOfNewThreads {
  public:
   explicit TimerSlackOfNewThreads(std::chrono::nanoseconds slack);
@@ -18,9 +19,9 @@ class TimerSlackOfNewThreads {
   int before_ns_;
 };
 
-// For rd_kafka_new(). The main thread of librdkafka before 2.1 rounds the time to its next timer down to
-// milliseconds, wakes as much too early, and then asks its queue without a pause until the time has come:
-// for half a millisecond of every second. Woken a little late instead, it does not.
+// For rd_kafka_new(). Before version 2.1, librdkafka's main thread rounds the time to its next timer down to
+// milliseconds. It wakes too early and then polls its queue without a pause until the timer is due: half a
+// millisecond of every second. Woken slightly late, it does not.
 inline constexpr std::chrono::milliseconds kKafkaTimerSlack{5};
 
 }  // namespace weir

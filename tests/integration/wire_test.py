@@ -195,8 +195,8 @@ listen = ""
         self.assertEqual(self.objects("--config", config, "--topic", topic, "--partition", 1), [{"message": ""}, {"message": "last"}])
 
         for arguments, code, sentence in (
-                ((*at, "--offset", "9"), 9, f"{topic}[0] has no offset 9 yet: its end is 4"),
-                ((*at, "--offset", "middle"), 2, '"middle" is no offset'),
+                ((*at, "--offset", "9"), 9, f"{topic}[0] has no offset 9 yet; it ends at 4"),
+                ((*at, "--offset", "middle"), 2, '"middle" is not an offset'),
                 ((*at, "--partition", "7"), 9, f"topic {topic} has no partition 7"),
                 (("--brokers", self.brokers, "--topic", "nowhere"), 9, "topic nowhere at "),
                 (("--brokers", "127.0.0.1:1", "--topic", topic), 9, "no broker of 127.0.0.1:1 answers"),

@@ -181,7 +181,7 @@ nothing.like.it = 1
 )");
   EXPECT_THAT(said, HasSubstr("agent.toml:7: output.kafka.librdkafka: \"linger.ms\" = \"x\": Invalid value"));
   EXPECT_THAT(said, HasSubstr("did you mean \"socket.timeout.ms\"?"));
-  EXPECT_THAT(said, HasSubstr("\"nothing.like.it\" is no property of librdkafka\n"));
+  EXPECT_THAT(said, HasSubstr("\"nothing.like.it\" is not a property of librdkafka\n"));
   EXPECT_THAT(said, ::testing::Not(HasSubstr("kbytes")));
 }
 

@@ -93,7 +93,7 @@ TEST_F(KafkaReaderTest, OffsetsThatAreNotThereAreSaid) {
   options_.start = {KafkaStart::From::kOffset, 6};
   const auto reader = KafkaReader::open(kafka_.connection(), options_);
   ASSERT_FALSE(reader.has_value());
-  EXPECT_THAT(reader.error().what, HasSubstr("access[0] has no offset 6 yet: its end is 5"));
+  EXPECT_THAT(reader.error().what, HasSubstr("access[0] has no offset 6 yet; it ends at 5"));
   EXPECT_EQ(reader.error().code, Code::kNotFound);
 }
 
