@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "aggregator/warn/rules.h"
+#include "common/moment.h"
 
 namespace weir {
 namespace {
@@ -10,11 +11,6 @@ namespace {
 constexpr std::int64_t kOutOfServiceAfterMs = 86'400'000;
 // With fewer whole steps than these beside it, the step of the first window is drawn, too.
 constexpr std::int64_t kEnoughSteps = 2;
-
-std::int64_t floor_to(std::int64_t value, std::int64_t unit) {
-  const std::int64_t rest = value % unit;
-  return value - (rest < 0 ? rest + unit : rest);
-}
 
 std::int64_t ceil_to(std::int64_t value, std::int64_t unit) { return floor_to(value + unit - 1, unit); }
 

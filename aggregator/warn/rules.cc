@@ -10,7 +10,6 @@
 namespace weir {
 namespace {
 
-
 // Sites that are no site: strangers make them come and go, so silence there means nothing.
 bool is_pseudo_site(std::string_view site) {
   return site == kOtherSite || site == kNoSite || site == kInvalidSite;
