@@ -11,7 +11,7 @@
 #include "agent/commands.h"
 #include "agent/format/nginx_conf.h"
 #include "common/exit_codes.h"
-#include "common/visible.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {
