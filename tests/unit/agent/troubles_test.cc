@@ -12,7 +12,10 @@ class TroublesTest : public ::testing::Test {
  protected:
   void say(std::int64_t now_ms, std::map<std::string, std::string> more = {}) {
     said_.clear();
-    troubles_.say(std::move(more), now_ms, [this](const std::string& what) { said_.push_back(what); });
+    troubles_.say(std::move(more), now_ms, [this](LogLevel level, std::string_view what) {
+      EXPECT_EQ(level, LogLevel::kWarning);
+      said_.emplace_back(what);
+    });
   }
   Troubles troubles_;
   std::vector<std::string> said_;
