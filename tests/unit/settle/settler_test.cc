@@ -412,11 +412,11 @@ TEST_F(SettlerTest, NoDeceivingCharacterReachesTheStore) {
   for (const auto& [key, sum] : commit.windows) EXPECT_EQ(key.host, "web?");
   for (const SourceState& state : commit.sources) {
     for (const auto& text : {state.host, state.agent_id, state.path, state.input})
-      EXPECT_THAT(text, testing::Not(HasSubstr(kOverride)));
+      EXPECT_THAT(text, ::testing::Not(HasSubstr(kOverride)));
   }
   ASSERT_EQ(commit.dead_letters.size(), 1U);
   EXPECT_THAT(commit.dead_letters[0].text, HasSubstr("\\u202erubbish"));
-  EXPECT_THAT(commit.dead_letters[0].text, testing::Not(HasSubstr(kOverride)));
+  EXPECT_THAT(commit.dead_letters[0].text, ::testing::Not(HasSubstr(kOverride)));
 }
 
 TEST_F(SettlerTest, MessagesThatRetentionRemovedAreRecorded) {
