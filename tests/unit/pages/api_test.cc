@@ -253,8 +253,11 @@ TEST_F(ApiTest, DeceivingCharactersAreShownNotObeyed) {
   SourceState source;
   source.path = std::string("/var/log/") + kOverride + "gol.x";
   source.host = std::string("web") + kOverride;
-  tables->sources.push_back(source);
-  tables->dead_letters = {1, {{{"t", 0}, 5, 0, "", kOverride, kOverride, 9}}};
+  tables.put(source);
+  DeadLetter letter;
+  letter.reason = kOverride;
+  letter.text = kOverride;
+  tables.put(letter);
   for (const char* route : {"/api/v1/sources", "/api/v1/dead-letters"}) {
     const auto body = api.get(route, {}).body;
     EXPECT_THAT(body, Not(HasSubstr(kOverride))) << route;
