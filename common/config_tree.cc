@@ -19,7 +19,7 @@
 #include "common/yaml_hint.h"
 
 // Malformed files violate what toml++ asserts and, in a release build, assumes: here it neither asserts
-// nor assumes (docs/decisions/0018-toml-assertions.md).
+// nor assumes (docs/decisions/0021-toml-assertions.md).
 #define TOML_ASSERT(condition) static_assert(true)
 #pragma push_macro("NDEBUG")
 #undef NDEBUG

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "aggregator/settle/settler_impl.h"
-#include "proto/must.h"
 #include "common/text.h"
+#include "proto/must.h"
 
 namespace weir {
 namespace {
