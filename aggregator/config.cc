@@ -6,7 +6,6 @@
 #include <set>
 
 #include "agent/format_table.h"
-#include "aggregator/warn/mail_text.h"
 #include "common/config_values.h"
 
 namespace weir {
@@ -14,32 +13,29 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// "ops@example.org", "weir <weir@example.org>".
-bool is_mail_address(std::string_view text) {
-  const auto address = bare_address(text);
-  if (!address) return false;
-  const auto at = address->rfind('@');
-  return at != std::string::npos && at > 0 && at + 1 < address->size();
+void read_metric(ConfigTable& table, RuleConfig& rule) {
+  std::vector<std::string> names;
+  for (const MetricRow& row : metrics()) names.emplace_back(row.name);
+  table.require("metric");
+  if (!table.has("metric")) return;
+  const auto metric = metric_named(read_choice(table, "metric", names, ""));
+  if (!metric) return;  // the mistake is noted
+  rule.metric = *metric;
+  const std::string status_class = table.string("status_class");
+  if (!row_of(rule.metric).is_share) {
+    if (!status_class.empty())
+      table.mistake("status_class",
+                    fmt::format("does not belong to the metric {}; remove it", row_of(rule.metric).name));
+  } else if (status_class.empty()) {
+    table.mistake("status_class",
+                  fmt::format("is needed for {}, for example \"5xx\"", row_of(rule.metric).name));
+  } else {
+    rule.status_class =
+        status_class_named(read_choice(table, "status_class", status_class_names(), "")).value_or(0);
+  }
 }
 
-RuleConfig read_rule(ConfigTable& table) {
-  RuleConfig rule;
-  table.require("name");
-  table.require("metric");
-  rule.name = table.string("name");
-  if (table.has("metric"))
-    rule.metric =
-        read_choice(table, "metric", {"requests_per_second", "bytes_per_second", "status_share"}, "");
-  rule.status_class = table.string("status_class");
-  if (rule.metric == "status_share") {
-    if (rule.status_class.empty()) {
-      table.mistake("status_class", "is needed for status_share, for example \"5xx\"");
-    } else {
-      rule.status_class = read_choice(table, "status_class", {"5xx", "4xx", "3xx", "2xx", "1xx"}, "");
-    }
-  } else if (!rule.status_class.empty()) {
-    table.mistake("status_class", "belongs to the metric status_share only");
-  }
+void read_levels(ConfigTable& table, RuleConfig& rule) {
   rule.above = table.optional_number("above");
   rule.below = table.optional_number("below");
   rule.clear = table.optional_number("clear");
@@ -49,18 +45,44 @@ RuleConfig read_rule(ConfigTable& table) {
     table.mistake("clear", "must not be higher than above: the alert would never end");
   if (rule.clear && rule.below && *rule.clear < *rule.below)
     table.mistake("clear", "must not be lower than below: the alert would never end");
+  if (!row_of(rule.metric).is_share) return;
   for (const auto& [key, level] :
        {std::pair{"above", rule.above}, {"below", rule.below}, {"clear", rule.clear}}) {
-    if (rule.metric == "status_share" && level && (*level < 0 || *level > 1))
-      table.mistake(key, fmt::format("{} is no share; write 0.05 for 5 %", *level));
+    if (level && (*level < 0 || *level > 1))
+      table.mistake(key, fmt::format("{} is not a share from 0 to 1; write 0.05 for 5 %", *level));
   }
+}
+
+RuleConfig read_rule(ConfigTable& table, const ChannelsConfig& channels) {
+  RuleConfig rule;
+  table.require("name");
+  rule.name = table.string("name");
+  read_metric(table, rule);
+  read_levels(table, rule);
   rule.for_duration = table.duration("for", rule.for_duration);
   rule.range = table.duration("range", rule.range);
   if (rule.range.count() <= 0) table.mistake("range", "must be longer than nothing, for example \"5m\"");
   rule.site = table.string("site");
   rule.severity = table.string("severity", rule.severity);
   rule.min_requests = table.optional_number("min_requests").value_or(0);
+  if (table.has("notify")) {
+    auto destinations = read_destinations(table.texts("notify"), channels);
+    if (destinations) {
+      rule.notify = std::move(*destinations);
+    } else {
+      table.mistake("notify", destinations.error().what);
+    }
+  }
   return rule;
+}
+
+void read_rules(ConfigTable& root, AggregatorConfig& config) {
+  std::set<std::string> names;
+  for (auto& table : root.tables("rule")) {
+    config.rules.push_back(read_rule(table, config.channels));
+    if (const auto& name = config.rules.back().name; !name.empty() && !names.insert(name).second)
+      table.mistake("name", fmt::format("\"{}\" is the name of another rule, too", name));
+  }
 }
 
 void read_source(ConfigTable& root, AggregatorConfig& config, ConfigPurpose purpose) {
@@ -109,28 +131,25 @@ void read_store(ConfigTable& root, AggregatorConfig& config, ConfigPurpose purpo
     root.mistake("store", "needs exactly one of [store.mysql], [store.sqlite]");
 }
 
-void read_mail(ConfigTable& root, AggregatorConfig& config) {
-  auto table = root.table("mail");
-  if (!table.present()) return;
-  MailConfig mail;
-  for (const char* key : {"server", "from", "to"}) table.require(key);
-  mail.server = table.string("server");
-  if (!mail.server.empty() && !mail.server.starts_with("smtp://") && !mail.server.starts_with("smtps://"))
-    table.mistake("server", "must be smtp://HOST:PORT or smtps://HOST:PORT");
-  mail.from = table.string("from");
-  mail.to = table.strings("to");
-  if (table.has("from") && !is_mail_address(mail.from))
-    table.mistake("from", fmt::format("\"{}\" is not an address; write \"weir@example.org\"", mail.from));
-  if (table.has("to") && mail.to.empty()) table.mistake("to", "is empty; give at least one address");
-  for (const auto& to : mail.to) {
-    if (!is_mail_address(to))
-      table.mistake("to", fmt::format("\"{}\" is not an address; write \"ops@example.org\"", to));
+void read_window(ConfigTable& root, AggregatorConfig& config) {
+  auto window = root.table("window");
+  const auto length = window.duration("length", config.window);
+  if (length < 1s || length > 86400s || length.count() % 1000 != 0 || 86'400'000 % length.count() != 0) {
+    window.mistake("length", "must be whole seconds that divide a day, for example \"1m\" or \"5m\"");
+  } else {
+    config.window = std::chrono::duration_cast<std::chrono::seconds>(length);
   }
-  mail.user = table.string("user");
-  mail.password = table.secret("password");
-  mail.tls = read_choice(table, "tls", {"opportunistic", "required", "none"}, mail.tls);
-  mail.tls_ca = table.string("tls_ca");
-  config.mail = std::move(mail);
+}
+
+void read_settle(ConfigTable& root, SettleConfig& s) {
+  auto settle = root.table("settle");
+  s.commit_interval = read_duration(settle, "commit_interval", s.commit_interval, 1ms, 1h);
+  s.max_pending_bytes = read_size(settle, "max_pending_bytes", s.max_pending_bytes, 1 << 20, 1ULL << 40);
+  s.max_sites = static_cast<std::size_t>(
+      settle.integer("max_sites", static_cast<std::int64_t>(s.max_sites), 1, 10'000'000));
+  s.forget_after = read_duration(settle, "forget_after", s.forget_after, 0ms, std::chrono::days(36500));
+  if (s.forget_after.count() > 0 && s.forget_after < std::chrono::days(1))
+    settle.mistake("forget_after", "is shorter than a day; write \"0s\" for never");
 }
 
 }  // namespace
@@ -142,32 +161,13 @@ LoadedAggregatorConfig parse_aggregator_config(ConfigFile file, ConfigPurpose pu
   config.formats = read_formats(root);
   read_source(root, config, purpose);
   read_store(root, config, purpose);
-  auto window = root.table("window");
-  const auto length = window.duration("length", config.window);
-  if (length < 1s || length > 86400s || length.count() % 1000 != 0 || 86'400'000 % length.count() != 0) {
-    window.mistake("length", "must be whole seconds that divide a day, for example \"1m\" or \"5m\"");
-  } else {
-    config.window = std::chrono::duration_cast<std::chrono::seconds>(length);
-  }
+  read_window(root, config);
   auto pages = root.table("pages");
   config.pages_listen = read_listen(pages, "listen", config.pages_listen, false);
-  config.public_url = pages.string("url", fmt::format("http://{}/", config.pages_listen));
-  read_mail(root, config);
-  std::set<std::string> names;
-  for (auto& table : root.tables("rule")) {
-    config.rules.push_back(read_rule(table));
-    if (const auto& name = config.rules.back().name; !name.empty() && !names.insert(name).second)
-      table.mistake("name", fmt::format("\"{}\" is the name of another rule, too", name));
-  }
-  auto settle = root.table("settle");
-  auto& s = config.settle;
-  s.commit_interval = read_duration(settle, "commit_interval", s.commit_interval, 1ms, 1h);
-  s.max_pending_bytes = read_size(settle, "max_pending_bytes", s.max_pending_bytes, 1 << 20, 1ULL << 40);
-  s.max_sites = static_cast<std::size_t>(
-      settle.integer("max_sites", static_cast<std::int64_t>(s.max_sites), 1, 10'000'000));
-  s.forget_after = read_duration(settle, "forget_after", s.forget_after, 0ms, std::chrono::days(36500));
-  if (s.forget_after.count() > 0 && s.forget_after < std::chrono::days(1))
-    settle.mistake("forget_after", "is shorter than a day; write \"0s\" for never");
+  config.public_url = pages.string("url");
+  for (const ChannelRow& channel : channels()) channel.read(root, config.channels);
+  read_rules(root, config);
+  read_settle(root, config.settle);
   loaded.mistakes = file.finish();
   return loaded;
 }

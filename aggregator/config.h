@@ -11,7 +11,7 @@
 
 #include "agent/format/parser.h"
 #include "aggregator/store/store.h"
-#include "aggregator/warn/warn_config.h"
+#include "aggregator/warn/channels.h"
 #include "common/config_table.h"
 #include "common/kafka_connection.h"
 #include "proto/result.h"
@@ -28,7 +28,7 @@ struct SettleConfig {
   std::chrono::milliseconds commit_interval{1000};
   std::uint64_t max_pending_bytes = 64 << 20;  // held uncommitted; fetching stops here
   std::size_t max_sites = 10000;               // more distinct sites become "(other)"
-  // Logs not heard of for so long are forgotten, those with gaps after twice as long. 0: never.
+  // Logs that no agent has named for so long are forgotten, those with gaps after twice as long. 0: never.
   std::chrono::milliseconds forget_after = std::chrono::days(90);
 };
 
@@ -38,8 +38,8 @@ struct AggregatorConfig {
   std::string sqlite_path;
   std::chrono::seconds window{60};
   std::string pages_listen = "127.0.0.1:8080";
-  std::string public_url;  // [pages] url: what mails link to; default http://<listen>/
-  std::optional<MailConfig> mail;
+  std::string public_url;   // [pages] url: what alerts link to; "": http://LISTEN/
+  ChannelsConfig channels;  // [mail], [[webhook]]
   std::vector<RuleConfig> rules;
   SettleConfig settle;
   std::map<std::string, FormatSpec> formats;  // [format.NAME], by NAME
@@ -60,7 +60,7 @@ struct LoadedAggregatorConfig {
 [[nodiscard]] LoadedAggregatorConfig parse_aggregator_config(ConfigFile file,
                                                              ConfigPurpose purpose = ConfigPurpose::kRun);
 
-// Opens whichever store the config names.
+// Opens the store that the configuration names.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_store(const AggregatorConfig& config);
 
 }  // namespace weir

@@ -1,15 +1,20 @@
 #include "aggregator/warn/outbox.h"
 
 #include <algorithm>
+#include <chrono>
+#include <map>
 
-#include "aggregator/warn/mail_text.h"
+#include "aggregator/warn/mime.h"
+#include "proto/must.h"
 
 namespace weir {
 namespace {
 
-// Longer than a delivery may take: what is claimed is sent by nobody else meanwhile.
-constexpr std::int64_t kLeaseMs = 120'000;
-constexpr std::size_t kMailsPerRound = 50;
+// Longer than a delivery may take: nobody else delivers a claimed letter meanwhile.
+constexpr std::int64_t kClaimMs = 120'000;
+static_assert(std::chrono::milliseconds(kDeliveryTimeout).count() < kClaimMs);
+constexpr std::size_t kLettersPerRound = 50;
+constexpr std::size_t kMaxErrorBytes = 500;
 
 }  // namespace
 
@@ -20,25 +25,31 @@ std::int64_t retry_delay_ms(std::uint32_t failed_attempts) {
   return std::min(kFirstMs << doublings, kLongestMs);
 }
 
-Result<OutboxResult> deliver_due(Alerts& store, Mailer& mailer, const std::function<std::int64_t()>& now_ms,
-                                 const std::function<bool()>& stop) {
+Result<OutboxResult> deliver_due(Alerts& store, std::string_view channel, Deliverer& deliverer,
+                                 const Clock& clock, const std::function<bool()>& stop) {
   OutboxResult out;
-  for (std::size_t i = 0; i < kMailsPerRound && !stop(); ++i) {
-    const auto claimed = store.claim_letters(kMailChannel, now_ms(), kLeaseMs, 1);
+  std::map<std::string, Error> failed;  // by address, in this round
+  for (std::size_t i = 0; i < kLettersPerRound && !stop(); ++i) {
+    const auto claimed = store.claim_letters(channel, clock.wall_ms(), kClaimMs, 1);
     if (!claimed) return std::unexpected(claimed.error());
     if (claimed->empty()) break;
-    const Letter& mail = claimed->front();
-    if (const auto sent = mailer.deliver(mail); !sent) {
-      const std::string error = clean_for_mail(sent.error().what, 500);
-      if (const auto kept = store.letter_failed(mail.id, now_ms() + retry_delay_ms(mail.attempts + 1), error);
-          !kept) {
-        return std::unexpected(kept.error());
-      }
-      out.problem = error + "; " + sent.error().hint;
-      break;
+    const Letter& letter = claimed->front();
+    MUST(letter.channel == channel, "a claimed letter is of the channel that asked");
+    const auto known = failed.find(letter.address);
+    const Result<void> sent =
+        known != failed.end() ? Result<void>(std::unexpected(known->second)) : deliverer.deliver(letter);
+    if (sent) {
+      if (const auto done = store.letter_delivered(letter.id); !done) return std::unexpected(done.error());
+      ++out.delivered;
+      continue;
     }
-    if (const auto done = store.letter_delivered(mail.id); !done) return std::unexpected(done.error());
-    ++out.delivered;
+    const std::string error = mail_line(sent.error().what, kMaxErrorBytes);
+    const auto kept =
+        store.letter_failed(letter.id, clock.wall_ms() + retry_delay_ms(letter.attempts + 1), error);
+    if (!kept) return std::unexpected(kept.error());
+    out.problem = sent.error().hint.empty() ? error : error + "; " + sent.error().hint;
+    if (deliverer.has_one_server()) break;
+    failed.emplace(letter.address, sent.error());
   }
   return out;
 }

@@ -1,12 +1,14 @@
-// Empties the outbox of the store: claims what is due, delivers, says what failed.
+// Empties the outbox of the store: claims the letters that are due, delivers them, records failures.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "aggregator/store/alerts.h"
-#include "aggregator/warn/mailer.h"
+#include "aggregator/warn/channel.h"
+#include "common/clock.h"
 
 namespace weir {
 
@@ -17,10 +19,9 @@ struct OutboxResult {
   std::uint64_t delivered = 0;
   std::string problem;  // of the last delivery that failed
 };
-// Delivers what is due, until one fails: a server that is away makes every mail wait.
-// An error is the store's.
-[[nodiscard]] Result<OutboxResult> deliver_due(Alerts& store, Mailer& mailer,
-                                               const std::function<std::int64_t()>& now_ms,
-                                               const std::function<bool()>& stop);
+// Delivers the channel's letters that are due. A letter to a server that has just failed is not tried:
+// it fails with the same error. An error is the store's.
+[[nodiscard]] Result<OutboxResult> deliver_due(Alerts& store, std::string_view channel, Deliverer& deliverer,
+                                               const Clock& clock, const std::function<bool()>& stop);
 
 }  // namespace weir

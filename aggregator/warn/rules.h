@@ -1,11 +1,10 @@
 // When an alert fires and when it clears. Pure: facts in, new states and notices out.
 //
-// A sum over windows that are not complete yet can only grow, so what is above a level
-// stays above: "too much" may fire, and "too little" may clear, on any window that has
-// ended. The other two ways need windows that every agent is past.
+// A sum over windows that are not complete yet can only grow, so what is above a level stays above it:
+// "too much" may fire, and "too little" may clear, on any window that has ended. The other two
+// transitions need complete windows: every agent has shipped its lines of them.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -19,16 +18,16 @@ namespace weir {
 
 inline constexpr std::int64_t kAgentSilentAfterMs = 10 * 60 * 1000;
 
-// Up to where windows are complete.
+// How far windows are complete.
 struct Completeness {
   std::int64_t settled_s = 0;   // windows that end here or before ended at least one window ago
   std::int64_t complete_s = 0;  // windows that end here or before get no more lines
-  std::size_t agents = 0;       // heard of within kAgentSilentAfterMs
+  std::size_t agents = 0;       // whose last heartbeat is within kAgentSilentAfterMs
 };
 [[nodiscard]] Completeness completeness_of(const std::vector<AgentState>& agents, std::int64_t now_ms,
                                            std::int64_t window_s);
 
-// What a rule looks at: [begin, end), and whether nothing can be added to it any more.
+// The time a rule looks at, [begin, end), and whether all of its lines have arrived.
 struct RuleRange {
   std::int64_t begin_s = 0;
   std::int64_t end_s = 0;
@@ -38,11 +37,6 @@ struct RuleRange {
 [[nodiscard]] RuleRange range_of(const RuleConfig& rule, const Completeness& completeness,
                                  std::int64_t window_s);
 
-struct SubjectSum {
-  std::uint64_t requests = 0;
-  std::uint64_t flow_bytes = 0;
-  std::array<std::uint64_t, 6> by_class{};  // [0]: not logged or no HTTP status; [5]: 5xx
-};
 // By site; "" is the total.
 using SubjectSums = std::map<std::string, SubjectSum>;
 [[nodiscard]] SubjectSums sum_subjects(const std::vector<TrafficRow>& rows);
@@ -54,7 +48,7 @@ struct RuleFacts {
   bool known_before = false;  // the store has windows older than `range`
 };
 
-// An alert that fired or cleared: what a mail tells.
+// An alert that fired or cleared. Channels make letters of it.
 struct Notice {
   RuleConfig rule;
   RuleRange range;
@@ -62,18 +56,19 @@ struct Notice {
   bool firing = false;
   double value = 0;
   std::uint64_t requests = 0;      // in the range
-  std::int64_t since_s = 0;        // since when the level is passed, or kept again
-  std::int64_t fired_since_s = 0;  // clearing: since when it had fired
+  std::int64_t since_s = 0;        // since when the value is past the level, or back
+  std::int64_t fired_since_s = 0;  // of an alert that cleared: since when it fired
 };
 
 struct Evaluation {
   std::vector<AlertState> changed;  // rows to write
   std::vector<Notice> notices;
+  // Alerts that fired and are not watched any more: their rule was removed or watches another site.
+  std::vector<AlertState> abandoned;
   std::size_t firing = 0;  // after this evaluation, of all rules
 };
 
-// `states`: what the store has. States of rules that are not among the facts are set to
-// "ok": the rule was taken out of the configuration.
+// `states`: what the store has. Alerts that the facts do not watch are set to kOk, without a notice.
 [[nodiscard]] Evaluation evaluate(const std::vector<RuleFacts>& facts, const std::vector<AlertState>& states,
                                   const std::vector<std::string>& sites);
 

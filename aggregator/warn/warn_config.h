@@ -1,4 +1,4 @@
-// Rules and the way mails leave. Keys: docs/reference/rules.md.
+// What a rule watches and where its alerts go. Keys: docs/reference/rules.md.
 #pragma once
 
 #include <chrono>
@@ -6,28 +6,36 @@
 #include <string>
 #include <vector>
 
+#include "aggregator/warn/metric.h"
+
 namespace weir {
 
-struct MailConfig {
-  std::string server;  // "smtp://host:587" or "smtps://host:465"
-  std::string from;
-  std::vector<std::string> to;
-  std::string user, password;
-  std::string tls = "opportunistic";  // "required", "opportunistic", "none"
-  std::string tls_ca;
+// Where letters go: a channel, and an address that the channel understands.
+struct Destination {
+  std::string channel;  // "mail"
+  std::string address;  // "ops@example.org"
+  friend bool operator==(const Destination&, const Destination&) = default;
 };
 
 struct RuleConfig {
   std::string name;
-  std::string metric;                         // "requests_per_second", "bytes_per_second", "status_share"
-  std::string status_class;                   // "5xx" for status_share
+  Metric metric = Metric::kRequestsPerSecond;
+  int status_class = 0;                       // 5 is 5xx; for shares only
   std::optional<double> above, below;         // firing level: exactly one of them
   std::optional<double> clear;                // clearing level; default: the firing level
   std::chrono::milliseconds for_duration{0};  // key `for`
   std::chrono::milliseconds range{60000};     // the value is over this much time
   std::string site;                           // "": the total; "*": each site by itself; else that site
   std::string severity = "warning";
-  double min_requests = 0;  // status_share: ignored below this many requests in the range
+  double min_requests = 0;  // of a share: ignored below this many requests in the range
+  std::optional<std::vector<Destination>> notify;  // none: every destination of the configuration
 };
+
+[[nodiscard]] inline double firing_level(const RuleConfig& rule) {
+  return rule.above ? *rule.above : rule.below.value_or(0);
+}
+[[nodiscard]] inline double clearing_level(const RuleConfig& rule) {
+  return rule.clear.value_or(firing_level(rule));
+}
 
 }  // namespace weir

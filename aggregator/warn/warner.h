@@ -1,34 +1,35 @@
-// The thread that evaluates the rules over the store's windows and delivers the outbox.
-// The store is all it reads; the state of alerts lives there, so a failover neither
-// forgets nor repeats.
+// The thread that evaluates the rules over the store's windows and delivers the outbox. It reads
+// nothing but the store. The state of alerts lives there, so a failover neither forgets nor repeats.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "aggregator/store/store.h"
-#include "aggregator/warn/warn_config.h"
+#include "aggregator/warn/alert_round.h"
+#include "common/clock.h"
+#include "common/log_level.h"
 
 namespace weir {
 
-struct WarnerConfig {
-  std::vector<RuleConfig> rules;
-  std::optional<MailConfig> mail;  // none: alerts are kept in the store and logged
-  std::string page_url;            // linked in mails
+struct WarnerConfig : AlertRoundConfig {
   std::chrono::seconds window{60};
   std::chrono::milliseconds interval{5000};  // between evaluations
-  // This thread also forgets the logs that were not heard of for so long. 0: none.
+  // This thread also forgets logs that no agent has named for so long. 0: never.
   std::chrono::milliseconds forget_after{0};
+  const Clock* clock = &system_clock();
+  Say say;  // alerts and problems, for the journal
 };
 
 struct WarnerStatus {
   std::size_t firing = 0;
-  std::uint64_t mails_waiting = 0;
-  std::uint64_t mails_delivered = 0;  // by this process
-  std::string problem;                // "" when healthy: "mail server smtp://...: refused; ..."
+  std::map<std::string, std::uint64_t> waiting;    // letters in the outbox, by channel
+  std::map<std::string, std::uint64_t> delivered;  // by this process, by channel
+  std::string problem;                             // "" when healthy: "mail server smtp://...: refused; ..."
 };
 
 class Warner {
@@ -38,6 +39,9 @@ class Warner {
   ~Warner();  // stops and joins; a delivery under way is finished or left claimed in the outbox
   Warner(const Warner&) = delete;
   Warner& operator=(const Warner&) = delete;
+  // Thread: any. Rules, channels, page_url and forget_after are used from the next evaluation on, all
+  // together; the rest of the configuration stays. Alerts keep their state.
+  void reload(WarnerConfig config);
   [[nodiscard]] WarnerStatus status() const;  // any thread
 
  private:

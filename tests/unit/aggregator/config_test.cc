@@ -59,16 +59,16 @@ forget_after = "0s"
 TEST(AggregatorConfig, EveryKeyArrives) {
   EXPECT_EQ(mistakes_of(kGood), "");
   const auto config = parse(kGood).config;
-  ASSERT_TRUE(config.kafka && config.mysql && config.mail);
+  ASSERT_TRUE(config.kafka && config.mysql && config.channels.mail);
   EXPECT_THAT(config.kafka->topics, ElementsAre("access", "cdn"));
   EXPECT_EQ(config.kafka->group, "settlers");
   EXPECT_EQ(config.mysql->port, 3307);
   EXPECT_EQ(config.window, 300s);
   EXPECT_EQ(config.pages_listen, "0.0.0.0:80");
   EXPECT_EQ(config.public_url, "https://weir.example/");
-  EXPECT_EQ(config.mail->tls, "required");
+  EXPECT_EQ(config.channels.mail->tls, "required");
   ASSERT_EQ(config.rules.size(), 1U);
-  EXPECT_EQ(config.rules[0].metric, "bytes_per_second");
+  EXPECT_EQ(config.rules[0].metric, Metric::kBytesPerSecond);
   EXPECT_EQ(config.rules[0].clear, 5e5);
   EXPECT_EQ(config.rules[0].for_duration, 10min);
   EXPECT_EQ(config.settle.commit_interval, 250ms);
@@ -126,11 +126,12 @@ metric = "status_share"
 status_class = "5xx"
 above = 5
 )");
-  EXPECT_THAT(said, HasSubstr("aggregator.toml:3: mail.from: \"weir\" is not an address"));
+  EXPECT_THAT(said, HasSubstr("aggregator.toml:3: mail.from: \"weir\" is not a mail address"));
   EXPECT_THAT(said, HasSubstr("aggregator.toml:4: mail.to: \"a@b>"));
   EXPECT_THAT(said, HasSubstr("mail.to: \"@x\""));
   EXPECT_THAT(said, ::testing::Not(::testing::ContainsRegex("\"(Ops <)?ops@example.org>?\" is")));
-  EXPECT_THAT(said, HasSubstr("aggregator.toml:9: rule.above: 5 is no share; write 0.05 for 5 %"));
+  EXPECT_THAT(said,
+              HasSubstr("aggregator.toml:9: rule.above: 5 is not a share from 0 to 1; write 0.05 for 5 %"));
   EXPECT_THAT(mistakes_of("[mail]\nserver = \"smtp://mail\"\nfrom = \"w@e\"\nto = []\n"),
               HasSubstr("mail.to: is empty"));
 }

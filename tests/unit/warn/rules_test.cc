@@ -30,7 +30,6 @@ TrafficRow row(std::string site, std::uint16_t status, std::uint64_t requests, s
 RuleConfig rule_above(double level) {
   RuleConfig rule;
   rule.name = "flood";
-  rule.metric = "requests_per_second";
   rule.above = level;
   return rule;
 }
@@ -38,7 +37,6 @@ RuleConfig rule_above(double level) {
 RuleConfig rule_below(double level) {
   RuleConfig rule;
   rule.name = "drought";
-  rule.metric = "requests_per_second";
   rule.below = level;
   return rule;
 }
@@ -203,8 +201,8 @@ TEST(Rules, OneSiteDoesNotSeeTheOthers) {
 TEST(Rules, ShareOfAStatusClassNeedsEnoughRequests) {
   RuleConfig rule;
   rule.name = "errors";
-  rule.metric = "status_share";
-  rule.status_class = "5xx";
+  rule.metric = Metric::kStatusShare;
+  rule.status_class = 5;
   rule.above = 0.1;
   rule.min_requests = 100;
   EXPECT_TRUE(evaluate({facts(rule, {row("a", 500, 99)})}, {}, {}).notices.empty());
@@ -218,7 +216,7 @@ TEST(Rules, ShareOfAStatusClassNeedsEnoughRequests) {
 TEST(Rules, BandwidthIsOfTheBytesAsTheyFlowed) {
   RuleConfig rule;
   rule.name = "pipe";
-  rule.metric = "bytes_per_second";
+  rule.metric = Metric::kBytesPerSecond;
   rule.above = 1000;
   const Evaluation out = evaluate({facts(rule, {row("a", 200, 1, 60'060)})}, {}, {});
   ASSERT_EQ(out.notices.size(), 1U);
@@ -227,11 +225,16 @@ TEST(Rules, BandwidthIsOfTheBytesAsTheyFlowed) {
 
 TEST(Rules, ARuleThatWasTakenOutFiresNoLonger) {
   const std::vector<AlertState> states = {{"old", "", AlertPhase::kFiring, 5, 1},
+                                          {"waits", "", AlertPhase::kPending, 5, 1},
                                           {"done", "", AlertPhase::kOk, 5, 1}};
   const Evaluation out = evaluate({}, states, {});
-  ASSERT_EQ(out.changed.size(), 1U);
+  ASSERT_EQ(out.changed.size(), 2U);
   EXPECT_EQ(out.changed[0].rule, "old");
   EXPECT_EQ(out.changed[0].phase, AlertPhase::kOk);
+  EXPECT_EQ(out.changed[1].rule, "waits");
+  EXPECT_EQ(out.changed[1].phase, AlertPhase::kOk);
+  ASSERT_EQ(out.abandoned.size(), 1U) << "one did fire";
+  EXPECT_EQ(out.abandoned[0].rule, "old");
   EXPECT_TRUE(out.notices.empty());
   EXPECT_EQ(out.firing, 0U);
 }

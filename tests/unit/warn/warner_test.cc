@@ -10,8 +10,6 @@
 #include <chrono>
 #include <thread>
 
-#include "aggregator/warn/mail_text.h"
-#include "aggregator/warn/mailer.h"
 #include "aggregator/warn/outbox.h"
 #include "tests/unit/test_store.h"
 
@@ -114,6 +112,10 @@ MailConfig mail_config(const std::string& server) {
   return out;
 }
 
+Letter test_letter() {
+  return Letter{.id = 1, .channel = "mail", .address = "a@x.org", .payload = "subject\nbody\n"};
+}
+
 template <class Fact>
 bool eventually(Fact fact) {
   const auto deadline = std::chrono::steady_clock::now() + 30s;
@@ -132,10 +134,10 @@ std::int64_t now_s() {
 TEST(Mailer, DeliversToARealSocket) {
   SmtpServer server;
   const std::atomic<bool> stop{false};
-  const auto mailer = make_smtp_mailer(mail_config(server.url()), stop);
+  const auto mailer = open_mail(mail_config(server.url()), stop);
   Letter mail;
   mail.address = "ops@example.org";
-  mail.payload = mail_payload({"hello", "first\n.dot\nlast\n"});
+  mail.payload = "hello\nfirst\n.dot\nlast\n";
   const auto sent = mailer->deliver(mail);
   ASSERT_TRUE(sent.has_value()) << sent.error().what;
   ASSERT_EQ(server.mails().size(), 1U);
@@ -148,8 +150,7 @@ TEST(Mailer, DeliversToARealSocket) {
 TEST(Mailer, SaysWhatTheServerAnswered) {
   SmtpServer server(1);
   const std::atomic<bool> stop{false};
-  const auto sent =
-      make_smtp_mailer(mail_config(server.url()), stop)->deliver({1, "a@x.org", "s", "b", 0, 0, 0, ""});
+  const auto sent = open_mail(mail_config(server.url()), stop)->deliver(test_letter());
   ASSERT_FALSE(sent.has_value());
   EXPECT_EQ(sent.error().code, Code::kUnavailable);
   EXPECT_THAT(sent.error().what, HasSubstr("(it answered: 451 come back later)"));
@@ -160,7 +161,7 @@ TEST(Mailer, RequiredTlsIsNotGivenUp) {
   MailConfig config = mail_config(server.url());
   config.tls = "required";
   const std::atomic<bool> stop{false};
-  EXPECT_FALSE(make_smtp_mailer(config, stop)->deliver({1, "a@x.org", "s", "b", 0, 0, 0, ""}).has_value());
+  EXPECT_FALSE(open_mail(config, stop)->deliver(test_letter()).has_value());
   EXPECT_TRUE(server.mails().empty());
 }
 
@@ -170,7 +171,7 @@ TEST(Mailer, APasswordIsNotSentInTheClearUnlessAskedTo) {
   config.user = "ops";
   config.password = "secret";
   const std::atomic<bool> stop{false};
-  const auto sent = make_smtp_mailer(config, stop)->deliver({1, "a@x.org", "s", "b", 0, 0, 0, ""});
+  const auto sent = open_mail(config, stop)->deliver(test_letter());
   ASSERT_FALSE(sent.has_value());
   EXPECT_THAT(sent.error().hint, HasSubstr("no TLS"));
   EXPECT_TRUE(server.mails().empty());
@@ -184,33 +185,47 @@ TEST(Outbox, BackOffDoublesUpToTenMinutes) {
   EXPECT_EQ(retry_delay_ms(4'000'000'000U), 600'000);
 }
 
-class ScriptedMailer : public Mailer {
+class FakeClock : public Clock {
  public:
+  std::int64_t now_ms = 1000;
+  [[nodiscard]] std::int64_t wall_ms() const override { return now_ms; }
+  [[nodiscard]] std::int64_t steady_ms() const override { return now_ms; }
+};
+
+class ScriptedDeliverer : public Deliverer {
+ public:
+  explicit ScriptedDeliverer(bool one_server = true) : one_server_(one_server) {}
   int failures = 0;
-  std::vector<std::string> sent;
-  Result<void> deliver(const Letter& mail) override {
-    if (failures > 0) {
+  std::string failing_address;  // always fails
+  std::vector<std::string> tried, sent;
+  [[nodiscard]] bool has_one_server() const override { return one_server_; }
+  Result<void> deliver(const Letter& letter) override {
+    tried.push_back(letter.payload);
+    if (failures > 0 || letter.address == failing_address) {
       --failures;
       return fail(Code::kUnavailable, "mail server smtp://x: refused\x1b", "start it");
     }
-    sent.push_back(mail_text_of(mail.payload).subject);
+    sent.push_back(letter.payload);
     return {};
   }
+
+ private:
+  bool one_server_;
 };
+
+Letter due(std::string channel, std::string address, std::string payload) {
+  return Letter{.channel = std::move(channel), .address = std::move(address), .payload = std::move(payload)};
+}
 
 TEST(Outbox, AMailIsKeptUntilItIsDelivered) {
   test::TestStore tables;
   Alerts& store = tables.store();
-  const auto letter = [](std::string subject) {
-    return Letter{
-        .channel = std::string(kMailChannel), .address = "a@x", .payload = mail_payload({subject, ""})};
-  };
-  ASSERT_TRUE(store.save_alerts({.letters = {letter("one"), letter("two")}}));
-  ScriptedMailer mailer;
-  mailer.failures = 1;
-  std::int64_t now_ms = 1000;
+  ASSERT_TRUE(store.save_alerts({.letters = {due("mail", "a@x", "one"), due("mail", "a@x", "two")}}));
+  ScriptedDeliverer deliverer;
+  deliverer.failures = 1;
+  FakeClock clock;
   const auto round = [&] {
-    return deliver_due(store, mailer, [&] { return now_ms; }, [] { return false; }).value();
+    return deliver_due(store, "mail", deliverer, clock, [] { return false; }).value();
   };
   const OutboxResult failed = round();
   EXPECT_EQ(failed.delivered, 0U);
@@ -218,12 +233,35 @@ TEST(Outbox, AMailIsKeptUntilItIsDelivered) {
   EXPECT_EQ(tables.sql("SELECT next_try_ms, attempts FROM outbox WHERE id = 1"),
             (std::vector<SqlRow>{{std::int64_t{6000}, std::int64_t{1}}}));
   EXPECT_EQ(round().delivered, 1U) << "the other one is due";
-  now_ms = 5999;
+  clock.now_ms = 5999;
   EXPECT_EQ(round().delivered, 0U);
-  now_ms = 6000;
+  clock.now_ms = 6000;
   EXPECT_EQ(round().delivered, 1U);
-  EXPECT_EQ(mailer.sent, (std::vector<std::string>{"two", "one"}));
+  EXPECT_EQ(deliverer.sent, (std::vector<std::string>{"two", "one"}));
   EXPECT_TRUE(store.letters_waiting()->empty());
+}
+
+TEST(Outbox, OneServerThatIsAwayHoldsUpNoOther) {
+  test::TestStore tables;
+  Alerts& store = tables.store();
+  ASSERT_TRUE(store.save_alerts({.letters = {due("webhook", "dead", "one"), due("webhook", "dead", "two"),
+                                             due("webhook", "alive", "three"), due("mail", "a@x", "four")}}));
+  ScriptedDeliverer deliverer(false);
+  deliverer.failing_address = "dead";
+  FakeClock clock;
+  const auto done = deliver_due(store, "webhook", deliverer, clock, [] { return false; });
+  ASSERT_TRUE(done.has_value());
+  EXPECT_EQ(done->delivered, 1U);
+  EXPECT_EQ(deliverer.sent, (std::vector<std::string>{"three"}));
+  EXPECT_EQ(deliverer.tried, (std::vector<std::string>{"one", "three"})) << "the second would fail, too";
+  EXPECT_EQ(store.letters_waiting()->at("webhook"), 2U);
+  EXPECT_EQ(store.letters_waiting()->at("mail"), 1U);
+}
+
+std::uint64_t delivered(const Warner& warner) {
+  const auto by_channel = warner.status().delivered;
+  const auto found = by_channel.find("mail");
+  return found == by_channel.end() ? 0 : found->second;
 }
 
 TEST(Warner, MailsOnceWhenItFiresAndOnceWhenItClears) {
@@ -233,10 +271,9 @@ TEST(Warner, MailsOnceWhenItFiresAndOnceWhenItClears) {
   config.window = 1s;
   config.interval = 20ms;
   config.page_url = "http://weir.example.org/";
-  config.mail = mail_config(server.url());
+  config.channels.mail = mail_config(server.url());
   RuleConfig rule;
   rule.name = "flood";
-  rule.metric = "requests_per_second";
   rule.above = 100;
   rule.range = 2s;
   rule.site = "*";
@@ -251,7 +288,7 @@ TEST(Warner, MailsOnceWhenItFiresAndOnceWhenItClears) {
   EXPECT_THAT(server.mails()[0], HasSubstr("www.example.org"));
   EXPECT_THAT(server.mails()[0], HasSubstr("http://weir.example.org/"));
   EXPECT_THAT(server.mails()[1], HasSubstr("CLEARED"));
-  ASSERT_TRUE(eventually([&] { return one.status().mails_delivered + two.status().mails_delivered == 2; }));
+  ASSERT_TRUE(eventually([&] { return delivered(one) + delivered(two) == 2; }));
   ASSERT_TRUE(eventually([&] { return one.status().firing == 0 && two.status().firing == 0; }));
   EXPECT_EQ(server.mails().size(), 2U);
 }
@@ -261,7 +298,12 @@ TEST(Warner, AStoreThatIsAwayIsAProblemUntilItIsBack) {
   tables.down = true;
   WarnerConfig config;
   config.interval = 10ms;
-  ::testing::internal::CaptureStderr();
+  std::mutex mutex;
+  std::string said;
+  config.say = [&](LogLevel, std::string_view sentence) {
+    const std::lock_guard lock(mutex);
+    said += sentence;
+  };
   {
     const Warner warner(config, tables.opener());
     ASSERT_TRUE(eventually([&] { return !warner.status().problem.empty(); }));
@@ -269,8 +311,63 @@ TEST(Warner, AStoreThatIsAwayIsAProblemUntilItIsBack) {
     tables.down = false;
     ASSERT_TRUE(eventually([&] { return warner.status().problem.empty(); }));
   }
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), ::testing::StartsWith("weir-aggregator: warnings: "))
-      << "the journal has it too";
+  EXPECT_THAT(said, ::testing::StartsWith("warnings: ")) << "the journal has it too";
+}
+
+TEST(Warner, AReloadChangesRulesAndChannelsAndKeepsAlerts) {
+  SmtpServer old_server, new_server;
+  test::TestStore tables;
+  for (std::int64_t t = now_s() - 10; t < now_s() + 600; ++t)
+    tables.add(t, "www.example.org", "h", 200, 1000, 1);
+  WarnerConfig config;
+  config.window = 1s;
+  config.interval = 20ms;
+  config.channels.mail = mail_config(old_server.url());
+  RuleConfig flood;
+  flood.name = "flood";
+  flood.above = 100;
+  flood.range = 2s;
+  config.rules = {flood};
+  Warner warner(config, tables.opener());
+  ASSERT_TRUE(eventually([&] { return old_server.mails().size() == 1; }));
+  const auto since = [&] { return tables.sql("SELECT since_s FROM alert WHERE rule_name = 'flood'"); };
+  const auto fired_at = since();
+
+  RuleConfig busy = flood;
+  busy.name = "busy";
+  config.rules = {flood, busy};
+  config.channels.mail = mail_config(new_server.url());
+  warner.reload(config);
+  ASSERT_TRUE(eventually([&] { return new_server.mails().size() == 1; }));
+  EXPECT_THAT(new_server.mails()[0], HasSubstr("busy"));
+  EXPECT_EQ(old_server.mails().size(), 1U) << "what fires is not told again";
+  EXPECT_EQ(since(), fired_at) << "it fires since the same time";
+  ASSERT_TRUE(eventually([&] { return warner.status().firing == 2; }));
+
+  config.rules = {busy};
+  warner.reload(config);
+  ASSERT_TRUE(eventually([&] { return warner.status().firing == 1; }));
+  const auto history = tables.store().history(0, now_s() + 600, 10);
+  ASSERT_TRUE(history.has_value());
+  ASSERT_EQ(history->size(), 3U) << "each fired, one was taken out";
+  EXPECT_EQ((*history)[0].rule, "flood");
+  EXPECT_EQ((*history)[0].phase, AlertPhase::kOk);
+  EXPECT_THAT((*history)[0].text, HasSubstr("does not watch all sites"));
+  EXPECT_THAT((*history)[2].text, HasSubstr("request rate of all sites is 1000 requests/s, above 100"));
+}
+
+TEST(Warner, LettersOfAChannelThatIsNotConfiguredAreAProblem) {
+  test::TestStore tables;
+  ASSERT_TRUE(tables.store().save_alerts({.letters = {due("webhook", "pager", "{}")}}));
+  WarnerConfig config;
+  config.interval = 10ms;
+  const Warner warner(config, tables.opener());
+  ASSERT_TRUE(eventually([&] { return !warner.status().problem.empty(); }));
+  EXPECT_THAT(
+      warner.status().problem,
+      HasSubstr(
+          "1 alerts wait in the outbox for the channel webhook, which is not configured; add [[webhook]]"));
+  EXPECT_EQ(warner.status().waiting.at("webhook"), 1U);
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
-#include "aggregator/warn/mail_text.h"
+#include "aggregator/warn/mail_channel.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "aggregator/warn/channels.h"
+#include "aggregator/warn/mime.h"
 
 namespace weir {
 namespace {
@@ -9,12 +12,24 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-MailText text_of(const Letter& letter) { return mail_text_of(letter.payload); }
+std::vector<Letter> write_mails(const std::vector<Notice>& notices, std::vector<std::string> recipients,
+                                std::string_view page_url, std::int64_t now_ms) {
+  ChannelsConfig config;
+  config.mail = MailConfig{.server = "smtp://mail", .from = "weir@example.org", .to = std::move(recipients)};
+  return write_letters(notices, config, page_url, now_ms);
+}
+
+struct MailText {
+  std::string subject, body;
+};
+MailText text_of(const Letter& letter) {
+  const auto end = letter.payload.find('\n');
+  return {letter.payload.substr(0, end), letter.payload.substr(end + 1)};
+}
 
 Notice notice(std::string site) {
   Notice out;
   out.rule.name = "flood";
-  out.rule.metric = "requests_per_second";
   out.rule.above = 10;
   out.rule.clear = 8;
   out.rule.severity = "critical";
@@ -35,7 +50,7 @@ TEST(MailText, HasTheNumbersTheSiteAndThePage) {
   EXPECT_THAT(text_of(mails[0]).subject, HasSubstr("[weir] critical flood"));
   for (const char* text : {"flood", "critical", "www.example.org", "12.5 requests/s", "above 10 requests/s",
                            "at or below 8 requests/s", "750 requests",
-                           "2025-11-23 12:05:00 UTC to 2025-11-23 12:06:00 UTC", "Page:     http://weir/"}) {
+                           "2025-11-23 12:05:00 UTC to 2025-11-23 12:06:00 UTC", "Page:     http://weir/?from=2025-11-23T11:06:00Z&to=2025-11-23T12:06:00Z&site=www.example.org"}) {
     EXPECT_THAT(text_of(mails[0]).body, HasSubstr(text));
   }
 }
@@ -59,13 +74,15 @@ TEST(MailText, AFloodOfNoticesIsOneMail) {
 
 TEST(MailText, WhatStrangersWroteCannotMakeAHeader) {
   const auto mails = write_mails({notice("a\r\nBcc: evil@example.org\x1b[31m\xff")}, {"a@x"}, "", 1);
-  const std::string message = compose_message("weir@example.org", mails.at(0));
+  const std::string message = mail_message("weir@example.org", mails.at(0));
   EXPECT_THAT(message, Not(HasSubstr("\nBcc:")));
   EXPECT_THAT(message, Not(HasSubstr("\x1b")));
-  Letter raw;
-  raw.payload = mail_payload({"x\r\nBcc: evil@example.org", ""});
-  raw.address = "a@x\nCc: b@x";
-  const std::string other = compose_message("weir@example.org\r\nX: y", raw);
+  MimeMail raw;
+  raw.from = "weir@example.org\r\nX: y";
+  raw.subject = "x\r\nBcc: evil@example.org";
+  raw.to = "a@x\nCc: b@x";
+  raw.message_id = "1@x>\r\nX: y";
+  const std::string other = mime_message(raw);
   EXPECT_THAT(other, Not(HasSubstr("\nBcc:")));
   EXPECT_THAT(other, Not(HasSubstr("\nCc:")));
   EXPECT_THAT(other, Not(HasSubstr("\nX:")));
@@ -75,9 +92,9 @@ TEST(MailText, MessageIsWellFormed) {
   Letter mail;
   mail.id = 7;
   mail.address = "ops@example.org";
-  mail.payload = mail_payload({"plain", "one\ntwo\n"});
+  mail.payload = "plain\none\ntwo\n";
   mail.created_ms = 1'763'899'500'000;
-  const std::string message = compose_message("Weir <weir@example.org>", mail);
+  const std::string message = mail_message("Weir <weir@example.org>", mail);
   EXPECT_THAT(message, HasSubstr("Date: Sun, 23 Nov 2025 12:05:00 +0000\r\n"));
   EXPECT_THAT(message, HasSubstr("From: Weir <weir@example.org>\r\n"));
   EXPECT_THAT(message, HasSubstr("To: ops@example.org\r\n"));
@@ -93,9 +110,8 @@ TEST(MailText, MessageIsWellFormed) {
 
 TEST(MailText, OtherThanAsciiIsEncoded) {
   Letter mail;
-  mail.payload =
-      mail_payload({"überlast " + std::string(60, 'x') + "ß", "Größe = 1\n" + std::string(1200, 'y') + "\n"});
-  const std::string message = compose_message("weir@example.org", mail);
+  mail.payload = "überlast " + std::string(60, 'x') + "ß\nGröße = 1\n" + std::string(1200, 'y') + "\n";
+  const std::string message = mail_message("weir@example.org", mail);
   EXPECT_THAT(message, HasSubstr("Subject: =?UTF-8?B?w7xiZXJsYXN0IH"));
   EXPECT_THAT(message, HasSubstr("Gr=C3=B6=C3=9Fe =3D 1\r\n"));
   for (std::size_t begin = 0; begin < message.size();) {
@@ -107,11 +123,12 @@ TEST(MailText, OtherThanAsciiIsEncoded) {
 }
 
 TEST(MailText, CleansBrokenUtf8AndOverrides) {
-  EXPECT_EQ(clean_for_mail("a\xc3"), "a?");
-  EXPECT_EQ(clean_for_mail("a\xed\xa0\x80z"), "a???z");  // a surrogate
-  EXPECT_EQ(clean_for_mail("a\xe2\x80\xaez"), "a?z");    // right-to-left override
-  EXPECT_EQ(clean_for_mail("größe"), "größe");
-  EXPECT_EQ(clean_for_mail(std::string(500, 'a'), 5), "aaaaa...");
+  EXPECT_EQ(mail_line("a\xc3"), "a?");
+  EXPECT_EQ(mail_line("a\xed\xa0\x80z"), "a???z");  // a surrogate
+  EXPECT_EQ(mail_line("a\xe2\x80\xaez"), "a?z");    // right-to-left override
+  EXPECT_EQ(mail_line("a\xd8\x9cz"), "a?z");            // an Arabic letter mark
+  EXPECT_EQ(mail_line("größe"), "größe");
+  EXPECT_EQ(mail_line(std::string(500, 'a'), 5), "aaaaa...");
 }
 
 TEST(MailText, BareAddress) {
@@ -121,9 +138,13 @@ TEST(MailText, BareAddress) {
   EXPECT_FALSE(bare_address("a@b\r\nRCPT TO:<c@d>").has_value());
 }
 
-TEST(MailText, Values) {
-  EXPECT_EQ(format_value("bytes_per_second", 125'000), "125 kB/s (1 Mbit/s)");
-  EXPECT_EQ(format_value("status_share", 0.125), "12.5 %");
+TEST(MailText, ReadsAsASentence) {
+  Notice cleared = notice("");
+  cleared.firing = false;
+  cleared.value = 5;
+  EXPECT_THAT(compose_mail({&cleared}, ""),
+              testing::StartsWith("[weir] cleared flood: request rate of all sites is back to 5 requests/s\n"
+                                  "CLEARED: request rate of all sites is back to 5 requests/s.\n"));
 }
 
 }  // namespace
