@@ -16,6 +16,7 @@ namespace {
 
 std::vector<std::string> problems_of(const AgentStatus& status) {
   auto problems = status.problems;
+  if (status.reload.refused()) problems.push_back(problem_of(status.reload));
   if (!status.output.blocked_because.empty())
     problems.insert(problems.begin(), "output: " + status.output.blocked_because);
   return problems;
@@ -63,6 +64,7 @@ std::string render_metrics(const AgentStatus& status) {
   out.gauge("backlog_bytes", "Bytes of rotated files that are not acknowledged.", status.backlog_bytes);
   out.gauge("output_connected", "1 when the output takes messages.", status.output.connected ? 1 : 0);
   out.gauge("sources", "Sources that are followed.", status.source_count);
+  if (status.reload.loaded_at_ms > 0) add_reload_state(out, status.reload);
   add_lags(out, status.sources);
   return out.take();
 }
@@ -74,7 +76,9 @@ std::string render_health(const AgentStatus& status) {
     if (i > 0) out += ',';
     append_json_string(out, problems[i]);
   }
-  return out + "]}\n";
+  out += ']';
+  if (status.reload.loaded_at_ms > 0) out += ",\"configuration\":" + reload_json(status.reload);
+  return out + "}\n";
 }
 
 struct MetricsServer::Impl {

@@ -11,7 +11,7 @@
 namespace weir {
 
 [[nodiscard]] std::string render_metrics(const AgentStatus& status);
-// {"status":"ok"|"degraded","problems":[...]}
+// {"status":"ok"|"degraded","problems":[...],"configuration":{"loaded_at":...}}
 [[nodiscard]] std::string render_health(const AgentStatus& status);
 
 class MetricsServer {

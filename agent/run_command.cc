@@ -3,9 +3,8 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include <atomic>
+#include <expected>
 #include <mutex>
-#include <optional>
 #include <thread>
 
 #include "agent/agent.h"
@@ -14,8 +13,10 @@
 #include "agent/metrics_server.h"
 #include "agent/missing_logs.h"
 #include "agent/ship/make_output.h"
+#include "common/clock.h"
 #include "common/exit_codes.h"
 #include "common/log.h"
+#include "common/reload_state.h"
 
 namespace weir {
 namespace {
@@ -33,15 +34,15 @@ int exit_code_of(const Error& error) {
   }
 }
 
-// The configuration when it may be used; else what is wrong was logged.
-std::optional<AgentConfig> load(const std::string& path, Log& log) {
+// The configuration when it may be used; else its first mistake. All of them were logged.
+std::expected<AgentConfig, std::string> load(const std::string& path, Log& log) {
   auto loaded = load_agent_config(path);
   if (!loaded) {
     log.write_error(loaded.error());
-    return std::nullopt;
+    return std::unexpected(loaded.error().sentence());
   }
   for (const auto& mistake : loaded->mistakes) log.write(LogLevel::kError, mistake.text());
-  if (!loaded->mistakes.empty()) return std::nullopt;
+  if (!loaded->mistakes.empty()) return std::unexpected(loaded->mistakes.front().text());
   return std::move(loaded->config);
 }
 
@@ -53,6 +54,8 @@ class Current {
     const std::lock_guard lock(mutex_);
     config_ = std::move(config);
   }
+  // Which configuration it is, and whether a newer one was refused.
+  SharedReloadState reload{system_clock().wall_ms()};
   [[nodiscard]] std::vector<std::string> missing() const {
     const std::lock_guard lock(mutex_);
     return missing_logs(config_);
@@ -73,6 +76,7 @@ Result<std::unique_ptr<MetricsServer>> start_metrics(const AgentConfig& config, 
   if (config.metrics_listen.empty()) return nullptr;
   return MetricsServer::start(config.metrics_listen, [&] {
     auto status = agent.status();
+    status.reload = current.reload.get();
     for (auto& missing : current.missing()) status.problems.push_back(std::move(missing));
     return status;
   });
@@ -83,6 +87,7 @@ void reload(const std::string& path, const AgentConfig& started_with, Current& c
             Log& log) {
   auto fresh = load(path, log);
   if (!fresh) {
+    current.reload.refused(system_clock().wall_ms(), fresh.error());
     log.write(LogLevel::kError, "the configuration was not reloaded; the old one stays in use");
     return;
   }
@@ -92,6 +97,7 @@ void reload(const std::string& path, const AgentConfig& started_with, Current& c
                             : fmt::format("configuration reloaded; the change of {} needs a restart",
                                           fmt::join(waiting, ", ")));
   current.set(*fresh);
+  current.reload.loaded(system_clock().wall_ms());
   say_missing(current, log);
   agent.reload(std::move(*fresh));
 }

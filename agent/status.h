@@ -8,6 +8,7 @@
 
 #include "agent/ship/output.h"
 #include "agent/tail/source_status.h"
+#include "common/reload_state.h"
 
 namespace weir {
 
@@ -27,6 +28,7 @@ struct AgentStatus {
   OutputStatus output;
   std::size_t source_count = 0;
   std::vector<SourceStatus> sources;  // the first kMaxSourcesShown: each is a name for whoever scrapes it
+  ReloadState reload;                 // of the configuration; loaded_at_ms 0: it was never loaded from a file
   std::vector<std::string> problems;  // "/var/log/x.log: permission denied; ..."
 };
 

@@ -51,7 +51,24 @@ Result<void> Engine::run() {
   return {};
 }
 
+void Engine::set_foreign_format(FormatSpec format) {
+  const std::scoped_lock lock(mutex_);
+  next_foreign_format_ = std::move(format);
+}
+
+Result<void> Engine::take_foreign_format() {
+  std::optional<FormatSpec> format;
+  {
+    const std::scoped_lock lock(mutex_);
+    format = std::exchange(next_foreign_format_, std::nullopt);
+  }
+  if (!format) return {};
+  config_.settler.foreign_format = *format;  // of the settler that the next connection makes, too
+  return settler_ ? settler_->set_foreign_format(*format) : Result<void>{};
+}
+
 Result<void> Engine::step() {
+  if (auto done = take_foreign_format(); !done) return done;
   if (!ledger_ && now() >= retry_at_) {
     if (auto done = connect(); !done) return done;
   }

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -52,6 +53,8 @@ class Engine {
   // Until stop(); then commits what is pending. Errors: the source ended, a foreign format does not compile,
   // another process has taken over the store for good.
   [[nodiscard]] Result<void> run();
+  // The format of raw lines, from the next message on. Any thread; a format that was checked.
+  void set_foreign_format(FormatSpec format);
   void stop();                                // any thread
   [[nodiscard]] EngineStatus status() const;  // any thread; as of the last step
 
@@ -77,6 +80,7 @@ class Engine {
   void handle_revoked(const Revoked& revoked);
   void revoke_past_blocked_events();
   void forget_messages(const PartitionKey& partition);
+  [[nodiscard]] Result<void> take_foreign_format();
   void reacquire_fenced();
   void load_source(const SourceId& id);
   bool commit_partition(const PartitionKey& partition);
@@ -110,7 +114,8 @@ class Engine {
   std::uint64_t commits_ = 0, fenced_count_ = 0;
   std::int64_t last_commit_ms_ = 0;
   mutable std::mutex mutex_;
-  EngineStatus status_;  // guarded by mutex_
+  std::optional<FormatSpec> next_foreign_format_;  // GUARDED_BY(mutex_)
+  EngineStatus status_;                            // guarded by mutex_
 };
 
 }  // namespace weir

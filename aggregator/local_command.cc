@@ -18,6 +18,7 @@
 #include "aggregator/load_config.h"
 #include "aggregator/log_arguments.h"
 #include "aggregator/pages/pages.h"
+#include "aggregator/reloader.h"
 #include "aggregator/report_command.h"
 #include "aggregator/signals.h"
 #include "aggregator/source/local_source.h"
@@ -114,12 +115,23 @@ int prepare_store(const std::string& path) {
   return kExitOk;
 }
 
-Result<std::unique_ptr<PagesServer>> start_pages(const LocalOptions& options, std::int64_t window_s,
+WarnerConfig warner_config(const AggregatorConfig& config, const std::string& page_url, const Say& speak) {
+  WarnerConfig out;
+  out.rules = config.rules;
+  out.channels = config.channels;
+  out.page_url = config.public_url.empty() ? page_url : config.public_url;
+  out.window = config.window;
+  out.say = speak;
+  return out;
+}
+
+Result<std::unique_ptr<PagesServer>> start_pages(const LocalOptions& options, PagesConfig config,
                                                  const OpenStore& open, const Engine& engine,
                                                  const std::atomic<const Warner*>& warner) {
   const auto listen = [&](const std::string& address) {
+    config.listen = address;
     return PagesServer::start(
-        {.listen = address, .window_s = window_s}, open, [&engine] { return engine.status(); },
+        config, open, [&engine] { return engine.status(); },
         [&warner] {
           const Warner* ready = warner;
           return ready != nullptr ? ready->status() : WarnerStatus{};
@@ -258,7 +270,11 @@ int local_command(const LocalOptions& options) {
   const auto& [config, logs, format, store_path] = prepared;
 
   std::atomic<bool> stop = false;
-  const SignalWatcher signals([&stop] { stop = true; });
+  std::atomic<bool> reload_wanted = false;
+  // Without a configuration there is nothing to read again: SIGHUP stops.
+  const SignalWatcher signals([&stop] { stop = true; }, options.config_path.empty()
+                                                            ? std::function<void()>()
+                                                            : [&reload_wanted] { reload_wanted = true; });
   const OpenStore open = [&store_path] { return open_sqlite(store_path); };
   auto source = LocalSource::create(agent_config(*logs, *format), open);
   if (!source) {
@@ -268,23 +284,29 @@ int local_command(const LocalOptions& options) {
   const EngineConfig engine_config = engine_config_of(options, config);
   Engine engine(engine_config, **source, open);
 
-  WarnerConfig warner_config;
-  warner_config.rules = config.rules;
-  warner_config.mail = config.mail;
-  warner_config.window = config.window;
+  const Say speak = [](LogLevel, std::string_view sentence) { say(std::string(sentence)); };
   std::unique_ptr<Warner> warner;
   std::atomic<const Warner*> warner_of_pages = nullptr;
   std::unique_ptr<PagesServer> pages;
+  Reloader reloader({.path = options.config_path,
+                     .purpose = ConfigPurpose::kLocal,
+                     .apply =
+                         [&](const AggregatorConfig& fresh) {
+                           if (warner) warner->reload(warner_config(fresh, pages->url(), speak));
+                         },
+                     .say = speak},
+                    config);
   if (!options.once) {
-    auto started = start_pages(options, config.window.count(), open, engine, warner_of_pages);
+    std::function<ReloadState()> reload_state;
+    if (!options.config_path.empty()) reload_state = [&reloader] { return reloader.state(); };
+    auto started = start_pages(options, {.window_s = config.window.count(), .reload_state = reload_state},
+                               open, engine, warner_of_pages);
     if (!started) {
       print_error(kProgram, started.error());
       return kExitListen;
     }
     pages = std::move(*started);
-    // Only now is the port known that a mail should name.
-    warner_config.page_url = config.public_url.empty() ? pages->url() : config.public_url;
-    warner = std::make_unique<Warner>(warner_config, open);
+    warner = std::make_unique<Warner>(warner_config(config, pages->url(), speak), open);
     warner_of_pages = warner.get();
     fmt::print("page {}\n", pages->url());
     std::fflush(stdout);
@@ -293,6 +315,7 @@ int local_command(const LocalOptions& options) {
   EngineThread engine_thread(engine);
   bool printed = false;
   while (!stop && !engine_thread.ended()) {
+    if (reload_wanted.exchange(false)) reloader.reload();
     if (!printed && (*source)->agent_status().caught_up) {
       printed = true;
       if (options.once) break;

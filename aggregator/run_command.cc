@@ -5,46 +5,98 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <expected>
 #include <thread>
 
 #include "aggregator/commands.h"
 #include "aggregator/engine.h"
 #include "aggregator/load_config.h"
 #include "aggregator/pages/pages.h"
+#include "aggregator/reloader.h"
 #include "aggregator/signals.h"
 #include "aggregator/source/kafka_source.h"
 #include "aggregator/warn/warner.h"
 #include "common/exit_codes.h"
 #include "common/host_name.h"
+#include "common/text.h"
 
 namespace weir {
 namespace {
 
 std::string owner_name() { return fmt::format("{}:{}", host_name(), getpid()); }
 
-// What no waiting can help ends the start; a store that is away is waited for by the engine.
+void print_line(LogLevel, std::string_view sentence) {
+  fmt::print(stderr, "{}: {}\n", kProgram, visible(sentence, true));
+}
+
+struct StoreFailure {
+  Error error;
+  int exit_code;
+};
+// Connects to the store and migrates it.
+std::expected<void, StoreFailure> try_store(const AggregatorConfig& config) {
+  const auto store = open_store(config);
+  if (!store) return std::unexpected(StoreFailure{store.error(), kExitStore});
+  const auto migrated = (*store)->migrate();
+  if (migrated) return {};
+  const bool too_new = migrated.error().code == Code::kInvalid;
+  return std::unexpected(StoreFailure{migrated.error(), too_new ? kExitSchemaTooNew : kExitStore});
+}
+
+// An error that waiting cannot mend ends the start. The engine waits for a store that is away.
 int check_store(const AggregatorConfig& config) {
-  auto store = open_store(config);
-  if (!store) {
-    print_error(kProgram, store.error());
-    return store.error().code == Code::kUnavailable ? kExitOk : kExitStore;
-  }
-  if (auto migrated = (*store)->migrate(); !migrated) {
-    print_error(kProgram, migrated.error());
-    if (migrated.error().code == Code::kInvalid) return kExitSchemaTooNew;
-    return migrated.error().code == Code::kUnavailable ? kExitOk : kExitStore;
-  }
-  return kExitOk;
+  const auto tried = try_store(config);
+  if (tried) return kExitOk;
+  print_error(kProgram, tried.error().error);
+  return tried.error().error.code == Code::kUnavailable ? kExitOk : tried.error().exit_code;
+}
+
+EngineConfig engine_config(const AggregatorConfig& config) {
+  EngineConfig out;
+  out.settler.fold.window_s = config.window.count();
+  out.settler.foreign_format = config.kafka->format;
+  out.settler.max_sites = config.settle.max_sites;
+  out.commit_interval = config.settle.commit_interval;
+  out.max_pending_bytes = config.settle.max_pending_bytes;
+  out.owner = owner_name();
+  out.log = [](const Error& error) { print_error(kProgram, error); };
+  return out;
+}
+
+WarnerConfig warner_config(const AggregatorConfig& config, const Say& say) {
+  WarnerConfig out;
+  out.rules = config.rules;
+  out.channels = config.channels;
+  out.page_url =
+      config.public_url.empty() ? fmt::format("http://{}/", config.pages_listen) : config.public_url;
+  out.window = config.window;
+  out.forget_after = config.settle.forget_after;
+  out.say = say;
+  return out;
+}
+
+// Null: the configuration has no page.
+Result<std::unique_ptr<PagesServer>> start_pages(const AggregatorConfig& config, const OpenStore& open,
+                                                 const Engine& engine, const Warner& warner,
+                                                 const Reloader& reloader) {
+  if (config.pages_listen.empty()) return nullptr;
+  auto pages = PagesServer::start(
+      {.listen = config.pages_listen,
+       .window_s = config.window.count(),
+       .reload_state = [&reloader] { return reloader.state(); }},
+      open, [&engine] { return engine.status(); }, [&warner] { return warner.status(); });
+  if (pages) fmt::print(stderr, "{}: page {}\n", kProgram, (*pages)->url());
+  return pages;
 }
 
 constexpr auto kLeaveTimeout = std::chrono::seconds(20);
 
-// All is committed; what is left is to leave the group, which is a courtesy: a cluster that does not
-// answer (a topic that was deleted meanwhile, say) must not keep the process from ending.
+// All is committed. Leaving the group is a courtesy: a cluster that does not answer, as after a topic was
+// deleted, must not keep the process from ending.
 void end_within(std::chrono::seconds timeout, int code) {
   std::thread([timeout, code] {
     std::this_thread::sleep_for(timeout);
-    fmt::print(stderr, "{}: the group was not left in {} s: its session times out instead\n", kProgram,
+    fmt::print(stderr, "{}: could not leave the group in {} s; its session will time out\n", kProgram,
                timeout.count());
     std::_Exit(code);
   }).detach();
@@ -53,14 +105,8 @@ void end_within(std::chrono::seconds timeout, int code) {
 }  // namespace
 
 int run_command(const std::string& config_path) {
-  auto config = load_or_print(config_path);
+  const auto config = load_or_print(config_path);
   if (!config) return kExitConfig;
-  if (!config->kafka) {
-    print_error(kProgram, Error{Code::kInvalid, fmt::format("{}: [source.kafka] is missing", config_path),
-                                "name the brokers and topics, or read logs of this machine with "
-                                "`weir-aggregator local LOG...`"});
-    return kExitConfig;
-  }
   if (const int code = check_store(*config); code != kExitOk) return code;
 
   auto source = KafkaSource::create(*config->kafka, config->kafka->topics, config->kafka->group);
@@ -68,40 +114,26 @@ int run_command(const std::string& config_path) {
     print_error(kProgram, source.error());
     return kExitConfig;
   }
+  block_signals();
+  const Say say = print_line;
   const OpenStore open = [&config] { return open_store(*config); };
-  EngineConfig engine_config;
-  engine_config.settler.fold.window_s = config->window.count();
-  engine_config.settler.foreign_format = config->kafka->format;
-  engine_config.settler.max_sites = config->settle.max_sites;
-  engine_config.commit_interval = config->settle.commit_interval;
-  engine_config.max_pending_bytes = config->settle.max_pending_bytes;
-  engine_config.owner = owner_name();
-  engine_config.log = [](const Error& error) { print_error(kProgram, error); };
-  Engine engine(engine_config, **source, open);
-  // After the engine, so that no signal finds it gone; librdkafka's threads take no signals.
-  const SignalWatcher signals([&engine] { engine.stop(); });
-
-  WarnerConfig warner_config;
-  warner_config.rules = config->rules;
-  warner_config.mail = config->mail;
-  warner_config.page_url =
-      config->public_url.empty() ? fmt::format("http://{}/", config->pages_listen) : config->public_url;
-  warner_config.window = config->window;
-  warner_config.forget_after = config->settle.forget_after;
-  Warner warner(warner_config, open);
-
-  std::unique_ptr<PagesServer> pages;
-  if (!config->pages_listen.empty()) {
-    auto started = PagesServer::start(
-        {.listen = config->pages_listen, .window_s = config->window.count()}, open,
-        [&engine] { return engine.status(); }, [&warner] { return warner.status(); });
-    if (!started) {
-      print_error(kProgram, started.error());
-      return kExitListen;
-    }
-    pages = std::move(*started);
-    fmt::print(stderr, "{}: page {}\n", kProgram, pages->url());
+  Engine engine(engine_config(*config), **source, open);
+  Warner warner(warner_config(*config, say), open);
+  Reloader reloader({.path = config_path,
+                     .apply =
+                         [&](const AggregatorConfig& fresh) {
+                           engine.set_foreign_format(fresh.kafka->format);
+                           warner.reload(warner_config(fresh, say));
+                         },
+                     .say = say},
+                    *config);
+  auto pages = start_pages(*config, open, engine, warner, reloader);
+  if (!pages) {
+    print_error(kProgram, pages.error());
+    return kExitListen;
   }
+  // The last of the parts, so that no signal finds one of them gone.
+  const SignalWatcher signals([&engine] { engine.stop(); }, [&reloader] { reloader.reload(); });
 
   const auto done = engine.run();
   int code = kExitOk;
@@ -116,18 +148,14 @@ int run_command(const std::string& config_path) {
 int check_command(const std::string& config_path, bool store) {
   const auto config = load_or_print(config_path);
   if (!config) return kExitConfig;
+  if (store) {
+    if (const auto tried = try_store(*config); !tried) {
+      print_error(kProgram, tried.error().error);
+      return tried.error().exit_code;
+    }
+  }
   fmt::print("{}: no mistakes\n", config_path);
-  if (!store) return kExitOk;
-  auto opened = open_store(*config);
-  if (!opened) {
-    print_error(kProgram, opened.error());
-    return kExitStore;
-  }
-  if (auto migrated = (*opened)->migrate(); !migrated) {
-    print_error(kProgram, migrated.error());
-    return migrated.error().code == Code::kInvalid ? kExitSchemaTooNew : kExitStore;
-  }
-  fmt::print("store: connected, schema version {}\n", kSchemaVersion);
+  if (store) fmt::print("store: connected, schema version {}\n", kSchemaVersion);
   return kExitOk;
 }
 

@@ -1,27 +1,60 @@
 #include "aggregator/signals.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <utility>
 
 namespace weir {
 
-SignalWatcher::SignalWatcher(std::function<void()> on_stop) {
-  std::signal(SIGPIPE, SIG_IGN);  // a peer that closes is an error of write(), not our end
+namespace {
+
+// Whether the process has a controlling terminal that works.
+bool has_terminal() {
+  const int terminal = ::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (terminal < 0) return false;
+  ::close(terminal);
+  return true;
+}
+
+sigset_t watched_signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, number);
+  return signals;
+}
+
+}  // namespace
+
+void block_signals() {
+  std::signal(SIGPIPE, SIG_IGN);  // a peer that closes is an error of write(), not our end
+  const sigset_t signals = watched_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  thread_ = std::thread([this, signals, on_stop = std::move(on_stop)] {
+}
+
+SignalWatcher::SignalWatcher(std::function<void()> on_stop, std::function<void()> on_reload)
+    : on_stop_(std::move(on_stop)), on_reload_(std::move(on_reload)), had_terminal_(has_terminal()) {
+  block_signals();
+  thread_ = std::thread([this] {
+    const sigset_t signals = watched_signals();
     for (;;) {
       int received = 0;
       sigwait(&signals, &received);
       if (done_) return;
-      if (stopped_.exchange(true)) std::_Exit(128 + received);
-      on_stop();
+      handle(received);
     }
   });
+}
+
+void SignalWatcher::handle(int received) {
+  if (received == SIGHUP && on_reload_ && !(had_terminal_ && !has_terminal())) {
+    on_reload_();
+    return;
+  }
+  if (stopped_.exchange(true)) std::_Exit(128 + received);
+  on_stop_();
 }
 
 SignalWatcher::~SignalWatcher() {

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM as a call on a thread of their own: no code runs in a signal handler.
+// Signals as calls on a thread of their own: no code runs in a signal handler.
 #pragma once
 
 #include <atomic>
@@ -7,17 +7,25 @@
 
 namespace weir {
 
+// Blocks what SignalWatcher waits for, in this thread and those that it starts: call it before the first
+// thread that is to leave signals alone. What arrives until the watcher starts is kept for it.
+void block_signals();
+
 class SignalWatcher {
  public:
-  // Threads that are to leave signals alone are made after it: they inherit the mask. `on_stop` is called at
-  // the first signal; a second one ends the process at once.
-  explicit SignalWatcher(std::function<void()> on_stop);
+  // `on_stop` is called at the first SIGINT or SIGTERM; a second one ends the process at once. `on_reload`
+  // is called at SIGHUP. SIGHUP stops the process when its terminal is gone, or without `on_reload`.
+  explicit SignalWatcher(std::function<void()> on_stop, std::function<void()> on_reload = nullptr);
   ~SignalWatcher();
   SignalWatcher(const SignalWatcher&) = delete;
   SignalWatcher& operator=(const SignalWatcher&) = delete;
   [[nodiscard]] bool stopped() const { return stopped_; }
 
  private:
+  void handle(int received);
+
+  std::function<void()> on_stop_, on_reload_;
+  const bool had_terminal_;
   std::atomic<bool> stopped_ = false;
   std::atomic<bool> done_ = false;
   std::thread thread_;

@@ -8,6 +8,15 @@ namespace weir::routes_of_alerts {
 
 using nlohmann::json;
 
+namespace {
+
+std::uint64_t count_of(const std::string& channel, const std::map<std::string, std::uint64_t>& by_channel) {
+  const auto found = by_channel.find(channel);
+  return found == by_channel.end() ? 0 : found->second;
+}
+
+}  // namespace
+
 Answer alerts(ApiContext& context, const Params&) {
   const auto states = context.pool.with<std::vector<AlertState>>([](Store& store) { return store.alerts(); });
   if (!states) return error_answer(states.error());
@@ -24,8 +33,10 @@ Answer alerts(ApiContext& context, const Params&) {
   const WarnerStatus warner = context.warner();
   return json_answer({{"firing", firing},
                       {"alerts", std::move(list)},
-                      {"mails_waiting", warner.mails_waiting},
-                      {"mails_delivered", warner.mails_delivered},
+                      {"mails_waiting", count_of("mail", warner.waiting)},
+                      {"mails_delivered", count_of("mail", warner.delivered)},
+                      {"waiting", warner.waiting},
+                      {"delivered", warner.delivered},
                       {"problem", warner.problem}});
 }
 

@@ -15,8 +15,12 @@ Answer health(ApiContext& context, const Params&) {
   }
   if (const auto view = context.watch.view(context.now_ms()); !view.problem.empty())
     problems.push_back(visible(view.problem));
+  const std::optional<ReloadState> reload = context.reload_state();
+  if (reload && reload->refused()) problems.push_back(visible(problem_of(*reload)));
   const bool healthy = problems.empty();
-  Answer answer = json_answer({{"status", healthy ? "ok" : "degraded"}, {"problems", std::move(problems)}});
+  json body = {{"status", healthy ? "ok" : "degraded"}, {"problems", std::move(problems)}};
+  if (reload) body["configuration"] = json::parse(reload_json(*reload));
+  Answer answer = json_answer(body);
   answer.status = healthy ? 200 : 503;
   return answer;
 }
@@ -24,7 +28,11 @@ Answer health(ApiContext& context, const Params&) {
 Answer metrics(ApiContext& context, const Params&) {
   const std::int64_t now_ms = context.now_ms();
   return {200, "text/plain; version=0.0.4; charset=utf-8",
-          render_metrics(context.engine(), context.warner(), context.watch.view(now_ms).gap_bytes, now_ms)};
+          render_metrics({.engine = context.engine(),
+                          .warner = context.warner(),
+                          .gap_bytes = context.watch.view(now_ms).gap_bytes,
+                          .reload = context.reload_state(),
+                          .now_ms = now_ms})};
 }
 
 }  // namespace weir::routes_of_health

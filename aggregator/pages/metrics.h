@@ -8,11 +8,17 @@
 #include "aggregator/engine_status.h"
 #include "aggregator/store/traffic.h"
 #include "aggregator/warn/warner.h"
+#include "common/reload_state.h"
 
 namespace weir {
 
-// `gap_bytes`: nullopt while the store does not answer.
-[[nodiscard]] std::string render_metrics(const EngineStatus& engine, const WarnerStatus& warner,
-                                         const std::optional<GapBytes>& gap_bytes, std::int64_t now_ms);
+struct AggregatorFacts {
+  EngineStatus engine;
+  WarnerStatus warner;
+  std::optional<GapBytes> gap_bytes{};  // nullopt: the store does not answer
+  std::optional<ReloadState> reload{};  // nullopt: started without a configuration
+  std::int64_t now_ms = 0;
+};
+[[nodiscard]] std::string render_metrics(const AggregatorFacts& facts);
 
 }  // namespace weir

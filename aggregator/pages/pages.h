@@ -9,12 +9,14 @@
 #include "aggregator/engine_status.h"
 #include "aggregator/store/store.h"
 #include "aggregator/warn/warner.h"
+#include "common/reload_state.h"
 
 namespace weir {
 
 struct PagesConfig {
   std::string listen = "127.0.0.1:8080";  // port 0: any free one
   std::int64_t window_s = 60;
+  std::function<ReloadState()> reload_state{};  // empty: the program was started without a configuration
 };
 
 class PagesServer {

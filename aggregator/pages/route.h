@@ -29,6 +29,10 @@ struct ApiContext {
   SingleFlight<int, Result<std::optional<DataRange>>> data_flight{};
   NameMemory hosts{};
 
+  // nullopt: the program was started without a configuration.
+  [[nodiscard]] std::optional<ReloadState> reload_state() const {
+    return config.reload_state ? std::optional(config.reload_state()) : std::nullopt;
+  }
   [[nodiscard]] std::int64_t now_s() const { return now_ms() / 1000; }
   // Of all windows: two look-ups in an index. nullopt: there are none.
   [[nodiscard]] Result<std::optional<DataRange>> data_range();

@@ -68,6 +68,14 @@ Result<std::unique_ptr<Settler>> Settler::create(const SettlerConfig& config,
   return std::unique_ptr<Settler>(new Settler(std::move(impl)));
 }
 
+Result<void> Settler::set_foreign_format(const FormatSpec& format) {
+  auto foreign = ForeignReader::create(format);
+  if (!foreign) return std::unexpected(foreign.error());
+  impl_->config.foreign_format = format;
+  impl_->foreign = std::move(*foreign);
+  return {};
+}
+
 void Settler::assign(const PartitionKey& partition, const PartitionState& state) {
   if (const auto before = impl_->partitions.find(partition); before != impl_->partitions.end())
     MUST(before->second.state.epoch <= state.epoch, "the epochs of a partition ascend");

@@ -55,6 +55,8 @@ class Settler {
   // Errors: the foreign format does not compile.
   [[nodiscard]] static Result<std::unique_ptr<Settler>> create(const SettlerConfig& config,
                                                                const std::vector<std::string>& known_sites);
+  // From the next message on. kInvalid: it does not compile; the old one stays.
+  [[nodiscard]] Result<void> set_foreign_format(const FormatSpec& format);
   ~Settler();
 
   void assign(const PartitionKey& partition, const PartitionState& state);

@@ -30,6 +30,7 @@ struct MysqlConfig {
   std::string password;
   std::string database = "weir";
   std::string tls_ca;  // set: TLS is required and the server is verified
+  friend bool operator==(const MysqlConfig&, const MysqlConfig&) = default;
 };
 
 [[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite(const std::string& path);

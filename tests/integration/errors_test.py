@@ -31,6 +31,18 @@ listen = "{listen}"
 """)
         return config
 
+    def test_a_check_of_a_store_that_cannot_be_opened_does_not_say_no_mistakes(self):
+        config = self.folder / "aggregator.toml"
+        config.write_text(f'''[source.kafka]
+brokers = ["127.0.0.1:1"]
+topics = ["t"]
+[store.mysql]
+port = {free_port()}
+''')
+        self.says("weir-aggregator", "check", "--config", config, code=0, what="no mistakes")
+        done = self.says("weir-aggregator", "check", "--config", config, "--store", code=7, what="store")
+        self.assertNotIn("no mistakes", done.stdout)
+
     def says(self, program, *arguments, code, **sentences):
         done = self.run_once(program, *arguments, code=code)
         for sentence in sentences.values():

@@ -81,5 +81,24 @@ TEST(Health, NamesBeyondAsciiStayAsTheyAre) {
   EXPECT_THAT(health, Not(HasSubstr("\xE2\x80\xAE")));
 }
 
+TEST(Health, ARefusedReloadIsShown) {
+  AgentStatus status;
+  status.reload = {.loaded_at_ms = 1'763'899'500'000};
+  EXPECT_EQ(
+      render_health(status),
+      "{\"status\":\"ok\",\"problems\":[],\"configuration\":{\"loaded_at\":\"2025-11-23T12:05:00Z\"}}\n");
+  EXPECT_THAT(render_metrics(status), HasSubstr("\nweir_agent_config_last_reload_successful 1\n"));
+  status.reload = {.loaded_at_ms = 1'763'899'500'000,
+                   .refused_at_ms = 1'763'899'560'000,
+                   .refused_because = "agent.toml:3: input.pahts: unknown key"};
+  const auto health = render_health(status);
+  EXPECT_THAT(health, HasSubstr("\"degraded\""));
+  EXPECT_THAT(health, HasSubstr("the reload at 2025-11-23T12:06:00Z was refused: agent.toml:3: input.pahts"));
+  EXPECT_THAT(health, HasSubstr("\"refused_because\":\"agent.toml:3: input.pahts: unknown key\""));
+  const auto metrics = render_metrics(status);
+  EXPECT_THAT(metrics, HasSubstr("\nweir_agent_config_last_reload_successful 0\n"));
+  EXPECT_THAT(metrics, HasSubstr("\nweir_agent_config_last_reload_success_timestamp_seconds 1763899500\n"));
+}
+
 }  // namespace
 }  // namespace weir

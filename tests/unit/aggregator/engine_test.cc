@@ -330,6 +330,24 @@ TEST_F(EngineTest, PendingIsBounded) {
   EXPECT_EQ(engine_->status().pending_bytes, 0U);
 }
 
+TEST_F(EngineTest, ANewFormatReadsTheNextRawLines) {
+  const std::string line = R"(192.0.2.1 [2026-11-24T10:00:00+00:00] "GET / HTTP/1.1" 200 10 a.example)";
+  start();
+  source_.topic[kPartition].push_back(line);
+  until([&] { return engine_->status().dead_letters == 1; });
+  engine_->set_foreign_format(
+      {.kind = FormatSpec::Kind::kNginx,
+       .text = "$remote_addr [$time_iso8601] \"$request\" $status $bytes_sent $host"});
+  source_.topic[kPartition].push_back(line);
+  until([&] { return database_.requests() == 1; });
+  database_.down = Error{Code::kUnavailable, "store: away", ""};
+  source_.topic[kPartition].push_back(line);
+  until([&] { return !engine_->status().problem.empty(); });
+  database_.down.reset();
+  until([&] { return database_.requests() == 2; });
+  EXPECT_EQ(engine_->status().dead_letters, 1U) << "a new connection keeps the format";
+}
+
 TEST_F(EngineTest, OffsetsOfAnotherClusterAreNotUsed) {
   database_.partitions[kPartition].next_offset = 500;
   database_.partitions[kPartition].cluster_id = "cluster-0";

@@ -378,7 +378,8 @@ TEST(Metrics, HaveHelpTypeAndValue) {
   engine.last_commit_ms = 1000;
   WarnerStatus warner;
   warner.firing = 2;
-  const std::string text = render_metrics(engine, warner, GapBytes{{LossCause::kReleased, 5}}, 3500);
+  const std::string text = render_metrics(
+      {.engine = engine, .warner = warner, .gap_bytes = GapBytes{{LossCause::kReleased, 5}}, .now_ms = 3500});
   EXPECT_THAT(text,
               HasSubstr("# HELP weir_aggregator_records_total Requests settled.\n"
                         "# TYPE weir_aggregator_records_total counter\nweir_aggregator_records_total 12\n"));
