@@ -48,9 +48,10 @@ TEST(MailText, HasTheNumbersTheSiteAndThePage) {
   EXPECT_EQ(mails[0].address, "ops@example.org");
   EXPECT_EQ(mails[0].created_ms, 1000);
   EXPECT_THAT(text_of(mails[0]).subject, HasSubstr("[weir] critical flood"));
-  for (const char* text : {"flood", "critical", "www.example.org", "12.5 requests/s", "above 10 requests/s",
-                           "at or below 8 requests/s", "750 requests",
-                           "2025-11-23 12:05:00 UTC to 2025-11-23 12:06:00 UTC", "Page:     http://weir/?from=2025-11-23T11:06:00Z&to=2025-11-23T12:06:00Z&site=www.example.org"}) {
+  for (const char* text :
+       {"flood", "critical", "www.example.org", "12.5 requests/s", "above 10 requests/s",
+        "at or below 8 requests/s", "750 requests", "2025-11-23 12:05:00 UTC to 2025-11-23 12:06:00 UTC",
+        "Page:     http://weir/?from=2025-11-23T11:06:00Z&to=2025-11-23T12:06:00Z&site=www.example.org"}) {
     EXPECT_THAT(text_of(mails[0]).body, HasSubstr(text));
   }
 }
@@ -126,7 +127,7 @@ TEST(MailText, CleansBrokenUtf8AndOverrides) {
   EXPECT_EQ(mail_line("a\xc3"), "a?");
   EXPECT_EQ(mail_line("a\xed\xa0\x80z"), "a???z");  // a surrogate
   EXPECT_EQ(mail_line("a\xe2\x80\xaez"), "a?z");    // right-to-left override
-  EXPECT_EQ(mail_line("a\xd8\x9cz"), "a?z");            // an Arabic letter mark
+  EXPECT_EQ(mail_line("a\xd8\x9cz"), "a?z");        // an Arabic letter mark
   EXPECT_EQ(mail_line("größe"), "größe");
   EXPECT_EQ(mail_line(std::string(500, 'a'), 5), "aaaaa...");
 }
