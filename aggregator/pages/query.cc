@@ -25,6 +25,14 @@ std::optional<std::int64_t> duration_s(std::string_view text) {
 // The parameter as an error shows it: a stranger wrote it.
 std::string shown(std::string_view text) { return visible(clean_text(text, 80)); }
 
+// In an address "+" means a space, which is easily forgotten: "2026-11-23T10:00:00+02:00" typed by hand
+// arrives as "2026-11-23T10:00:00 02:00".
+std::string with_plus(std::string time) {
+  const auto space = time.rfind(' ');
+  if (space != std::string::npos && time.find('T') < space) time[space] = '+';
+  return time;
+}
+
 // "from, to, site" lists "to".
 bool is_listed(std::string_view name, std::string_view list) {
   while (!list.empty()) {
@@ -101,7 +109,7 @@ Result<TrafficRequest> parse_traffic(const Params& params, std::int64_t now_s, s
   for (const auto& [name, value] : params) {
     if (value.empty()) continue;
     if (name == "from" || name == "to") {
-      const auto time = parse_moment_s(value, now_s);
+      const auto time = parse_moment_s(with_plus(value), now_s);
       if (!time) return in_parameter(name, time.error());
       (name == "from" ? out.query.from_s : out.query.to_s) = *time;
     } else if (name == "site") {

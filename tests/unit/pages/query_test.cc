@@ -27,6 +27,11 @@ TEST(Query, Times) {
   }
 }
 
+TEST(Query, AnOffsetMayLoseItsPlusInAnAddress) {
+  for (const char* from : {"2025-11-23T14:05:00+02:00", "2025-11-23T14:05:00 02:00", "2025-11-23 12:05:00"})
+    EXPECT_EQ(parse({{"from", from}})->query.from_s, 1'763'899'500) << from;
+}
+
 TEST(Query, TakesFiltersStepsAndDimensions) {
   const auto out = parse(
       {{"from", "-1h"}, {"to", "now"}, {"step", "5m"}, {"by", "site,class"}, {"site", "a"}, {"host", ""}});
