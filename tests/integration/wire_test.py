@@ -201,7 +201,7 @@ listen = ""
                 (("--brokers", self.brokers, "--topic", "nowhere"), 9, "topic nowhere at "),
                 (("--brokers", "127.0.0.1:1", "--topic", topic), 9, "no broker of 127.0.0.1:1 answers"),
                 (("--config", self.agent_config(topic, "tls = true")), 9, "SSL handshake"),
-                ((), 2, "give --config, --brokers and --topic, or files"),
+                ((), 2, "give --config, or --brokers and --topic, or files"),
                 (("--brokers", self.brokers), 2, "--topic"),
                 (("--follow", "file"), 2, "excludes"),
                 (("--messages", "--headers", *at), 2, "excludes")):
