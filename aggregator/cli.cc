@@ -15,6 +15,7 @@
 #include "aggregator/report_command.h"
 #include "common/command_line.h"
 #include "common/exit_codes.h"
+#include "common/log_options.h"
 
 namespace weir {
 namespace {
@@ -25,6 +26,7 @@ constexpr const char* kDescription =
 
 struct Arguments {
   std::string config;
+  LogOptions log;
   bool check_store = false;
   LocalOptions local;
   ReportOptions report;
@@ -36,6 +38,7 @@ struct Arguments {
 void add_run(CLI::App& app, Arguments& arguments) {
   auto* run = app.add_subcommand("run", "Read from Kafka into the store, serve the page, send warnings");
   run->add_option("--config", arguments.config, "The configuration (TOML)")->required()->type_name("FILE");
+  add_log_options(*run, arguments.log);
 }
 
 void add_check(CLI::App& app, Arguments& arguments) {
@@ -162,7 +165,7 @@ int run_cli(int argc, char** argv) {
   add_report(app, arguments);
   add_audit(app, arguments);
   if (const auto done = read_command_line(app, WEIR_VERSION, argc, argv)) return *done;
-  if (app.got_subcommand("run")) return run_command(arguments.config);
+  if (app.got_subcommand("run")) return run_command(arguments.config, arguments.log);
   if (app.got_subcommand("check")) return check_command(arguments.config, arguments.check_store);
   if (app.got_subcommand("local")) return local_command(arguments.local);
   if (app.got_subcommand("audit")) return start_audit(arguments);

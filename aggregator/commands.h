@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "common/log.h"
+
 namespace weir {
 
-int run_command(const std::string& config_path);
+int run_command(const std::string& config_path, const LogOptions& log_options);
 int check_command(const std::string& config_path, bool store);
 
 struct LocalOptions {

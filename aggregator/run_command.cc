@@ -18,16 +18,12 @@
 #include "aggregator/warn/warner.h"
 #include "common/exit_codes.h"
 #include "common/host_name.h"
-#include "common/text.h"
+#include "common/log.h"
 
 namespace weir {
 namespace {
 
 std::string owner_name() { return fmt::format("{}:{}", host_name(), getpid()); }
-
-void print_line(LogLevel, std::string_view sentence) {
-  fmt::print(stderr, "{}: {}\n", kProgram, visible(sentence, true));
-}
 
 struct StoreFailure {
   Error error;
@@ -44,14 +40,14 @@ std::expected<void, StoreFailure> try_store(const AggregatorConfig& config) {
 }
 
 // An error that waiting cannot mend ends the start. The engine waits for a store that is away.
-int check_store(const AggregatorConfig& config) {
+int check_store(const AggregatorConfig& config, Log& log) {
   const auto tried = try_store(config);
   if (tried) return kExitOk;
-  print_error(kProgram, tried.error().error);
+  log.write_error(tried.error().error);
   return tried.error().error.code == Code::kUnavailable ? kExitOk : tried.error().exit_code;
 }
 
-EngineConfig engine_config(const AggregatorConfig& config) {
+EngineConfig engine_config(const AggregatorConfig& config, Log& log) {
   EngineConfig out;
   out.settler.fold.window_s = config.window.count();
   out.settler.foreign_format = config.kafka->format;
@@ -59,7 +55,7 @@ EngineConfig engine_config(const AggregatorConfig& config) {
   out.commit_interval = config.settle.commit_interval;
   out.max_pending_bytes = config.settle.max_pending_bytes;
   out.owner = owner_name();
-  out.log = [](const Error& error) { print_error(kProgram, error); };
+  out.log = [&log](const Error& error) { log.say(LogLevel::kWarning, error.sentence()); };
   return out;
 }
 
@@ -78,14 +74,14 @@ WarnerConfig warner_config(const AggregatorConfig& config, const Say& say) {
 // Null: the configuration has no page.
 Result<std::unique_ptr<PagesServer>> start_pages(const AggregatorConfig& config, const OpenStore& open,
                                                  const Engine& engine, const Warner& warner,
-                                                 const Reloader& reloader) {
+                                                 const Reloader& reloader, Log& log) {
   if (config.pages_listen.empty()) return nullptr;
   auto pages = PagesServer::start(
       {.listen = config.pages_listen,
        .window_s = config.window.count(),
        .reload_state = [&reloader] { return reloader.state(); }},
       open, [&engine] { return engine.status(); }, [&warner] { return warner.status(); });
-  if (pages) fmt::print(stderr, "{}: page {}\n", kProgram, (*pages)->url());
+  if (pages) log.write(LogLevel::kInfo, fmt::format("page {}", (*pages)->url()));
   return pages;
 }
 
@@ -104,20 +100,21 @@ void end_within(std::chrono::seconds timeout, int code) {
 
 }  // namespace
 
-int run_command(const std::string& config_path) {
+int run_command(const std::string& config_path, const LogOptions& log_options) {
+  Log log(kProgram, log_options);
   const auto config = load_or_print(config_path);
   if (!config) return kExitConfig;
-  if (const int code = check_store(*config); code != kExitOk) return code;
+  if (const int code = check_store(*config, log); code != kExitOk) return code;
 
   auto source = KafkaSource::create(*config->kafka, config->kafka->topics, config->kafka->group);
   if (!source) {
-    print_error(kProgram, source.error());
+    log.write_error(source.error());
     return kExitConfig;
   }
   block_signals();
-  const Say say = print_line;
+  const Say say = log.speaker();
   const OpenStore open = [&config] { return open_store(*config); };
-  Engine engine(engine_config(*config), **source, open);
+  Engine engine(engine_config(*config, log), **source, open);
   Warner warner(warner_config(*config, say), open);
   Reloader reloader({.path = config_path,
                      .apply =
@@ -125,11 +122,11 @@ int run_command(const std::string& config_path) {
                            engine.set_foreign_format(fresh.kafka->format);
                            warner.reload(warner_config(fresh, say));
                          },
-                     .say = say},
+                     .say = [&log](LogLevel level, std::string_view text) { log.write(level, text); }},
                     *config);
-  auto pages = start_pages(*config, open, engine, warner, reloader);
+  auto pages = start_pages(*config, open, engine, warner, reloader, log);
   if (!pages) {
-    print_error(kProgram, pages.error());
+    log.write_error(pages.error());
     return kExitListen;
   }
   // The last of the parts, so that no signal finds one of them gone.
@@ -138,7 +135,7 @@ int run_command(const std::string& config_path) {
   const auto done = engine.run();
   int code = kExitOk;
   if (!done) {
-    print_error(kProgram, done.error());
+    log.write_error(done.error());
     code = done.error().code == Code::kInvalid ? kExitConfig : kExitKafka;
   }
   end_within(kLeaveTimeout, code);

@@ -61,8 +61,9 @@ class Reference(WeirTest):
         page = (TOP / "docs/reference/logging.md").read_text()
         documented = set(re.findall(r"\| `(--log-\w+)`", page))
         self.assertEqual(len(documented), 2)
-        help_text = self.run_once("weir-agent", "run", "--help").stdout
-        self.assertEqual(set(re.findall(r"(--log-\w+)", help_text)), documented)
+        for program in ("weir-agent", "weir-aggregator"):
+            help_text = self.run_once(program, "run", "--help").stdout
+            self.assertEqual(set(re.findall(r"(--log-\w+)", help_text)), documented, program)
 
     def test_cats_page_has_each_option_and_each_member(self):
         page = (TOP / "docs/reference/cat.md").read_text()
