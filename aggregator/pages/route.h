@@ -9,7 +9,6 @@
 #include "aggregator/pages/answer.h"
 #include "aggregator/pages/knowledge.h"
 #include "aggregator/pages/metrics.h"
-#include "aggregator/pages/name_memory.h"
 #include "aggregator/pages/pages.h"
 #include "aggregator/pages/query.h"
 #include "aggregator/pages/single_flight.h"
@@ -27,7 +26,6 @@ struct ApiContext {
   StorePool pool;
   StoreWatch watch;
   SingleFlight<int, Result<std::optional<DataRange>>> data_flight{};
-  NameMemory hosts{};
 
   // nullopt: the program was started without a configuration.
   [[nodiscard]] std::optional<ReloadState> reload_state() const {

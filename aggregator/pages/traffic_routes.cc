@@ -217,14 +217,8 @@ Answer sites(ApiContext& context, const Params&) {
 }
 
 Answer hosts(ApiContext& context, const Params&) {
-  const std::int64_t now_ms = context.now_ms();
-  auto names = context.hosts.fresh(now_ms);
-  if (!names) {
-    const auto all = context.pool.with<Names>([](Store& store) { return store.hosts(); });
-    if (!all) return error_answer(all.error());
-    context.hosts.remember(*all, now_ms);
-    names = *all;
-  }
+  const auto names = context.pool.with<Names>([](Store& store) { return store.hosts(); });
+  if (!names) return error_answer(names.error());
   // A new host shows with its agent's first heartbeat.
   const auto agents = context.pool.with<std::vector<AgentState>>([](Store& store) { return store.agents(); });
   if (!agents) return error_answer(agents.error());

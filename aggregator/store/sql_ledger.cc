@@ -16,12 +16,25 @@ namespace {
 
 constexpr std::int64_t kDeadLettersPerPartition = 1000;
 constexpr std::size_t kMaxSampleBytes = 512;
+constexpr std::size_t kMaxHostsKept = 100'000;
 
 std::vector<SqlValue> key_of(const PartitionKey& partition) {
   return {partition.topic, std::int64_t{partition.partition}};
 }
 
 std::string cut_key(std::string_view text) { return std::string(text.substr(0, kMaxKeyBytes)); }
+
+// The hosts of `windows` that are not in `known`.
+std::set<std::string> new_hosts(const WindowDelta& windows, const std::set<std::string>& known) {
+  std::set<std::string> hosts;
+  const std::string* last = nullptr;  // the rows of a site are ordered by host
+  for (const auto& [key, sum] : windows) {
+    if (last != nullptr && *last == key.host) continue;
+    last = &key.host;
+    if (!known.contains(key.host)) hosts.insert(key.host);
+  }
+  return hosts;
+}
 
 std::unexpected<Error> taken_by_another(const PartitionKey& partition) {
   return fail(Code::kFenced, fmt::format("partition {} {}: another aggregator has taken it", partition.topic,
@@ -170,20 +183,28 @@ Result<void> SqlStore::write_agents(const std::vector<AgentState>& agents) {
   return {};
 }
 
-Result<void> SqlStore::write_sites(const std::vector<std::string>& sites) {
-  std::set<std::string> sorted;
-  for (const auto& site : sites) sorted.insert(cut_key(site));
-  const std::vector<SqlValue> values(sorted.begin(), sorted.end());
+Result<void> SqlStore::write_names(const Table& table, const std::set<std::string>& names) {
+  const std::vector<SqlValue> values(names.begin(), names.end());
   const auto rows_per_statement = session_->db().rows_per_statement();
   for (std::size_t at = 0; at < values.size(); at += rows_per_statement) {
     const auto rows = std::min(rows_per_statement, values.size() - at);
     const auto first = values.begin() + static_cast<std::ptrdiff_t>(at);
-    if (auto put = session_->run(replace_sql(tables::kSite, rows),
-                                 {first, first + static_cast<std::ptrdiff_t>(rows)});
+    if (auto put =
+            session_->run(replace_sql(table, rows), {first, first + static_cast<std::ptrdiff_t>(rows)});
         !put)
       return put;
   }
   return {};
+}
+
+Result<void> SqlStore::write_sites(const std::vector<std::string>& sites) {
+  std::set<std::string> names;
+  for (const auto& site : sites) names.insert(cut_key(site));
+  return write_names(tables::kSite, names);
+}
+
+Result<void> SqlStore::write_hosts(const WindowDelta& windows) {
+  return write_names(tables::kHost, new_hosts(windows, hosts_));
 }
 
 Result<void> SqlStore::write_dead_letters(const Commit& commit) {
@@ -232,6 +253,7 @@ Result<void> SqlStore::write_commit(const Commit& commit, std::int64_t token) {
   }
   if (auto letters = write_dead_letters(commit); !letters) return letters;
   if (auto agents = write_agents(commit.agents); !agents) return agents;
+  if (auto hosts = write_hosts(commit.windows); !hosts) return hosts;
   return write_sites(commit.new_sites);
 }
 
@@ -242,6 +264,10 @@ Result<void> SqlStore::commit(const Commit& commit) {
   for (int attempt = 1;; ++attempt) {
     bool unknown = false;
     auto done = session_->transaction([&] { return write_commit(commit, token); }, &unknown);
+    if (done) {
+      if (hosts_.size() > kMaxHostsKept) hosts_.clear();
+      hosts_.merge(new_hosts(commit.windows, hosts_));
+    }
     if (done || !unknown) return done;
     auto row =
         session_->ask("SELECT commit_token, epoch FROM partition_state WHERE topic = ? AND partition_id = ?",

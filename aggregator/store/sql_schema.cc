@@ -122,11 +122,19 @@ Result<void> take_over_old_mails(SqlConnection& db) {
   return run(db, "DROP TABLE outbox_2");
 }
 
-// Version 3 has kinds of dead letters, channels in the outbox, the history of alerts, and leases,
-// of which version 2 had one, as an alert without a rule.
+// Version 2 found the hosts by reading all windows. The migration does so once.
+Result<void> list_hosts(SqlConnection& db) {
+  return run(db,
+             "INSERT INTO host (name) SELECT DISTINCT host FROM window_traffic "
+             "WHERE host NOT IN (SELECT name FROM host)");
+}
+
+// Version 3 has kinds of dead letters, channels in the outbox, the history of alerts, a list of hosts, and
+// leases, of which version 2 had one, as an alert without a rule.
 Result<void> migrate_from_2(SqlConnection& db) {
   if (auto set = set_kinds(db); !set) return set;
   if (auto taken = take_over_old_mails(db); !taken) return taken;
+  if (auto listed = list_hosts(db); !listed) return listed;
   return run(db, "DELETE FROM alert WHERE rule_name = ?", {std::string()});
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,12 +65,16 @@ class SqlStore : public Store {
   [[nodiscard]] Result<void> write_source(const SourceState& source);
   [[nodiscard]] Result<void> write_agents(const std::vector<AgentState>& agents);
   [[nodiscard]] Result<void> write_sites(const std::vector<std::string>& sites);
+  [[nodiscard]] Result<void> write_hosts(const WindowDelta& windows);
+  [[nodiscard]] Result<void> write_names(const Table& table, const std::set<std::string>& names);
   [[nodiscard]] Result<void> write_dead_letters(const Commit& commit);
   [[nodiscard]] Result<void> write_events(const std::vector<AlertEvent>& events);
   [[nodiscard]] Result<std::int64_t> next_id(std::string_view counter);
 
   std::unique_ptr<SqlSession> session_;
   SqlWindows windows_;
+  // Hosts that a commit of this store has written; at most kMaxHostsKept, after which it starts anew.
+  std::set<std::string> hosts_;
   std::mt19937_64 random_{std::random_device{}()};
 };
 

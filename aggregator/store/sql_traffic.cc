@@ -107,7 +107,7 @@ Result<std::vector<std::string>> SqlStore::sites() const {
 }
 
 Result<std::vector<std::string>> SqlStore::hosts() const {
-  return names_of(session_->ask("SELECT DISTINCT host FROM window_traffic ORDER BY host"));
+  return names_of(session_->ask(select_sql(tables::kHost) + " ORDER BY name"));
 }
 
 Result<std::vector<TrafficRow>> SqlStore::traffic(const TrafficQuery& query, std::size_t max_rows) const {

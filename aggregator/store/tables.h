@@ -82,6 +82,10 @@ inline constexpr Table kAgent{"agent", kAgentColumns};
 inline constexpr Column kSiteColumns[] = {{"name", kKey, true}};
 inline constexpr Table kSite{"site", kSiteColumns};
 
+// Each host of window_traffic, so that listing them does not read that table.
+inline constexpr Column kHostColumns[] = {{"name", kKey, true}};
+inline constexpr Table kHost{"host", kHostColumns};
+
 inline constexpr Column kAlertColumns[] = {{"rule_name", kKey, true},
                                            {"subject", kKey, true},
                                            {"state", kKey},
@@ -102,9 +106,9 @@ inline constexpr Table kOutbox{"outbox", kOutboxColumns};
 inline constexpr Column kLeaseColumns[] = {{"name", kKey, true}, {"owner", kKey}, {"until_ms", kNumber}};
 inline constexpr Table kLease{"lease", kLeaseColumns};
 
-inline constexpr const Table* kAll[] = {&kMeta,  &kPartition,    &kWindow, &kSource,
-                                        &kGap,   &kDeadLetter,   &kAgent,  &kSite,
-                                        &kAlert, &kAlertHistory, &kOutbox, &kLease};
+inline constexpr const Table* kAll[] = {&kMeta,         &kPartition, &kWindow, &kSource, &kGap,
+                                        &kDeadLetter,   &kAgent,     &kSite,   &kHost,   &kAlert,
+                                        &kAlertHistory, &kOutbox,    &kLease};
 
 }  // namespace tables
 }  // namespace weir

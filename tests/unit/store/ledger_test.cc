@@ -257,6 +257,34 @@ TEST_P(LedgerTest, KeysAreBytesNotWords) {
   EXPECT_EQ(store().sites()->size(), sites.size());
 }
 
+TEST_P(LedgerTest, EachHostOfTheWindowsIsListedOnce) {
+  auto owned = store().acquire(kPartition, "one").value();
+  const std::string long_name(255, 'h');
+  WindowDelta windows;
+  for (const std::string& host : {std::string("web2"), std::string("web1"), long_name}) {
+    windows[{600, "a", host, 200}] = sum_of(1, 10);
+    windows[{660, "a", host, 200}] = sum_of(1, 10);
+  }
+  ASSERT_TRUE(store().commit(commit_of(owned, 10, windows)).has_value());
+  const std::vector<std::string> listed = {long_name, "web1", "web2"};
+  EXPECT_EQ(store().hosts().value(), listed);
+  store_ = open();  // which does not know what the one before wrote
+  auto again = commit_of(owned, 20, windows);
+  again.expected_next_offset = 10;
+  ASSERT_TRUE(store().commit(again).has_value());
+  EXPECT_EQ(store().hosts().value(), listed);
+}
+
+TEST_P(LedgerTest, AHostOfACommitThatFailedIsListedByTheNext) {
+  auto owned = store().acquire(kPartition, "one").value();
+  auto fenced = commit_of(owned, 10, {{{600, "a", "web1", 200}, sum_of(1, 10)}});
+  fenced.epoch += 1;
+  ASSERT_FALSE(store().commit(fenced).has_value());
+  EXPECT_TRUE(store().hosts()->empty());
+  ASSERT_TRUE(store().commit(commit_of(owned, 10, {{{600, "a", "web1", 200}, sum_of(1, 10)}})).has_value());
+  EXPECT_EQ(store().hosts().value(), (std::vector<std::string>{"web1"}));
+}
+
 TEST_P(LedgerTest, AnOlderHeartbeatDoesNotReplaceANewerOne) {
   auto owned = store().acquire(kPartition, "one").value();
   auto commit = commit_of(owned, 1, {});

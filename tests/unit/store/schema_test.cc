@@ -75,6 +75,7 @@ TEST_P(SchemaTest, AStoreOfVersion2IsMigratedWithAllItHas) {
   EXPECT_EQ(sources.front().lines, 6U);
   EXPECT_EQ(total_requests(store()), 6U);
   EXPECT_EQ(store().sites().value(), (std::vector<std::string>{"shop.example"}));
+  EXPECT_EQ(store().hosts().value(), (std::vector<std::string>{"web1.example"}));
   EXPECT_EQ(store().agents().value().front().lag_bytes, 55U);
 
   // Dead letters have a kind, found from the reason.

@@ -95,6 +95,10 @@ TEST(SqliteTraffic, TimeIsLookedUpByTheKey) {
   ASSERT_EQ(store->traffic(query, 10)->size(), 1U);
   ASSERT_TRUE(store->history(0, 10, 10).has_value());
   ASSERT_GE(asked.size(), 5U);
+  const std::size_t before = asked.size();
+  ASSERT_EQ(store->hosts().value(), (std::vector<std::string>{"web1"}));
+  for (; asked.size() > before; asked.pop_back())
+    EXPECT_EQ(asked.back().find("window_traffic"), std::string::npos) << asked.back();
   for (const auto& sql : asked) {
     std::string bound = sql;
     for (auto at = bound.find('?'); at != std::string::npos; at = bound.find('?')) bound.replace(at, 1, "1");

@@ -24,7 +24,7 @@ inline std::vector<std::string> version_2_statements(Backend backend, const std:
 }
 
 inline constexpr const char* kAllTables[] = {
-    "meta", "partition_state", "window_traffic", "source", "source_gap",    "dead_letter", "agent",
-    "site", "alert",           "outbox",         "lease",  "alert_history", "outbox_2"};
+    "meta", "partition_state", "window_traffic", "source", "source_gap",    "dead_letter", "agent", "site",
+    "host", "alert",           "outbox",         "lease",  "alert_history", "outbox_2"};
 
 }  // namespace weir::testing
