@@ -1,4 +1,4 @@
-// Time as an argument: programs pass the system's clock, tests and the simulation their own.
+// Time as an argument: programs pass the system's clock, tests and the simulation pass their own.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@ namespace weir {
 class Clock {
  public:
   virtual ~Clock() = default;
-  // Milliseconds since the Unix epoch. For timestamps that people and other machines read. It may jump.
+  // Milliseconds since the Unix epoch, for timestamps that people or other machines read. May jump.
   [[nodiscard]] virtual std::int64_t wall_ms() const = 0;
-  // Milliseconds since some moment. Never goes back. For everything that waits.
+  // Milliseconds since an arbitrary moment. Never goes back. For every timeout and pause.
   [[nodiscard]] virtual std::int64_t steady_ms() const = 0;
 };
 

@@ -55,7 +55,7 @@ std::optional<UnknownWord> unknown_word(const CLI::App& app) {
   for (const std::string& word : app.remaining()) {
     auto unknown = describe(app, word);
     if (!unknown.hint.empty()) return unknown;
-    // Options of a misspelt command are unknown too: the command is what matters.
+    // The options of a misspelt command are unknown too; report the command.
     if (!first || !word.starts_with("-")) first = std::move(unknown);
   }
   for (const CLI::App* command : app.get_subcommands()) {
@@ -75,7 +75,7 @@ std::optional<int> read_command_line(CLI::App& app, const std::string& version, 
   app.add_flag("--man", man, "Print the man page")->group("");
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& done) {  // --help and --version, which arrive as errors
+  } catch (const CLI::Success& done) {  // CLI11 reports --help and --version as exceptions
     app.exit(done);
     return kExitOk;
   } catch (const CLI::ParseError& error) {

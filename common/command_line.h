@@ -1,4 +1,4 @@
-// What the command lines of both programs share: --version, --man, and what is said of a mistake in them.
+// The part of the command line that both programs share: --version, --man, and messages for mistakes.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -7,8 +7,8 @@
 
 namespace weir {
 
-// Reads the arguments into what `app` was given. Adds --version to it and its sub-commands, and --man.
-// A value: the program has nothing more to do and ends with it (help, version, man page, a mistake).
+// Adds --version to `app` and its subcommands and --man to `app`, then parses the arguments. Returns an exit
+// code when the program has nothing more to do (help, version, man page, a mistake).
 [[nodiscard]] std::optional<int> read_command_line(CLI::App& app, const std::string& version, int argc,
                                                    const char* const* argv);
 
@@ -16,8 +16,8 @@ struct UnknownWord {
   std::string what;  // "\"pase\" is not a command"
   std::string hint;  // "did you mean \"parse\"?"; "" when none is close
 };
-// After a parse: the word that `app` has no command or option for, one with a close name before others.
-// nullopt: every word is known.
+// After parsing: an argument that is not a command or option of `app`, preferring one that resembles a known
+// name. nullopt when all arguments are known.
 [[nodiscard]] std::optional<UnknownWord> unknown_word(const CLI::App& app);
 
 }  // namespace weir

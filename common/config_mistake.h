@@ -1,4 +1,4 @@
-// A mistake in a configuration file, with the place to look at.
+// A mistake in a configuration file, and where it is.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@ namespace weir {
 
 struct ConfigMistake {
   std::string file;
-  std::uint32_t line = 0;                  // 0: of the file as a whole
+  std::uint32_t line = 0;                  // 0: the file as a whole
   std::string key;                         // "output.kafka.broker"
   std::string what;                        // "unknown key; did you mean \"brokers\"?"
   [[nodiscard]] std::string text() const;  // "agent.toml:12: output.kafka.broker: unknown key; ..."

@@ -41,7 +41,7 @@ void collect_unknown(ConfigTree& tree, const ConfigNode& table, const std::strin
 struct ConfigTable::Impl {
   std::shared_ptr<ConfigTree> tree;
   ConfigNode* node = nullptr;
-  std::unique_ptr<ConfigNode> absent;  // what `node` is when the files have no such table
+  std::unique_ptr<ConfigNode> absent;  // stands in for `node` when no file has the table
   std::string path;
 
   static std::shared_ptr<Impl> of(std::shared_ptr<ConfigTree> tree, ConfigNode& node, std::string path) {
@@ -133,7 +133,7 @@ std::string ConfigTable::secret(std::string_view key) {
     return {};
   }
   if (direct != nullptr) {
-    // What was found is not repeated here: it may be the secret.
+    // The value is not repeated in the message: it may be the secret.
     if (direct->kind != ConfigKind::kString) {
       mistake(key,
               fmt::format("expected a string such as {} = \"${{PASSWORD}}\"; put quotes around it", key));
@@ -377,7 +377,7 @@ Result<ConfigFile> ConfigFile::read(const std::string& path) {
   ConfigFile file;
   ConfigTree& tree = *file.impl_->tree;
   tree.root.file = path;
-  std::error_code ignored;  // only names the file for the check that it does not include itself
+  std::error_code ignored;  // only identifies the file, to detect that it includes itself
   tree.including.push_back(std::filesystem::weakly_canonical(path, ignored).string());
   load_config_text(tree, *text, path, true);
   return file;
@@ -400,7 +400,7 @@ std::vector<ConfigMistake> ConfigFile::finish() {
   ConfigTree& tree = *impl_->tree;
   std::vector<ConfigMistake> out;
   if (tree.syntax_error) {
-    // What such a file would have set is not known, so "missing" and the like would mislead.
+    // What that file would have set is unknown, so messages such as "missing" would mislead.
     for (const ConfigMistake& mistake : tree.mistakes) {
       if (mistake.key.empty() || mistake.key == "include") out.push_back(mistake);
     }

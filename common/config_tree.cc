@@ -18,8 +18,8 @@
 #include "common/text.h"
 #include "common/yaml_hint.h"
 
-// Malformed files violate what toml++ asserts and, in a release build, assumes: here it neither asserts
-// nor assumes (docs/decisions/0021-toml-assertions.md).
+// Malformed files violate what toml++ asserts and, in a release build, assumes. Here it does neither
+// (docs/decisions/0021-toml-assertions.md).
 #define TOML_ASSERT(condition) static_assert(true)
 #pragma push_macro("NDEBUG")
 #undef NDEBUG
@@ -44,7 +44,7 @@ std::unique_ptr<ConfigNode> convert(const toml::node& from, std::uint32_t line, 
   out->line = line;
   if (const toml::table* table = from.as_table()) {
     for (const auto& [key, value] : *table) {
-      // A table's own line is its header's; a value's is its key's.
+      // The line of a table is that of its header; the line of a value is that of its key.
       const std::uint32_t at = value.is_table() && value.source().begin.line != 0 ? value.source().begin.line
                                                                                   : key.source().begin.line;
       out->members.emplace(std::string(key.str()), convert(value, at, file));
@@ -100,7 +100,7 @@ void merge(ConfigTree& tree, ConfigNode& into, ConfigNode&& from, const std::str
   }
 }
 
-// Adds the files of one glob. False: there are too many, the rest is not looked at.
+// Adds the files of one glob. Returns false when there are too many; the remaining files are skipped.
 bool load_glob(ConfigTree& tree, const ConfigNode& item, const std::string& pattern,
                const std::string& beside) {
   glob_t found{};
@@ -109,7 +109,7 @@ bool load_glob(ConfigTree& tree, const ConfigNode& item, const std::string& patt
   const std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
   const bool is_glob = pattern.find_first_of("*?[") != std::string::npos;
-  // A conf.d that does not exist yet is as good as an empty one.
+  // A conf.d that does not exist yet is equivalent to an empty one.
   const bool nothing = outcome == GLOB_NOMATCH || (outcome == GLOB_ABORTED && errno == ENOENT);
   if (nothing && !is_glob) {
     tree.add_mistake(item, "include",

@@ -1,4 +1,4 @@
-// Kinds of values that both programs' configurations have: choices, addresses, bounded durations and sizes.
+// Readers for the value types that both configurations use: choices, addresses, bounded durations and sizes.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@
 
 namespace weir {
 
-// One of `choices`. Anything else is a mistake; its text names the nearest choice.
+// Reads one of `choices`. Anything else is a mistake whose text names the nearest choice.
 [[nodiscard]] std::string read_choice(ConfigTable& table, std::string_view key,
                                       const std::vector<std::string>& choices, std::string_view fallback);
 [[nodiscard]] std::chrono::milliseconds read_duration(ConfigTable& table, std::string_view key,
@@ -22,7 +22,7 @@ namespace weir {
                                                       std::chrono::milliseconds max);
 [[nodiscard]] std::uint64_t read_size(ConfigTable& table, std::string_view key, std::uint64_t fallback,
                                       std::uint64_t min, std::uint64_t max);
-// What parse_listen reads. With `may_be_off` "" and false give an empty string.
+// Reads an address as parse_listen does. With `may_be_off`, "" and false give an empty string.
 [[nodiscard]] std::string read_listen(ConfigTable& table, std::string_view key, std::string_view fallback,
                                       bool may_be_off);
 inline constexpr std::string_view kTopicRule = "is not a valid topic name; use 1 to 249 of a-z A-Z 0-9 . _ -";

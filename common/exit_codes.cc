@@ -12,7 +12,7 @@ namespace weir {
 void print_error(const char* program, const Error& error) {
   std::string text = fmt::format("{}: {}\n", program, visible(error.what, true));
   if (!error.hint.empty()) text += fmt::format("  {}\n", visible(error.hint, true));
-  // One write, so that the sentences of two programs do not mix.
+  // A single write, so that the output of two programs does not interleave.
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 

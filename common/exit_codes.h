@@ -1,5 +1,4 @@
-// Exit codes of both programs, for scripts to branch on. docs/reference/errors.md says what each means to an
-// operator.
+// Exit codes of both programs, for scripts to branch on. docs/reference/errors.md explains each to operators.
 #pragma once
 
 #include "proto/result.h"
@@ -8,21 +7,21 @@ namespace weir {
 
 enum ExitCode : int {
   kExitOk = 0,
-  kExitFailed = 1,        // anything without a code of its own
+  kExitFailed = 1,        // any failure without its own code
   kExitUsage = 2,         // wrong arguments
   kExitInput = 3,         // a log, a file or a message cannot be read
   kExitConfig = 4,        // the configuration has mistakes
   kExitLocked = 5,        // another agent holds the state_dir
-  kExitListen = 6,        // the address to listen on is in use or not ours
+  kExitListen = 6,        // the address to listen on is in use or not an address of this machine
   kExitStore = 7,         // the store cannot be opened, or refuses the password
   kExitSchemaTooNew = 8,  // the store was written by a newer weir
-  kExitKafka = 9,         // a broker or topic that does not answer or does not exist
-  kExitNotWhole = 10,     // `audit`: bytes are missing, or not settled yet
+  kExitKafka = 9,         // a broker or topic does not answer or does not exist
+  kExitNotWhole = 10,     // `audit`: bytes are missing or not settled yet
   kExitNotDrained = 11,   // not everything in a file is acknowledged yet
-  kExitNoLineFits = 12,   // `parse`: lines were read, and none fits the format
+  kExitNoLineFits = 12,   // `parse`: lines were read, but none fits the format
 };
 
-// The same for --help and the man pages.
+// The same list for --help and the man pages.
 inline constexpr const char* kExitCodesText =
     "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 a log or a message cannot be read, 4 mistakes in the "
     "configuration, 5 another agent holds the state_dir, 6 cannot listen on the address, 7 the store cannot "

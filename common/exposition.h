@@ -1,4 +1,4 @@
-// Writes Prometheus' text format. Pure.
+// Writes metrics in the Prometheus text format. Pure.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,12 +13,12 @@ namespace weir {
 
 struct MetricLabel {
   std::string_view name;
-  std::string_view value;  // a stranger may have written it: control characters are made visible
+  std::string_view value;  // may be untrusted: control characters are made visible
 };
 
 class Exposition {
  public:
-  // `prefix` stands before each metric's name: "weir_agent_".
+  // `prefix` is prepended to the name of each metric: "weir_agent_".
   explicit Exposition(std::string prefix) : prefix_(std::move(prefix)) {}
 
   template <class Value>
@@ -31,7 +31,7 @@ class Exposition {
     family(name, "gauge", help);
     sample(name, value);
   }
-  // A metric with labels: its samples follow.
+  // Begins a metric with labels; its samples follow.
   void family(std::string_view name, std::string_view type, std::string_view help);
   template <class Value>
   void sample(std::string_view name, Value value) {

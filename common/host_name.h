@@ -1,4 +1,4 @@
-// The name of this machine, as gethostname gives it; empty when the system has none.
+// The name of this machine as gethostname(2) returns it; empty when it has none.
 #pragma once
 
 #include <string>

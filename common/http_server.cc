@@ -7,7 +7,7 @@ namespace weir {
 
 void set_up_http(httplib::Server& server, std::size_t threads, std::size_t max_body_bytes) {
   server.new_task_queue = [threads] { return new httplib::ThreadPool(threads); };
-  // The library's default is SO_REUSEPORT, with which two programs share a port unnoticed.
+  // The library sets SO_REUSEPORT by default, so that two programs could share a port unnoticed.
   server.set_socket_options([](socket_t socket) {
     const int yes = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);

@@ -1,4 +1,4 @@
-// What the HTTP servers of both programs have in common: how they bind, and bounds on what a stranger sends.
+// What the HTTP servers of both programs share: binding to an address, and limits on untrusted requests.
 #pragma once
 
 #include <httplib.h>
@@ -13,8 +13,8 @@ namespace weir {
 
 void set_up_http(httplib::Server& server, std::size_t threads, std::size_t max_body_bytes);
 
-// Returns the port: the address's, or the free one that was found for port 0. Errors: kUnavailable; `what`
-// is only the reason, such as "Address already in use".
+// Returns the port: that of the address, or for port 0 the free port that was chosen. Errors: kUnavailable;
+// `what` is only the reason, such as "Address already in use".
 [[nodiscard]] Result<std::uint16_t> bind_http(httplib::Server& server, const ListenAddress& address);
 
 }  // namespace weir

@@ -9,7 +9,7 @@
 namespace weir {
 namespace {
 
-// Characters that stay as they are in a JSON string: printable ASCII without '"' and '\'.
+// Characters that a JSON string may contain unescaped: printable ASCII except '"' and '\'.
 constexpr std::array<bool, 256> kPlain = [] {
   std::array<bool, 256> plain{};
   for (std::size_t c = 0x20; c < 0x7F; ++c) plain[c] = c != '"' && c != '\\';
@@ -27,7 +27,7 @@ void append_unit(std::string& out, std::uint32_t unit) {
 
 void append_escape(std::string& out, std::uint32_t point) {
   if (point < 0x10000) return append_unit(out, point);
-  append_unit(out, 0xD800 + ((point - 0x10000) >> 10U));  // JSON writes it as a pair of surrogates
+  append_unit(out, 0xD800 + ((point - 0x10000) >> 10U));  // JSON needs a surrogate pair
   append_unit(out, 0xDC00 + ((point - 0x10000) & 0x3FFU));
 }
 

@@ -46,14 +46,14 @@ void read_sasl(ConfigTable& table, KafkaConnection& out) {
 
 std::string nearest_property(const rd_kafka_conf_t* conf, const std::string& name) {
   std::size_t count = 0;
-  const char** all = rd_kafka_conf_dump(const_cast<rd_kafka_conf_t*>(conf), &count);  // reads only
+  const char** all = rd_kafka_conf_dump(const_cast<rd_kafka_conf_t*>(conf), &count);  // does not modify it
   std::vector<std::string> names;
   for (std::size_t i = 0; i + 1 < count; i += 2) names.emplace_back(all[i]);
   rd_kafka_conf_dump_free(all, count);
   return nearest(name, names);
 }
 
-// Asks librdkafka itself, so that `check` finds what `run` would.
+// Asks librdkafka itself, so that `check` finds the same mistakes as `run`.
 void check_properties(ConfigTable& table, const std::map<std::string, std::string>& properties) {
   const std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)> conf(rd_kafka_conf_new(),
                                                                                 &rd_kafka_conf_destroy);

@@ -1,5 +1,5 @@
-// How to reach Kafka: the keys that [output.kafka] and [source.kafka] share, and
-// what they mean to librdkafka.
+// How to reach Kafka: the keys that [output.kafka] and [source.kafka] share, and the librdkafka properties
+// that they set.
 #pragma once
 
 #include <map>
@@ -16,15 +16,15 @@ struct KafkaConnection {
   bool tls = false;
   std::string tls_ca, tls_cert, tls_key;  // files
   std::string sasl_mechanism, sasl_username, sasl_password;
-  std::map<std::string, std::string> librdkafka;  // any property; overrides all others
+  std::map<std::string, std::string> librdkafka;  // any property; overrides the keys above
   friend bool operator==(const KafkaConnection&, const KafkaConnection&) = default;
 };
 
-// Reads the shared keys (brokers is required) and the sub-table `librdkafka`.
+// Reads the shared keys (`brokers` is required) and the sub-table `librdkafka`.
 void read_kafka_connection(ConfigTable& table, KafkaConnection& out);
 
 // Properties for rd_kafka_conf_set, without those of the sub-table `librdkafka`. The caller sets its own
-// after these, and those of `librdkafka` last.
+// after these, and the sub-table's last.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> kafka_properties(
     const KafkaConnection& connection);
 

@@ -21,7 +21,7 @@ using Conf = std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)>;
 using Message = std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)>;
 using Metadata = std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)>;
 
-// These would make it a member of a group. It only looks, whatever is configured.
+// These would make it join a group. It must only read, whatever is configured.
 const std::set<std::string> kIgnoredProperties = {"group.id", "group.instance.id", "enable.auto.commit",
                                                   "auto.commit.enable", "enable.auto.offset.store"};
 
@@ -33,7 +33,7 @@ const std::vector<std::pair<const char*, const char*>>& own_properties() {
       {"isolation.level", "read_committed"},
       {"enable.partition.eof", "true"},
       {"allow.auto.create.topics", "false"},
-      // Prefetched per partition: this bounds the memory.
+      // Messages prefetched per partition: bounds the memory.
       {"queued.min.messages", "100"},
       {"queued.max.messages.kbytes", "1024"},
       {"fetch.max.bytes", "16777216"},
@@ -42,7 +42,7 @@ const std::vector<std::pair<const char*, const char*>>& own_properties() {
   return properties;
 }
 
-// librdkafka puts counters in brackets, which would make each repetition a new sentence.
+// librdkafka adds counters in brackets, which would make each repetition look like a new message.
 std::string without_counters(std::string_view what) {
   return std::string(what.substr(0, what.find(" (after ")));
 }
@@ -73,7 +73,7 @@ struct KafkaReader::Impl {
   Topic topic{nullptr, &rd_kafka_topic_destroy};
   Queue queue{nullptr, &rd_kafka_queue_destroy};
   std::vector<std::int32_t> started;
-  std::map<std::int32_t, std::int64_t> ends;  // of partitions that are not read to their end yet
+  std::map<std::int32_t, std::int64_t> ends;  // of the partitions that are not yet read to their end
   std::vector<std::string> notes;
   std::string problem;
 
@@ -102,23 +102,23 @@ Result<void> KafkaReader::Impl::connect(const KafkaConnection& connection) {
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int error, const char* reason, void* opaque) {
     auto& self = *static_cast<Impl*>(opaque);
-    // The previous error says why; this one only says that all brokers are down.
+    // The previous error gives the reason; this one only reports that all brokers are down.
     if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || self.problem.empty())
       self.problem = without_counters(reason);
   });
-  // librdkafka would repeat itself while a broker is away; status() has the reason once.
+  // librdkafka would repeat itself while a broker is down; status() reports the reason once.
   rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t*, int, const char*, const char*) {});
   client.reset(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size()));
   if (!client)
     return fail(Code::kInvalid, fmt::format("kafka: {}", why.data()), "check the tls and sasl keys");
-  std::ignore = conf.release();  // the client owns it now
+  std::ignore = conf.release();  // now owned by the client
   topic.reset(rd_kafka_topic_new(client.get(), options.topic.c_str(), nullptr));
   queue.reset(rd_kafka_queue_new(client.get()));
   return {};
 }
 
 Error KafkaReader::Impl::no_answer(std::string_view why) const {
-  rd_kafka_poll(client.get(), 0);  // the error callback may know more than "timed out"
+  rd_kafka_poll(client.get(), 0);  // the error callback may give a better reason than "timed out"
   return {Code::kUnavailable,
           fmt::format("no broker of {} answers within {} ms: {}", brokers, options.answer_timeout.count(),
                       problem.empty() ? why : problem),
@@ -230,15 +230,15 @@ Result<std::optional<KafkaRecord>> KafkaReader::next(std::chrono::milliseconds t
     case RD_KAFKA_RESP_ERR_NO_ERROR:
       break;
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-      // The end may come before the last offset: transaction markers and compacted messages have
-      // offsets too and are never returned.
+      // Reaching the end may come before the last offset is returned: transaction markers and compacted
+      // messages have offsets but are never returned.
       impl.problem.clear();
       if (!impl.options.follow) impl.ends.erase(message->partition);
       return std::nullopt;
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
-      return std::nullopt;  // librdkafka reconnects; the error callback said why
+      return std::nullopt;  // librdkafka reconnects; the error callback gave the reason
     default:
       return fail(Code::kUnavailable,
                   fmt::format("{}[{}]: {}", impl.options.topic, message->partition,

@@ -1,5 +1,5 @@
-// Reads a topic to look at it. It joins no group, so it commits nothing and moves no partition of another
-// consumer. Uses librdkafka's simple consumer. For settling see aggregator/source/kafka_source.h.
+// Reads a topic for inspection. It joins no group, so it commits nothing and does not affect other consumers.
+// Uses librdkafka's simple consumer. For settling see aggregator/source/kafka_source.h.
 #pragma once
 
 #include <chrono>
@@ -15,11 +15,11 @@
 
 namespace weir {
 
-// Where to begin, in each partition.
+// Where to begin in each partition.
 struct KafkaStart {
   enum class From : std::uint8_t { kBeginning, kEnd, kOffset, kLast };
   From from = From::kBeginning;
-  std::int64_t value = 0;  // the offset, or how many of the last messages
+  std::int64_t value = 0;  // the offset, or the number of last messages
   friend bool operator==(const KafkaStart&, const KafkaStart&) = default;
 };
 // "beginning", "end", "120", "-10" (the last ten).
@@ -27,9 +27,9 @@ struct KafkaStart {
 
 struct KafkaReadOptions {
   std::string topic;
-  std::vector<std::int32_t> partitions;  // empty: all that exist at open()
+  std::vector<std::int32_t> partitions;  // empty: all that exist when open() is called
   KafkaStart start;
-  bool follow = false;  // at the end, wait for more
+  bool follow = false;  // at the end, wait for more messages
   std::chrono::milliseconds answer_timeout{10'000};
 };
 
@@ -44,21 +44,21 @@ struct KafkaRecord {
 class KafkaReader {
  public:
   // Asks the brokers for the partitions and their ends. Errors: kInvalid (a property), kUnavailable (no
-  // broker answers in time), kNotFound (the topic, the partition or the offset does not exist).
+  // broker answers in time), kNotFound (the topic, partition or offset does not exist).
   [[nodiscard]] static Result<std::unique_ptr<KafkaReader>> open(const KafkaConnection& connection,
                                                                  const KafkaReadOptions& options);
   ~KafkaReader();
   KafkaReader(const KafkaReader&) = delete;
   KafkaReader& operator=(const KafkaReader&) = delete;
 
-  // The next message of any partition, in order of arrival. Nothing: none arrived within `timeout`, or
-  // done(). Errors: kUnavailable, a partition can no longer be read.
+  // Returns the next message of any partition, in order of arrival. Nothing: none arrived within `timeout`,
+  // or done(). Errors: kUnavailable when a partition can no longer be read.
   [[nodiscard]] Result<std::optional<KafkaRecord>> next(std::chrono::milliseconds timeout);
-  // Not following: every message that existed at open() was returned.
+  // Without `follow`: every message that existed at open() has been returned.
   [[nodiscard]] bool done() const;
-  // What is wrong at the moment ("no broker answers"), or "".
+  // The current problem ("no broker answers"), or "".
   [[nodiscard]] std::string status() const;
-  // For the user: requested offsets whose messages no longer exist.
+  // A note for the user: requested offsets whose messages no longer exist.
   [[nodiscard]] const std::vector<std::string>& notes() const;
 
  private:

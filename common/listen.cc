@@ -42,7 +42,7 @@ std::optional<HostPort> parse_host_port(std::string_view text) {
   HostPort out{std::string(host), std::nullopt};
   if (host_end == text.size()) return out;
   if (text[host_end] != ':') return std::nullopt;
-  out.port = parse_port(text.substr(host_end + 1));  // refuses IPv6 without brackets
+  out.port = parse_port(text.substr(host_end + 1));  // rejects IPv6 without brackets
   if (!out.port) return std::nullopt;
   return out;
 }

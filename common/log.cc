@@ -34,7 +34,7 @@ std::string json_line(std::string_view program, LogLevel level, std::string_view
 void write_all(std::string_view text) {
   while (!text.empty()) {
     const auto written = ::write(STDERR_FILENO, text.data(), text.size());
-    if (written <= 0) return;  // nowhere is left to say so
+    if (written <= 0) return;  // a failed write cannot be reported anywhere
     text.remove_prefix(static_cast<std::size_t>(written));
   }
 }
@@ -60,7 +60,8 @@ std::string log_lines(std::string_view program, LogLevel level, std::string_view
 }
 
 bool stderr_is_journal() {
-  // systemd.exec(5): device and inode of the stream, so that a redirected stderr is told apart.
+  // systemd.exec(5): JOURNAL_STREAM has the device and inode of the stream; a redirected stderr does not
+  // match.
   const char* stream = std::getenv("JOURNAL_STREAM");
   struct stat facts{};
   if (stream == nullptr || ::fstat(STDERR_FILENO, &facts) != 0) return false;

@@ -1,5 +1,5 @@
-// Writes what the programs say to stderr: with level and time, as text or JSON; with systemd's priority
-// prefix when stderr is the journal. docs/reference/logging.md shows the lines.
+// Writes log lines to stderr with level and time, as text or JSON. Adds systemd's priority prefix when stderr
+// is the journal. docs/reference/logging.md shows the lines.
 #pragma once
 
 #include <array>
@@ -20,17 +20,18 @@ enum class LogFormat { kText, kJson };
 
 struct LogOptions {
   LogFormat format = LogFormat::kText;
-  LogLevel level = LogLevel::kInfo;  // what is below it is not written
+  LogLevel level = LogLevel::kInfo;  // lower levels are not written
 };
 
 [[nodiscard]] std::string_view to_string(LogLevel level);
 
-// One line, or several of a text that has several, each with its newline. `journal`: each begins with
-// "<N>", and text has no time and no program, which the journal knows. Control characters are visible.
+// Formats one line, or one line per line of the text, each ending in a newline. With `journal`, each begins
+// with "<N>", and text omits time and program, because the journal records both. Control characters are made
+// visible.
 [[nodiscard]] std::string log_lines(std::string_view program, LogLevel level, std::string_view text,
                                     std::int64_t now_ms, LogFormat format, bool journal);
 
-// Whether systemd connected stderr to its journal.
+// Whether stderr is connected to systemd's journal.
 [[nodiscard]] bool stderr_is_journal();
 
 class Log {
@@ -47,13 +48,13 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  // Thread: any, for each of these. Never held back: the answer to what an operator did.
+  // Thread: any, for these functions. Never rate-limited: for replies to an operator's action.
   void write(LogLevel level, std::string_view text);
   void write_error(const Error& error) { write(LogLevel::kError, error.sentence()); }
-  // Held back when the same text was said less than a minute ago, or when a level says very much at
-  // once; a later line says how often.
+  // Rate-limited: held back when the same text was logged less than a minute ago, or when a level logs too
+  // much at once. A later line gives the count.
   void say(LogLevel level, std::string_view text);
-  // say() of this log, which must outlive it.
+  // A Say that calls say() of this log, which must outlive it.
   [[nodiscard]] Say speaker();
 
  private:
@@ -63,7 +64,8 @@ class Log {
   const LogOptions options_;
   const Parts parts_;
   std::mutex mutex_;
-  std::array<RateLimiter, 4> limiters_;  // per level, so that no level drowns another; GUARDED_BY(mutex_)
+  // One per level, so that no level uses up another's quota.
+  std::array<RateLimiter, 4> limiters_;  // GUARDED_BY(mutex_)
 };
 
 }  // namespace weir

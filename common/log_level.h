@@ -1,4 +1,4 @@
-// How a part says something to the operator: it is given a Say and knows nothing of where that goes.
+// How a part reports to the operator: it calls a Say, and does not know where the text goes.
 #pragma once
 
 #include <functional>
@@ -6,11 +6,11 @@
 
 namespace weir {
 
-// kError: data was lost, or a person must act. kWarning: it may come to that. kInfo: an event that an
-// operator expects to find. kDebug: what helps to find a mistake in weir or in a configuration.
+// kError: data was lost, or a person must act. kWarning: that may follow. kInfo: an event that an operator
+// expects to see. kDebug: helps to find a mistake in weir or in a configuration.
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
-// One sentence, without a newline at its end. Any thread may call the ones that Log gives.
+// One sentence without a trailing newline. A Say that comes from Log may be called from any thread.
 using Say = std::function<void(LogLevel, std::string_view)>;
 
 }  // namespace weir

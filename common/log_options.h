@@ -1,4 +1,4 @@
-// --log-format and --log-level, the same in both programs.
+// --log-format and --log-level, identical in both programs.
 #pragma once
 
 #include "common/log.h"
@@ -9,7 +9,7 @@ class App;
 
 namespace weir {
 
-// `options` must live until the arguments were parsed.
+// `options` must live until the arguments are parsed.
 void add_log_options(CLI::App& command, LogOptions& options);
 
 }  // namespace weir

@@ -9,8 +9,8 @@
 namespace weir {
 namespace {
 
-// A leading '.' or '\'' begins a request, '\' an escape, and '-' may become a hyphen that cannot be
-// pasted into a shell.
+// A leading '.' or '\'' starts a request, '\' starts an escape, and '-' may become a hyphen that does not
+// work when pasted into a shell.
 std::string escaped(std::string_view text) {
   std::string out;
   bool line_begins = true;

@@ -1,4 +1,4 @@
-// Writes a program's man page from the text of its --help, so that there is one text for both.
+// Generates a program's man page from its --help, so that both share one text.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -6,7 +6,7 @@
 
 namespace weir {
 
-// roff with the man macros (man(7)). Hidden options and groups are left out.
+// Returns roff with the man macros (man(7)). Omits hidden options and groups.
 [[nodiscard]] std::string man_page(CLI::App& app, const std::string& version);
 
 }  // namespace weir

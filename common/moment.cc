@@ -40,7 +40,8 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
   return value;
 }
 
-// Takes "90 s" off the front: a number and one of the units at `unit` or behind it, which then moves on.
+// Takes a number and its unit ("90 s") off the front. The unit must be at or after `unit`, which then moves
+// past it.
 std::optional<std::int64_t> take_part(std::string_view& text, const Unit*& unit) {
   std::uint64_t count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
@@ -71,7 +72,7 @@ std::optional<std::int64_t> duration_ms(std::string_view text) {
   return sum;
 }
 
-// A day alone, or a time without seconds; the offset may follow.
+// A date alone, or a time without seconds; an offset may follow.
 std::optional<std::int64_t> short_iso_s(std::string_view text) {
   std::string whole(text);
   if (text.size() == 10 || (text.size() == 11 && text.back() == 'Z')) {

@@ -10,8 +10,8 @@ constexpr std::size_t kLongestWord = 64;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-// Damerau-Levenshtein in its "optimal string alignment" form: insertions, deletions,
-// replacements and swapped neighbours each cost one. Letter case costs nothing.
+// Damerau-Levenshtein distance in its "optimal string alignment" form: insertions, deletions, replacements
+// and swaps of neighbours each cost one. Differences in case cost nothing.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before_last(b.size() + 1);
   std::vector<std::size_t> last(b.size() + 1);

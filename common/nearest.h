@@ -1,4 +1,4 @@
-// "Did you mean": the word that a misspelt one is closest to. Pure.
+// "Did you mean": the known word closest to a misspelt one. Pure.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace weir {
 
-// "" when no word is close enough (Damerau-Levenshtein distance, at most a third of the length). Letter
-// case does not count.
+// Returns "" when no word is close enough: the Damerau-Levenshtein distance may be at most a third of the
+// length. Case is ignored.
 [[nodiscard]] std::string nearest(std::string_view word, const std::vector<std::string>& words);
 
 }  // namespace weir

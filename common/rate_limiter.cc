@@ -16,7 +16,7 @@ bool RateLimiter::pass(std::string_view key, std::int64_t now_ms) {
     if (others_.held_back++ == 0) others_.passed_ms = now_ms;
     return false;
   }
-  // A count that was not taken yet is kept: nothing that was held back goes unsaid.
+  // A count that was not fetched yet is kept, so that everything held back is reported.
   auto& entry = found == keys_.end() ? keys_.emplace(std::string(key), Key{}).first->second : found->second;
   entry.passed_ms = now_ms;
   return true;

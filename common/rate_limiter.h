@@ -1,4 +1,4 @@
-// Holds back what is said again and again, and counts it. Pure: the time is an argument.
+// Limits how often a message repeats and counts what it holds back. Pure: the time is an argument.
 #pragma once
 
 #include <cstddef>
@@ -11,27 +11,27 @@
 namespace weir {
 
 struct RateLimits {
-  std::int64_t interval_ms = 60'000;  // the same key passes once in this time
-  std::size_t max_passed = 600;       // in this time, of all keys together; also the bound of memory
+  std::int64_t interval_ms = 60'000;  // the same key passes once per interval
+  std::size_t max_passed = 600;       // per interval, over all keys; also bounds the memory
 };
 
 class RateLimiter {
  public:
   explicit RateLimiter(RateLimits limits = {}) : limits_(limits) {}
 
-  // Whether `key` may pass now. What may not is counted.
+  // Whether `key` may pass now. If not, it is counted.
   [[nodiscard]] bool pass(std::string_view key, std::int64_t now_ms);
 
   struct HeldBack {
-    std::string key;  // empty: of keys beyond max_passed
+    std::string key;  // empty: stands for the keys beyond max_passed
     std::uint64_t count = 0;
 
     friend bool operator==(const HeldBack&, const HeldBack&) = default;
   };
-  // What was held back of the keys whose interval is over, each once. Call it before pass().
+  // Returns the counts of the keys whose interval is over, each once. Call it before pass().
   [[nodiscard]] std::vector<HeldBack> take_held_back(std::int64_t now_ms);
 
-  // Aborts when an invariant is broken (see proto/must.h).
+  // Aborts when an invariant is violated (see proto/must.h).
   void check() const;
 
  private:
@@ -41,8 +41,8 @@ class RateLimiter {
   };
 
   RateLimits limits_;
-  std::map<std::string, Key, std::less<>> keys_;  // that passed in the last interval
-  Key others_;                                    // passed_ms: when the first of them was held back
+  std::map<std::string, Key, std::less<>> keys_;  // the keys that passed in the last interval
+  Key others_;                                    // here passed_ms is when the first of them was held back
 };
 
 }  // namespace weir

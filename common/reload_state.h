@@ -1,5 +1,5 @@
-// Which configuration a program runs with: when it was loaded, and whether a newer one was refused.
-// For /health and /metrics of both programs.
+// The state of the configuration in use: when it was loaded, and whether a newer one was refused. For /health
+// and /metrics of both programs.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +12,23 @@
 namespace weir {
 
 struct ReloadState {
-  std::int64_t loaded_at_ms = 0;   // the configuration in use
-  std::int64_t refused_at_ms = 0;  // the last reload; 0: it was not refused
-  std::string refused_because{};   // "agent.toml:3: unknown key ..."; the first mistake of several
+  std::int64_t loaded_at_ms = 0;   // when the configuration in use was loaded
+  std::int64_t refused_at_ms = 0;  // when the last reload was refused; 0: it was not
+  std::string refused_because{};   // "agent.toml:3: unknown key ..."; the first of several mistakes
 
   [[nodiscard]] bool refused() const { return refused_at_ms != 0; }
   friend bool operator==(const ReloadState&, const ReloadState&) = default;
 };
 
-// For /metrics: config_last_reload_successful and its time, as Prometheus itself names them.
+// For /metrics: config_last_reload_successful and the time of the last success, named as Prometheus names its
+// own.
 void add_reload_state(Exposition& text, const ReloadState& state);
-// For /health: {"loaded_at":"2026-11-23T10:00:00Z"}; with "refused_at" and "refused_because" when it was.
+// For /health: {"loaded_at":"2026-11-23T10:00:00Z"}, plus "refused_at" and "refused_because" after a refusal.
 [[nodiscard]] std::string reload_json(const ReloadState& state);
-// A sentence for /health: "" when the last reload was taken.
+// A sentence for /health; "" when the last reload succeeded.
 [[nodiscard]] std::string problem_of(const ReloadState& state);
 
-// The state, written by the thread that reloads and read by any other.
+// Shares the state: the reloading thread writes it, any thread may read it.
 class SharedReloadState {
  public:
   explicit SharedReloadState(std::int64_t loaded_at_ms) { state_.loaded_at_ms = loaded_at_ms; }

@@ -88,7 +88,7 @@ std::string_view SqliteStatement::bytes(int column) const {
   return {first, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
-// A statement may outlive its database in a member order gone wrong: the newer close waits for it.
+// With a wrong order of members, a statement may outlive its database: sqlite3_close_v2 waits for it.
 void SqliteDatabase::Close::operator()(sqlite3* database) const { sqlite3_close_v2(database); }
 
 SqliteStatus SqliteDatabase::open(const std::string& path, Mode mode,
@@ -98,7 +98,7 @@ SqliteStatus SqliteDatabase::open(const std::string& path, Mode mode,
       SQLITE_OPEN_NOMUTEX;
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
-  database_.reset(raw);  // it holds the message of a failure
+  database_.reset(raw);  // even after a failure: it holds the error message
   if (raw != nullptr) sqlite3_busy_timeout(raw, static_cast<int>(busy_timeout.count()));
   return status_of(code);
 }

@@ -1,4 +1,5 @@
-// SQLite's handles with an owner, its codes as a small set. The one place that includes sqlite3.h.
+// Owning wrappers for SQLite's handles, with its result codes reduced to a small set. Only this wrapper
+// includes sqlite3.h.
 #pragma once
 
 #include <chrono>
@@ -18,33 +19,33 @@ enum class SqliteStatus {
   kRow,
   kDone,
   kBusy,        // another connection holds a lock
-  kConstraint,  // a key exists already
+  kConstraint,  // the key already exists
   kFull,        // the disk is full
-  kCannotOpen,  // the path or the rights
+  kCannotOpen,  // wrong path or permissions
   kNotDatabase,
-  kCorrupt,  // the file, or its schema
+  kCorrupt,  // the file or its schema
   kNoMemory,
   kOther,
 };
 
-// One statement of a database, which must outlive it. Thread: the database's.
+// A prepared statement. Its database must outlive it. Thread: the database's.
 class SqliteStatement {
  public:
-  SqliteStatement() = default;  // none
+  SqliteStatement() = default;  // empty
   explicit SqliteStatement(sqlite3_stmt* statement) : statement_(statement) {}
   explicit operator bool() const { return statement_ != nullptr; }
 
-  // Parameters count from 1. The bytes must live until reset().
+  // Parameters are numbered from 1. The bytes must live until reset().
   void bind_number(int at, std::int64_t value);
   void bind_text(int at, std::string_view text);
   void bind_bytes(int at, std::string_view bytes);
 
-  // kRow, kDone or what failed.
+  // Returns kRow, kDone or the error.
   [[nodiscard]] SqliteStatus step();
-  void reset();           // ready to be stepped again; the parameters stay
-  void clear_bindings();  // forgets the parameters
+  void reset();           // ready to step again; the parameters stay bound
+  void clear_bindings();  // removes the bound parameters
 
-  // Columns count from 0. Valid until the next step() or reset().
+  // Columns are numbered from 0. The values are valid until the next step() or reset().
   [[nodiscard]] int column_count() const;
   [[nodiscard]] bool is_number(int column) const;  // an integer or NULL
   [[nodiscard]] std::int64_t number(int column) const;
@@ -60,19 +61,20 @@ class SqliteStatement {
 // Thread: one at a time.
 class SqliteDatabase {
  public:
-  enum class Mode { kReadOnly, kReadWrite };  // kReadWrite makes the file when it does not exist
+  enum class Mode { kReadOnly, kReadWrite };  // kReadWrite creates a missing file
 
-  // Closes what was open before. kOk, or what failed.
+  // Closes the database that was open before. Returns kOk or the error.
   [[nodiscard]] SqliteStatus open(const std::string& path, Mode mode, std::chrono::milliseconds busy_timeout);
   void close() { database_.reset(); }
   [[nodiscard]] bool is_open() const { return database_ != nullptr; }
 
-  // Each statement of `sql`; rows are dropped. kOk, or what failed.
+  // Runs each statement of `sql` and discards rows. Returns kOk or the error.
   [[nodiscard]] SqliteStatus run(const char* sql);
-  // None: it failed, see status(). `reused`: many times, which costs SQLite more memory at first.
+  // Nothing: it failed, see status(). `reused`: the statement will run many times; SQLite then uses more
+  // memory for it.
   [[nodiscard]] SqliteStatement prepare(std::string_view sql, bool reused = false);
 
-  // Of the last call that failed.
+  // Of the last failed call.
   [[nodiscard]] SqliteStatus status() const;
   [[nodiscard]] std::string message() const;
   [[nodiscard]] std::uint64_t changed_rows() const;  // by the last statement

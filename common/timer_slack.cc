@@ -4,7 +4,7 @@
 
 namespace weir {
 
-// When the kernel refuses, the timers stay as they are.
+// If the kernel refuses, the timers keep their slack.
 TimerSlackOfNewThreads::TimerSlackOfNewThreads(std::chrono::nanoseconds slack)
     : before_ns_(::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)) {
   ::prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(slack.count()), 0, 0, 0);

@@ -7,7 +7,7 @@
 namespace weir {
 namespace {
 
-// "#" lines and blank ones are both.
+// Blank lines and "#" lines are valid in both.
 enum class Look { kBoth, kYaml, kToml, kNeither };
 
 bool key_character(char c) {

@@ -1,4 +1,4 @@
-// Recognises a YAML file that was given where TOML is read. Pure.
+// Recognises a YAML file that was passed where TOML is expected. Pure.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace weir {
 
-// What to tell the operator of a file that is not TOML; empty when it does not look like YAML. A TOML file
-// with a mistake in it is not taken for YAML: most of its lines still are TOML.
+// What to tell the operator about a file that is not TOML; empty when it does not look like YAML. A TOML file
+// with a mistake is not taken for YAML, because most of its lines are still TOML.
 [[nodiscard]] std::string yaml_hint(std::string_view text);
 
 }  // namespace weir

@@ -1,5 +1,5 @@
-// A batch: the lines of one byte range of one source, as columns or as the sums that they come to.
-// One Kafka message. The format is proto/weir.proto; this is its writer and its reader.
+// A batch holds the lines of one byte range of one source, either as columns or as sums. One batch is one
+// Kafka message. proto/weir.proto defines the format; this file declares its writer and its reader.
 #pragma once
 
 #include <array>
@@ -18,23 +18,24 @@
 
 namespace weir {
 
-// The numbers are those of the wire, but for kClaim: there a claim is a loss whose cause is "not received".
+// The values are the wire's numbers, except kClaim: on the wire a claim is a loss with the cause "not
+// received".
 enum class BatchKind : std::uint8_t { kRecords = 0, kHeartbeat = 1, kLoss = 2, kWindows = 3, kClaim = 255 };
 
 struct BatchHeader {
   BatchKind kind = BatchKind::kRecords;
   SourceId source;
-  ByteRange range;           // whole lines; every line of it is in line_bytes
-  std::uint64_t origin = 0;  // where the agent was told to begin this source
+  ByteRange range;           // whole lines; line_bytes has an entry for each
+  std::uint64_t origin = 0;  // where the agent was configured to start reading this source
   std::string agent_id;
-  std::uint64_t instance = 0;  // of the agent, new at each first start of a state_dir
+  std::uint64_t instance = 0;  // of the agent; new at the first start of each state_dir
   std::string host;            // host name of the agent's machine
   std::string input;           // name of the [[input]]
-  std::string path;            // where the file was when the batch was made
+  std::string path;            // path of the file when the batch was made
   std::vector<std::pair<std::string, std::string>> fields;  // of the [[input]]
   std::int64_t sent_ms = 0;                                 // the agent's clock, for lag only
-  std::int64_t watermark_ms = kNoTime;             // event time up to which all is shipped (heartbeats)
-  std::uint64_t lag_bytes = 0;                     // heartbeats: bytes the agent knows of and has not shipped
+  std::int64_t watermark_ms = kNoTime;  // heartbeats: everything up to this event time is shipped
+  std::uint64_t lag_bytes = 0;          // heartbeats: bytes that the agent knows of but has not shipped
   LossCause loss_cause = LossCause::kNotReceived;  // losses
   friend bool operator==(const BatchHeader&, const BatchHeader&) = default;
 };
@@ -42,18 +43,18 @@ struct BatchHeader {
 struct DecodeLimits {
   std::uint64_t max_uncompressed_bytes = 32ULL << 20;
   std::uint32_t max_lines = 1U << 20;
-  std::uint32_t max_strings = 1U << 20;  // of all columns, with one that says "absent"
-  std::uint32_t max_rows = 1U << 16;     // of kWindows; so many sites, too
-  // Bit i: the reader wants text column i. Others are left out of Columns, unread and unchecked.
+  std::uint32_t max_strings = 1U << 20;  // of all columns together, each with an entry for "absent"
+  std::uint32_t max_rows = 1U << 16;     // of kWindows; also the limit for sites
+  // Bit i: the reader wants text column i. Other columns are left out of Columns, neither read nor checked.
   std::uint32_t text_columns = ~0U;
   bool extra_columns = true;
 };
 
-// What may be read of a line: with a longer one, alone in its batch, the limits above are passed.
+// Longest line that may be read. A longer line, even alone in its batch, would exceed the limits above.
 inline constexpr std::uint64_t kMaxLineBytes = 16ULL << 20;
 
-// Builds one batch at a time and keeps its buffers for the next: adding a line
-// allocates nothing once they have grown. Not thread-safe.
+// Builds one batch at a time and reuses its buffers for the next, so once they have grown, adding a line does
+// not allocate. Not thread-safe.
 class BatchBuilder {
  public:
   explicit BatchBuilder(int zstd_level = 1);
@@ -61,22 +62,21 @@ class BatchBuilder {
   BatchBuilder(BatchBuilder&&) noexcept;
   BatchBuilder& operator=(BatchBuilder&&) noexcept;
 
-  // Starts a batch; forgets the one before. `extra_names` are those of the parser.
+  // Starts a new batch and discards the previous one. `extra_names` are those of the parser.
   void begin(std::vector<std::string> extra_names);
-  // `line_bytes`: what the line occupies in the file, its '\n' included.
+  // `line_bytes`: size of the line in the file, including its '\n'.
   void add(const Record& record, std::uint32_t line_bytes);
   void add_unparsed(std::string_view line, Unparsed reason, std::uint32_t line_bytes);
   void add_filtered(std::uint32_t line_bytes);  // blank, comment or excluded: counted, no record
 
   [[nodiscard]] std::uint32_t lines() const;
   [[nodiscard]] std::uint64_t content_bytes() const;  // sum of line_bytes
-  // What the message would have of columns at most, even if nothing of them compressed.
+  // Upper bound for the size of the message's columns, assuming nothing compresses.
   [[nodiscard]] std::uint64_t columns_bytes() const;
-  // One more line, of at most kMaxLineBytes, might make a batch that readers refuse by their
-  // DecodeLimits: finish this one first. Lines of a megabyte together fill one only when nearly all are
-  // blank.
+  // After one more line of up to kMaxLineBytes, the batch might exceed the readers' DecodeLimits: finish this
+  // one first. When lines add up to a megabyte, this happens only if nearly all of them are blank.
   [[nodiscard]] bool full() const;
-  // header.range must be content_bytes() long. The message to put on the wire.
+  // Returns the message to put on the wire. header.range must be content_bytes() long.
   [[nodiscard]] Result<std::string> finish(const BatchHeader& header);
 
  private:
@@ -85,21 +85,22 @@ class BatchBuilder {
 };
 
 [[nodiscard]] Result<std::string> encode_heartbeat(const BatchHeader& header);
-// header.range will never be sent: header.loss_cause says why.
+// header.range will never be sent; header.loss_cause says why.
 [[nodiscard]] Result<std::string> encode_loss(const BatchHeader& header);
-// A claim: all of header.range was acknowledged, so what the reader has not seen of it by now is a gap.
+// A claim: all of header.range was acknowledged, so whatever the reader has not received of it by now is a
+// gap.
 [[nodiscard]] Result<std::string> encode_claim(const BatchHeader& header);
-// Sums instead of lines: what header.range comes to.
+// Sums in place of lines, covering header.range.
 [[nodiscard]] Result<std::string> encode_windows(const BatchHeader& header, const FoldedLines& folded,
                                                  int zstd_level);
 
-// True when the bytes claim to be a weir batch (its magic), decodable or not.
+// True when the message starts with weir's magic, whether or not it can be decoded.
 [[nodiscard]] bool looks_like_batch(std::string_view message);
 
-// A column of texts of a decoded batch.
+// A text column of a decoded batch.
 struct TextColumn {
-  std::vector<std::string_view> strings;  // [0] is "absent"; views into the batch's memory
-  std::vector<std::uint32_t> index;       // of each record, into `strings`; empty: the column is absent
+  std::vector<std::string_view> strings;  // [0] means "absent"; views into the batch's memory
+  std::vector<std::uint32_t> index;       // per record, an index into `strings`; empty: the column is absent
   [[nodiscard]] std::string_view at(std::size_t record) const {
     return index.empty() ? std::string_view{} : strings[index[record]];
   }
@@ -122,22 +123,22 @@ struct Columns {
 class DecodedBatch {
  public:
   BatchHeader header;
-  Columns columns;     // of kRecords
-  FoldedLines folded;  // of kWindows
+  Columns columns;     // when the kind is kRecords
+  FoldedLines folded;  // when the kind is kWindows
 
-  // Row `i` as a Record; `extra_scratch` backs record.extra. Views live as long as *this.
+  // Row `i` as a Record. record.extra points into `extra_scratch`. The views are valid as long as *this.
   void record(std::size_t i, Record& out, std::vector<std::string_view>& extra_scratch) const;
 
   DecodedBatch() = default;
   DecodedBatch(DecodedBatch&&) = default;
   DecodedBatch& operator=(DecodedBatch&&) = default;
-  // What the views point into; stable under moves.
+  // Owns the memory behind the views; its address does not change on a move.
   std::unique_ptr<std::string> buffer_;
   std::vector<std::unique_ptr<std::string>> addresses_;
 };
 
-// Every byte of `message` is hostile. Errors: kCorrupt (what is wrong, at which
-// part), kInvalid (a version this reader does not know).
+// Treats every byte of `message` as untrusted. Errors: kCorrupt (with what is wrong and in which part),
+// kInvalid (a version that this reader does not know).
 [[nodiscard]] Result<DecodedBatch> decode_batch(std::string_view message, const DecodeLimits& limits = {});
 
 }  // namespace weir

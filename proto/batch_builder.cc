@@ -1,3 +1,4 @@
+// Encodes batches: collects cells per column while lines are added, then writes the message.
 #include <arpa/inet.h>
 #include <zstd.h>
 
@@ -17,14 +18,14 @@ namespace {
 
 constexpr std::uint32_t bit_of(Text field) { return 1U << static_cast<unsigned>(field); }
 constexpr std::uint32_t bit_of(Number field) { return 1U << static_cast<unsigned>(field); }
-// Columns whose strings may travel as 4 or 16 bytes.
+// Columns whose strings may be encoded as IP addresses of 4 or 16 bytes.
 constexpr std::uint32_t kAddresses = bit_of(Text::kClientAddress) | bit_of(Text::kPeerAddress) |
                                      bit_of(Text::kRealIpHeader) | bit_of(Text::kForwardedFor);
-// What the client's address is taken from, as it stands or by realip.
+// Columns that the client's address comes from, directly or through realip.
 constexpr std::uint32_t kClientIs =
     bit_of(Text::kPeerAddress) | bit_of(Text::kForwardedFor) | bit_of(Text::kRealIpHeader);
 
-// Of these one is seldom far from the other.
+// Pairs of columns whose values are usually close to each other.
 struct Near {
   Number column, to;
 };
@@ -32,20 +33,20 @@ constexpr std::array kNear = {Near{Number::kBodyBytesSent, Number::kBytesSent},
                               Near{Number::kUpstreamTimeMs, Number::kRequestTimeMs},
                               Near{Number::kUpstreamHeaderTimeMs, Number::kUpstreamTimeMs},
                               Near{Number::kUpstreamStatus, Number::kStatus}};
-// Below it differences do not overflow.
+// Below this value differences do not overflow.
 constexpr std::uint64_t kMaxNear = 1ULL << 62;
 
-// Codes of Huffman are zstd's best means against columns, and it makes new ones per block: a block ends
-// with each column of at least this size, where what they cost is little beside what they save.
+// zstd gains most on columns from Huffman codes, and computes them per block. So a block ends after each
+// column of at least this size, where the codes cost little compared with what they save.
 constexpr std::size_t kMinBlockBytes = 2048;
 
-// A column of cells, one per record, 0 where a record has none. Its memory stays from batch to batch;
-// until its first cell of a batch comes it costs nothing.
+// A column of cells, one per record; 0 where a record has none. Its memory is kept from batch to batch. Until
+// its first cell of a batch arrives, it costs nothing.
 template <class Cell>
 struct Column {
   std::vector<Cell> cells;
-  bool used = false;  // of this batch
-  Cell bits = 0;      // that any cell has
+  bool used = false;  // in this batch
+  Cell bits = 0;      // bits set in any cell
   void clear() {
     used = false;
     bits = 0;
@@ -63,7 +64,7 @@ struct Column {
 
 struct TextCells : Column<std::uint32_t> {
   StringTable strings;
-  std::uint32_t last = 0;  // logs repeat: the string of the record before is tried first
+  std::uint32_t last = 0;  // log values repeat: try the previous record's string first
   void clear() {
     Column::clear();
     strings.clear();
@@ -71,7 +72,7 @@ struct TextCells : Column<std::uint32_t> {
   }
 };
 
-// Dotted decimal as inet_ntop prints it; a leading zero, say, is left to the text it was.
+// Accepts only dotted decimal as inet_ntop prints it; other notations, such as leading zeros, stay text.
 bool ipv4_of(std::string_view text, char* out) {
   std::size_t at = 0;
   for (int part = 0; part < 4; ++part) {
@@ -104,10 +105,12 @@ struct BatchBuilder::Impl {
   std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> zstd;
   std::array<TextCells, kTextCount> text;
   std::array<Column<std::uint64_t>, kNumberCount> number;
-  std::uint32_t text_used = 0, number_used = 0;  // bit i: that column has a cell
-  // How many bits those have: full() asks for each line, and a processor of any age counts them by a call.
+  std::uint32_t text_used = 0, number_used = 0;  // bit i: column i has a cell
+  // Number of bits set above. full() needs it for each line, and where the target lacks a popcount
+  // instruction, counting bits is a function call.
   std::uint64_t text_columns = 0, number_columns = 0;
-  std::uint32_t client_is = 0;  // columns that have the client's address in each record: it needs no cells
+  // Columns that equal the client's address in every record, so that it needs no cells.
+  std::uint32_t client_is = 0;
   std::vector<std::string> extra_names;
   std::vector<TextCells> extra;
   std::size_t strings = 0, string_bytes = 0, longest_string = 0;  // of all columns
@@ -122,11 +125,11 @@ struct BatchBuilder::Impl {
   bool any_gap = false;
   std::uint32_t filtered = 0;
   std::uint64_t content_bytes = 0;
-  std::string plain, compressed;           // reused, as those below
-  std::vector<std::size_t> block_ends;     // in `plain`
+  std::string plain, compressed;           // reused from batch to batch, as are those below
+  std::vector<std::size_t> block_ends;     // offsets in `plain`
   std::vector<std::uint64_t> differences;  // of a number column
   std::vector<std::uint32_t> codes;        // of a text column's strings
-  std::string addresses;                   // its strings with some of them in binary
+  std::string addresses;                   // the strings of a column, with addresses in binary
 
   [[nodiscard]] std::size_t records() const { return time_delta_ms.size(); }
 
@@ -150,7 +153,7 @@ struct BatchBuilder::Impl {
     longest_string = std::max(longest_string, value.size());
     column.put(row, wire::kNewCell);
   }
-  // False: the string is not the one of the record before.
+  // False: the string differs from the previous record's.
   static bool put_as_before(TextCells& column, std::size_t row, std::string_view value) {
     if (column.last == 0 || !column.strings.is(column.last, value)) return false;
     column.put(row, column.last - 1 + wire::kSeenCell);
@@ -160,7 +163,7 @@ struct BatchBuilder::Impl {
   void compare_client(const Record& record);
   void add_texts(const Record& record);
 
-  // Fields of the message in `plain`.
+  // Append fields of the message to `plain`.
   void key(std::uint32_t field, protozero::pbf_wire_type type) {
     append_varint(plain, field << 3U | static_cast<std::uint32_t>(type));
   }
@@ -184,7 +187,7 @@ struct BatchBuilder::Impl {
     write_planes(plain.data() + begin, numbers, planes);
     end_block();
   }
-  // A message of what `write` writes.
+  // A nested message, written by `write`.
   template <class Write>
   void message_field(std::uint32_t field, Write write);
   void end_block() {
@@ -198,7 +201,7 @@ struct BatchBuilder::Impl {
   [[nodiscard]] Result<std::string_view> compress();
 };
 
-// The client's address is as a rule the peer's or a header's: then it is not sent twice.
+// The client's address usually equals the peer's or a header's; then it is not sent twice.
 void BatchBuilder::Impl::compare_client(const Record& record) {
   if (client_is == 0) return;
   const auto client = record.get(Text::kClientAddress);
@@ -211,7 +214,7 @@ void BatchBuilder::Impl::compare_client(const Record& record) {
     if (!same) client_is &= ~(left & -left);
   }
   if (client_is != 0) return;
-  // From here on it has cells of its own; until here it had those of another.
+  // From here on the column has cells of its own; until now it shared those of another column.
   auto& own = text[static_cast<std::size_t>(Text::kClientAddress)];
   own = text[static_cast<std::size_t>(std::countr_zero(before))];
   strings += own.strings.size();
@@ -221,7 +224,7 @@ void BatchBuilder::Impl::compare_client(const Record& record) {
 void BatchBuilder::Impl::add_texts(const Record& record) {
   const auto row = records();
   compare_client(record);
-  // Columns that this or an earlier record of the batch has, and no others.
+  // Visits only the columns that this or an earlier record of the batch has.
   use(text_used, record.text_present, text_columns);
   struct Waiting {
     std::uint32_t field, hash;
@@ -257,7 +260,8 @@ void BatchBuilder::Impl::add_texts(const Record& record) {
 template <class Write>
 void BatchBuilder::Impl::message_field(std::uint32_t field, Write write) {
   key(field, protozero::pbf_wire_type::length_delimited);
-  // Its length is known behind it; a varint may have more bytes than it needs, and this one has always four.
+  // The length is known only afterwards. A varint may have more bytes than it needs; this one always has
+  // four.
   constexpr std::size_t kLengthBytes = 4;
   const auto begin = plain.size() + kLengthBytes;
   plain.resize(begin);
@@ -308,7 +312,7 @@ void BatchBuilder::Impl::encode_number(std::size_t field) {
   if (!small(cells) || !small(to)) return planes_field(wire::kNumberCellField, cells);
   differences.resize(records());
   for (std::size_t i = 0; i < records(); ++i) {
-    const auto from = to[i] == 0 ? 1 : to[i];  // of cells, which are values and one
+    const auto from = to[i] == 0 ? 1 : to[i];  // both are cells, which are value + 1
     differences[i] = cells[i] == 0 ? 0 : zigzag(cells[i] - from) + 1;
   }
   planes_field(wire::kNumberCellField, std::span<const std::uint64_t>(differences));
@@ -350,7 +354,7 @@ void BatchBuilder::Impl::encode_columns() {
   if (filtered > 0) out.add_uint32(wire::kFilteredField, filtered);
 }
 
-// One frame of `plain`, with a block's end at each of block_ends.
+// Compresses `plain` into one frame, ending a block at each of block_ends.
 Result<std::string_view> BatchBuilder::Impl::compress() {
   const auto failed = [](std::size_t code) {
     return fail(Code::kFull, std::string("zstd: ") + ZSTD_getErrorName(code));
@@ -359,7 +363,7 @@ Result<std::string_view> BatchBuilder::Impl::compress() {
   ZSTD_CCtx_reset(context, ZSTD_reset_session_only);
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, zstd_level);
   ZSTD_CCtx_setPledgedSrcSize(context, plain.size());
-  // Each block has a head of three bytes.
+  // Each block has a header of three bytes.
   compressed.resize(ZSTD_compressBound(plain.size()) + 16 * block_ends.size());
   ZSTD_outBuffer out{compressed.data(), compressed.size(), 0};
   ZSTD_inBuffer in{plain.data(), 0, 0};
@@ -447,7 +451,7 @@ std::uint32_t BatchBuilder::lines() const { return static_cast<std::uint32_t>(im
 std::uint64_t BatchBuilder::content_bytes() const { return impl_->content_bytes; }
 std::uint64_t BatchBuilder::columns_bytes() const {
   const auto& b = *impl_;
-  constexpr std::uint64_t kHeadBytes = 32;  // of a column
+  constexpr std::uint64_t kHeadBytes = 32;  // per column
   const auto planes = [](std::uint64_t bits) { return bits == 0 ? 1 : (std::bit_width(bits) + 7U) / 8U; };
   std::uint64_t of_line = planes(b.line_bits);
   std::uint64_t of_record = planes(b.time_bits) + (b.any_gap ? 4U : 0U);
@@ -465,7 +469,7 @@ std::uint64_t BatchBuilder::columns_bytes() const {
   }
   for (auto left = b.number_used; left != 0; left &= left - 1) {
     auto bits = b.number[static_cast<std::size_t>(std::countr_zero(left))].bits;
-    // A difference to a column that has more.
+    // The column may be sent as differences to one with more bits.
     for (const auto& near : kNear) {
       if (static_cast<int>(near.column) == std::countr_zero(left))
         bits = std::min(bits | b.number[static_cast<std::size_t>(near.to)].bits, ~std::uint64_t{0} >> 2) << 2;
@@ -484,14 +488,14 @@ bool BatchBuilder::full() const {
   const std::uint64_t lines = b.line_bytes.size();
   const std::uint64_t strings = b.strings;
   const auto texts = b.text_columns + b.extra.size();
-  // A cell of a text is below 2^21, a number below 2^64; a time's difference takes up to 7 bytes.
+  // A text cell is below 2^21, a number below 2^64. A time difference takes up to 7 bytes.
   const std::uint64_t encoded = b.string_bytes + strings * 4 +
                                 lines * (16 + 3 * texts + 8 * b.number_columns) + b.unparsed.size() * 20 +
                                 kUnparsedSamples * kUnparsedSampleBytes;
   const std::uint64_t expanded = lines * (4 + 20 + 4 * texts + 8 * b.number_columns) +
                                  strings * (sizeof(std::string_view) + 4 + INET6_ADDRSTRLEN) +
                                  b.unparsed.size() * sizeof(UnparsedLine);
-  // With one more line whatever it has: a string in each column.
+  // Leaves room for one more line that adds a string to every column.
   return lines >= kLimits.max_lines || strings + kTextCount + b.extra.size() >= kLimits.max_strings ||
          encoded >= kLimits.max_uncompressed_bytes - kMaxLineBytes - (1 << 20) ||
          expanded >= kLimits.max_uncompressed_bytes * 3;

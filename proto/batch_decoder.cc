@@ -1,3 +1,4 @@
+// Decodes batches of all kinds. Checks sizes before it allocates, and every index before it is used.
 #include <arpa/inet.h>
 #include <zstd.h>
 
@@ -25,11 +26,11 @@ std::string header_text(protozero::pbf_reader& in) {
   return {view.data(), view.size()};
 }
 
-// `count` numbers in planes, at most `max_planes`.
+// Unpacks `count` numbers of at most `max_planes` planes.
 template <class T>
 std::vector<T> unpack(std::string_view bytes, std::size_t count, std::size_t max_planes, Budget& budget,
                       const char* what) {
-  // Before memory is taken for them.
+  // Before the memory is allocated.
   check(count == 0 ? bytes.empty() : bytes.size() % count == 0 && !bytes.empty(), what);
   const auto planes = count == 0 ? 0 : bytes.size() / count;
   check(planes <= max_planes, what);
@@ -45,7 +46,7 @@ constexpr std::size_t kMaxNumberPlanes = 8;
 struct TextSection {
   std::uint32_t field = 0, same_as = 0, strings = 0;
   std::string_view name, cell, string_code, string_bytes;
-  std::uint32_t seen = 0;  // bit of each of those that are there
+  std::uint32_t seen = 0;  // one bit per section that was read
   [[nodiscard]] bool has(std::uint32_t tag) const { return (seen >> tag & 1U) != 0; }
 };
 
@@ -251,7 +252,7 @@ class ColumnsReader {
   void read_texts() {
     std::array<const TextSection*, kTextCount> known{};
     for (const auto& section : sections_.text) {
-      if (section.field >= kTextCount) continue;  // a newer writer's column
+      if (section.field >= kTextCount) continue;  // from a newer writer
       check(known[section.field] == nullptr, "a column twice");
       known[section.field] = &section;
     }
@@ -295,7 +296,7 @@ class ColumnsReader {
     const auto count_of = [&](std::uint32_t code) {
       return static_cast<std::size_t>(std::count(codes.begin(), codes.end(), code));
     };
-    // Not resized after views were taken: it has what the addresses can need.
+    // Must not be resized once views point into it: reserves the most that the addresses can need.
     const auto room =
         count_of(wire::kIpv4Code) * INET_ADDRSTRLEN + count_of(wire::kIpv6Code) * INET6_ADDRSTRLEN;
     budget_.take(codes.size() * sizeof(std::string_view) + room);
@@ -339,7 +340,7 @@ class ColumnsReader {
     bool wrapped = false;
     for (std::size_t i = 0; i < column.size(); ++i) {
       if (column[i] == 0) continue;
-      const auto from = to[i] == 0 ? 1 : to[i];  // of cells, which are values and one
+      const auto from = to[i] == 0 ? 1 : to[i];  // both are cells, which are value + 1
       column[i] = from + unzigzag(column[i] - 1);
       wrapped |= column[i] == 0;
     }
@@ -352,7 +353,7 @@ class ColumnsReader {
   const DecodeLimits& limits_;
   Budget budget_;
   Sections sections_;
-  std::uint64_t strings_ = 0;  // of the columns that were read
+  std::uint64_t strings_ = 0;  // of the columns read so far
 };
 
 std::pair<std::string, std::string> read_field(protozero::pbf_reader in) {
@@ -369,7 +370,7 @@ std::pair<std::string, std::string> read_field(protozero::pbf_reader in) {
   return field;
 }
 
-// 64 and above are the store's own.
+// Values from 64 on belong to the store.
 LossCause sent_loss_cause(std::int32_t number) {
   return number >= 0 && number < 64 ? loss_cause_of(static_cast<std::uint64_t>(number))
                                     : LossCause::kNotReceived;
@@ -465,8 +466,8 @@ Envelope read_envelope(std::string_view message, BatchHeader& header) {
 
 }  // namespace
 
-// The library reads more than is meant: frames of before its version 0.8, which are not fit for
-// strangers' bytes, and whatever follows the first frame.
+// The library accepts more than we do: legacy frames of zstd before 0.8, whose decoders are not safe for
+// untrusted input, and anything after the first frame.
 std::string wire::decompressed(std::string_view frame, std::uint64_t size_bytes, const DecodeLimits& limits) {
   check(size_bytes <= limits.max_uncompressed_bytes, "its columns are larger than the limit");
   check(frame.starts_with("\x28\xb5\x2f\xfd"), "its columns are no zstd frame");

@@ -33,7 +33,7 @@ std::vector<ByteRange> Coverage::uncovered(ByteRange range) const {
   return out;
 }
 
-// The first news of a source, or news from below what was its origin so far.
+// Handles the first range of a source, or a range below its origin.
 void Coverage::begin_at(std::uint64_t begin, std::uint64_t origin, std::int64_t now_ms) {
   if (!started_) {
     started_ = true;
@@ -41,8 +41,8 @@ void Coverage::begin_at(std::uint64_t begin, std::uint64_t origin, std::int64_t 
     return;
   }
   if (begin >= origin_) return;
-  // The agent was told to begin earlier now (another start_at, a lost registry):
-  // what lies between is meant to be read, and is a gap until it comes.
+  // The agent now begins earlier (another start_at, a lost registry). The bytes in between are meant to be
+  // read and form a gap until they arrive.
   gaps_.insert(gaps_.begin(), Gap(begin, origin_, LossCause::kNotReceived, now_ms));
   origin_ = begin;
 }
@@ -55,7 +55,7 @@ void Coverage::add(ByteRange range, std::uint64_t origin, LossCause cause_of_gap
   const auto first = std::partition_point(gaps_.begin(), gaps_.end(),
                                           [&](const Gap& gap) { return gap.end <= range.begin; });
   auto last = first;
-  std::vector<Gap> remain;  // at most two: the ends that stick out
+  std::vector<Gap> remain;  // at most two: the ends of gaps outside the range
   for (; last != gaps_.end() && last->begin < range.end; ++last) {
     if (last->begin < range.begin) remain.emplace_back(last->begin, range.begin, last->cause, last->since_ms);
     if (last->end > range.end) remain.emplace_back(range.end, last->end, last->cause, last->since_ms);
@@ -64,7 +64,7 @@ void Coverage::add(ByteRange range, std::uint64_t origin, LossCause cause_of_gap
     const auto at = gaps_.erase(first, last);
     gaps_.insert(at, remain.begin(), remain.end());
   }
-  if (below) merge_touching();  // what begin_at() left may meet what was the first gap
+  if (below) merge_touching();  // the gap that begin_at() left may touch the former first gap
   if (range.begin > high_water_) {
     const bool meets = !gaps_.empty() && gaps_.back().end == high_water_;
     gaps_.emplace_back(high_water_, range.begin, cause_of_gap, now_ms);

@@ -1,7 +1,7 @@
-// Coverage: which bytes of a source were already counted. Pure.
+// Coverage: which bytes of a source have been counted. Pure.
 //
-// A high-water mark and the gaps below it. [origin, high_water) minus gaps is
-// counted. Ranges are half-open, in bytes of the uncompressed content.
+// It consists of a high-water mark and the gaps below it. Everything in [origin, high_water) outside the gaps
+// is counted. Ranges are half-open, in bytes of the uncompressed content.
 #pragma once
 
 #include <cstdint>
@@ -18,19 +18,19 @@ struct ByteRange {
   [[nodiscard]] bool empty() const { return begin >= end; }
 };
 
-// Why bytes were not counted. Wire values and values of the store: append only.
+// Why bytes were not counted. The values are used on the wire and in the store: append only.
 enum class LossCause : std::uint8_t {
-  kNotReceived = 0,        // nobody said why: what came next lies behind it
+  kNotReceived = 0,        // no reason reported; later bytes have arrived
   kReleased = 1,           // given up by the agent under disk pressure
   kTruncatedUnread = 2,    // truncated before it was read
   kDeletedUnread = 3,      // deleted before it was read
-  kUnreadable = 4,         // the file could not be read there
-  kSkippedByOperator = 5,  // somebody told the agent to go on behind it
-  kRetention = 64,         // the topic kept its messages for too short a time
-  kWindowsRefused = 65,    // came as windows that could not be added: see the dead letters
+  kUnreadable = 4,         // the file could not be read at this range
+  kSkippedByOperator = 5,  // an operator told the agent to skip it
+  kRetention = 64,         // the topic deleted the messages before they were read
+  kWindowsRefused = 65,    // arrived as windows that could not be added: see the dead letters
 };
 [[nodiscard]] std::string_view to_string(LossCause cause);
-// What a stored or received number means; kNotReceived for those that this version does not know.
+// Converts a stored or received number; values unknown to this version become kNotReceived.
 [[nodiscard]] LossCause loss_cause_of(std::uint64_t number);
 
 struct Gap : ByteRange {
@@ -48,18 +48,18 @@ class Coverage {
   // `gaps` must be sorted, disjoint, non-empty and below high_water (checked by valid()).
   Coverage(std::uint64_t origin, std::uint64_t high_water, std::vector<Gap> gaps);
 
-  // The parts of `range` that are not counted yet, ascending. A range below
-  // the origin is not counted and not a gap: it is returned as uncovered, too.
+  // The parts of `range` that are not counted yet, ascending. A range below the origin is neither counted nor
+  // a gap, so it is returned as uncovered too.
   [[nodiscard]] std::vector<ByteRange> uncovered(ByteRange range) const;
 
-  // Counts `range`; leaves a gap when it begins past the high-water mark, with that cause;
-  // closes (parts of) gaps that it covers. `origin` matters for the first
-  // range of a source only: what lies below it was never meant to be read.
+  // Counts `range` and closes the gaps, or parts of gaps, that it covers. When it begins past the high-water
+  // mark, the bytes skipped become a gap with `cause_of_gap`. `origin` matters only for the first range of a
+  // source: nothing below it was meant to be read.
   void add(ByteRange range, std::uint64_t origin, LossCause cause_of_gap = LossCause::kNotReceived,
            std::int64_t now_ms = 0);
 
-  // What of `range` is not counted becomes a gap (or stays one, and has this cause from now on
-  // unless it had a better one); the high-water mark moves to its end. Doing so twice is doing it once.
+  // The uncounted parts of `range` become gaps with this cause; an existing gap takes the cause unless it
+  // already has a more specific one. The high-water mark moves to the end of `range`. Idempotent.
   void lose(ByteRange range, std::uint64_t origin, LossCause cause, std::int64_t now_ms);
 
   [[nodiscard]] std::uint64_t origin() const { return origin_; }
@@ -76,7 +76,7 @@ class Coverage {
 
   std::uint64_t origin_ = 0;
   std::uint64_t high_water_ = 0;
-  bool started_ = false;  // false: nothing is known of it yet
+  bool started_ = false;  // false: nothing is known of the source yet
   std::vector<Gap> gaps_;
 };
 

@@ -1,5 +1,5 @@
-// What a range of lines comes to: sums per (window, site, status). The content of a batch of
-// windows; window.h makes it and adds it up. Pure.
+// The sums of a range of lines per (window, site, status): the content of a batch of windows. window.h
+// computes and adds them. Pure.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +12,15 @@
 
 namespace weir {
 
-// All sums are modulo 2^64: order and grouping do not matter, whatever a stranger had logged.
+// All sums are modulo 2^64, so the result does not depend on order or grouping, even for forged values.
 struct WindowSum {
   std::uint64_t requests = 0;
-  std::uint64_t bytes_sent = 0;  // of requests that ENDED in the window
+  std::uint64_t bytes_sent = 0;  // of requests that ended in the window
   std::uint64_t flow_bytes = 0;  // the same bytes, spread over [end - request_time, end]
   std::uint64_t request_bytes = 0;
   std::uint64_t request_time_ms = 0;   // summed
   std::uint64_t upstream_time_ms = 0;  // summed
-  Histogram latency;                   // of request_time_ms, requests that have one
+  Histogram latency;                   // of request_time_ms, for requests that have one
   void merge(const WindowSum& other);
   friend bool operator==(const WindowSum&, const WindowSum&) = default;
 };
@@ -35,10 +35,10 @@ struct FoldedRow {
 
 struct FoldedLines {
   std::int64_t window_s = 0;
-  std::uint32_t lines = 0;  // each is a request of one row, unparsed or filtered
+  std::uint32_t lines = 0;  // each is counted in one row, or is unparsed or filtered
   std::uint32_t unparsed = 0, filtered = 0;
-  std::uint32_t too_long = 0;         // of the unparsed
-  std::vector<UnparsedLine> samples;  // of the unparsed: the first kUnparsedSamples
+  std::uint32_t too_long = 0;         // how many of the unparsed lines
+  std::vector<UnparsedLine> samples;  // the first kUnparsedSamples unparsed lines
   std::vector<std::string> sites;
   std::vector<FoldedRow> rows;  // ascending by (start_s, site, status)
   friend bool operator==(const FoldedLines&, const FoldedLines&) = default;

@@ -1,4 +1,4 @@
-// What every message and every list of unparsed lines is written with, whatever else is in it.
+// Writes the fields that every kind of message shares, and unparsed lines, which two kinds share.
 #pragma once
 
 #include <protozero/pbf_writer.hpp>
@@ -7,9 +7,9 @@
 
 namespace weir::wire {
 
-// One UnparsedLine as field `field` of `out`.
+// Appends one UnparsedLine as field `field` of `out`.
 void write_unparsed(protozero::pbf_writer& out, std::uint32_t field, const UnparsedLine& bad);
-// The fields of Batch that are not lines: of every kind.
+// Appends the fields of Batch that do not depend on its kind.
 void write_header(protozero::pbf_writer& out, const BatchHeader& header);
 
 }  // namespace weir::wire

@@ -12,7 +12,8 @@ namespace {
 constexpr unsigned kSubBits = Histogram::kSubBits;
 constexpr std::uint64_t kSub = 1ULL << kSubBits;
 constexpr std::uint64_t kEncodingVersion = 1;
-// Below this share buckets are looked for one by one: a few requests are added to a day's.
+// Below this ratio each bucket is looked up on its own, such as when a few requests are added to those of a
+// day.
 constexpr std::size_t kFewBuckets = 16;
 
 std::uint64_t width_of(std::uint16_t bucket) { return bucket < kSub ? 1 : 1ULL << (bucket / kSub - 1); }
@@ -59,8 +60,8 @@ void Histogram::merge(const Histogram& other) {
     for (const auto& [bucket, count] : other.buckets_) add_to(bucket, count);
     return;
   }
-  // In place, from the back, and without a branch that depends on the buckets: which of two rows has one
-  // cannot be predicted.
+  // Merges in place, from the back, without a branch that depends on the buckets: which of the two has a
+  // given bucket cannot be predicted.
   const auto mask = [](bool all) { return std::uint64_t{0} - std::uint64_t{all}; };
   auto from = buckets_.size();
   auto left = other.buckets_.size();
@@ -78,7 +79,7 @@ void Histogram::merge(const Histogram& other) {
     left -= std::size_t{has_theirs};
   }
   for (; left > 0; --left) ours[--to] = other.buckets_[left - 1];
-  // As many as both had.
+  // Removes the space left over, one entry for each bucket that both had.
   buckets_.erase(buckets_.begin() + static_cast<std::ptrdiff_t>(from),
                  buckets_.begin() + static_cast<std::ptrdiff_t>(to));
 }

@@ -1,4 +1,4 @@
-// What the decoders of this folder share: checked reads of bytes that come from a stranger.
+// What the decoders of this folder share: checked reads of untrusted bytes.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ inline Error corrupt(std::string what) {
   return Error{Code::kCorrupt, "batch: " + std::move(what), "see who else writes to this topic"};
 }
 
-// Thrown inside the decoders only: they nest too deep to hand Results up at each read.
+// Thrown inside the decoders only: they nest too deeply to return a Result from each read.
 struct Corrupt {
   std::string what;
 };
@@ -26,7 +26,7 @@ inline void check(bool good, const char* what) {
   if (!good) throw Corrupt{what};
 }
 
-// protozero trusts the caller to know the wire type of a field; ours comes from a stranger.
+// protozero relies on the caller to know a field's wire type; in untrusted input it may be any.
 template <class Get>
 auto typed(protozero::pbf_reader& in, protozero::pbf_wire_type type, Get get) {
   check(in.wire_type() == type, "a field of the wrong wire type");
@@ -52,13 +52,14 @@ inline protozero::data_view bytes_of(protozero::pbf_reader& in) {
   return typed(in, pbf_wire_type::length_delimited, [&] { return in.get_view(); });
 }
 
-// Libraries join the pieces of such a field or take the last one: two readers must not read two things.
+// Given a repeated field, some libraries join the pieces and others take the last one. Two readers must not
+// see different content.
 inline void once(std::uint32_t& seen, std::uint32_t field) {
   check((seen >> field & 1U) == 0, "a section twice");
   seen |= 1U << field;
 }
 
-// What columns may occupy when expanded, so that a small message does not become gigabytes.
+// Bounds the memory of expanded columns, so that a small message cannot become gigabytes.
 class Budget {
  public:
   explicit Budget(std::uint64_t bytes) : left_(bytes) {}
@@ -73,7 +74,7 @@ class Budget {
 
 inline std::string_view view(protozero::data_view in) { return {in.data(), in.size()}; }
 
-// The content of the one zstd frame of a message, which says that it has `size_bytes`.
+// Decompresses the single zstd frame of a message, which must state a content size of `size_bytes`.
 [[nodiscard]] std::string decompressed(std::string_view frame, std::uint64_t size_bytes,
                                        const DecodeLimits& limits);
 [[nodiscard]] UnparsedLine read_unparsed_line(protozero::pbf_reader in);

@@ -1,6 +1,6 @@
-// Numbers in planes, as proto/weir.proto has them: of n numbers the lowest byte of each, then the next byte
-// of each, and so on. Bytes that mean the same lie together: they compress better than varints, and both ways
-// are loops without branches. Pure.
+// Numbers as byte planes, as defined in proto/weir.proto: first the lowest byte of every number, then the
+// next byte of every number, and so on. Bytes of the same significance are adjacent, so they compress better
+// than varints, and encoding and decoding are loops without branches. Pure.
 #pragma once
 
 #include <bit>
@@ -11,7 +11,7 @@
 
 namespace weir {
 
-// How many planes the largest of them needs, at least one.
+// Number of planes that the largest number needs, at least one.
 template <class T>
 [[nodiscard]] std::size_t planes_of(std::span<const T> numbers) {
   T all = 0;
@@ -19,7 +19,7 @@ template <class T>
   return all == 0 ? 1 : (static_cast<std::size_t>(std::bit_width(all)) + 7) / 8;
 }
 
-// Writes at `to`, which has room for numbers.size() * planes bytes.
+// Writes to `to`, which must have room for numbers.size() * planes bytes.
 template <class T>
 void write_planes(char* to, std::span<const T> numbers, std::size_t planes) {
   for (std::size_t plane = 0; plane < planes; ++plane, to += numbers.size()) {
@@ -27,7 +27,7 @@ void write_planes(char* to, std::span<const T> numbers, std::size_t planes) {
   }
 }
 
-// `from` has out.size() * planes bytes, planes <= sizeof(T).
+// `from` must have out.size() * planes bytes, with planes <= sizeof(T).
 template <class T>
 void read_planes(const char* from, std::size_t planes, std::span<T> out) {
   const auto byte = [&](std::size_t i) { return static_cast<T>(static_cast<unsigned char>(from[i])); };
@@ -38,7 +38,7 @@ void read_planes(const char* from, std::size_t planes, std::span<T> out) {
   }
 }
 
-// As protocol buffers have it: small for numbers near zero, whichever sign they have.
+// Zigzag as in protocol buffers: small for numbers near zero, positive or negative.
 [[nodiscard]] constexpr std::uint64_t zigzag(std::uint64_t difference) {
   return difference << 1 ^ (0 - (difference >> 63));
 }

@@ -1,7 +1,8 @@
-// One request as parsed from one log line; or why a line has none. A Record is views only: it owns nothing.
+// One request parsed from a log line, or the reason why a line has none. A Record consists of views and owns
+// nothing.
 //
-// Lifetime: every view points into the line or into the parser's scratch
-// memory, and is valid until that parser parses its next line.
+// Lifetime: every view points into the line or into the parser's scratch memory, and is valid until that
+// parser parses its next line.
 #pragma once
 
 #include <array>
@@ -13,11 +14,11 @@
 
 namespace weir {
 
-// The columns that weir knows the meaning of. Values are the wire's numbers:
-// append only, never renumber (proto/weir.proto).
+// The columns whose meaning weir knows. The values are the wire's numbers: append only, never renumber
+// (proto/weir.proto).
 enum class Text : std::uint8_t {
-  kClientAddress = 0,  // after realip resolution by trusted_proxies; else the peer
-  kPeerAddress,        // the address of the TCP peer as the server logged it
+  kClientAddress = 0,  // resolved through trusted_proxies; otherwise the peer
+  kPeerAddress,        // the TCP peer's address as the server logged it
   kRemoteUser,
   kMethod,
   kPath,      // without the query
@@ -43,11 +44,11 @@ enum class Text : std::uint8_t {
 
 enum class Number : std::uint8_t {
   kStatus = 0,
-  kBytesSent,      // on the wire with headers ($bytes_sent)
+  kBytesSent,      // on the wire, including headers ($bytes_sent)
   kBodyBytesSent,  // $body_bytes_sent
   kRequestBytes,   // $request_length
   kRequestTimeMs,
-  kUpstreamTimeMs,  // sum over the list of upstreams tried
+  kUpstreamTimeMs,  // summed over the upstreams tried
   kUpstreamConnectTimeMs,
   kUpstreamHeaderTimeMs,
   kUpstreamStatus,  // of the last upstream tried
@@ -63,19 +64,19 @@ static_assert(kTextCount <= 32 && kNumberCount <= 32, "Record has a bit for each
 inline constexpr std::int64_t kNoTime = std::numeric_limits<std::int64_t>::min();
 
 struct Record {
-  std::int64_t time_ms = kNoTime;  // Unix epoch, UTC: the END of the request
-  // A logged "-" is absent, too. Read and written through get() and set(): what is not present keeps
-  // the values of earlier lines, so that a line costs what it has, not what it might have.
+  std::int64_t time_ms = kNoTime;  // end of the request, Unix time in UTC
+  // A logged "-" counts as absent. Use get() and set(): an absent field keeps the value of an earlier line,
+  // because clearing only the bits makes a line cost what it contains, not what it could contain.
   std::array<std::string_view, kTextCount> text{};
   std::array<std::uint64_t, kNumberCount> number{};
   std::uint32_t text_present = 0;    // bit i: text[i] is set
   std::uint32_t number_present = 0;  // bit i: number[i] is set
-  // Variables that weir has no column for, in the order of the parser's
-  // extra_names(); absent ones have data() == nullptr.
+  // Variables without a column, in the order of the parser's extra_names(). Absent ones have data() ==
+  // nullptr.
   std::span<const std::string_view> extra{};
 
   [[nodiscard]] bool has(Text field) const { return (text_present >> static_cast<unsigned>(field)) & 1U; }
-  // Absent: data() == nullptr.
+  // Returns a view with data() == nullptr when absent.
   [[nodiscard]] std::string_view get(Text field) const {
     return has(field) ? text[static_cast<std::size_t>(field)] : std::string_view{};
   }
@@ -97,32 +98,31 @@ struct Record {
   }
 };
 
-// Why a line has no record. Wire values: append only.
+// Why a line has no record. The values are used on the wire: append only.
 enum class Unparsed : std::uint8_t {
-  kNoMatch = 0,  // the format does not fit
-  kBadTime = 1,  // no time that could be read
-  kTooLong = 2,  // longer than max_line: cut
-  kBinary = 3,   // NUL bytes
+  kNoMatch = 0,  // the line does not fit the format
+  kBadTime = 1,  // the time is missing or cannot be read
+  kTooLong = 2,  // longer than max_line; cut
+  kBinary = 3,   // contains NUL bytes
 };
 [[nodiscard]] std::string_view to_string(Unparsed reason);
 
 struct UnparsedLine {
   std::uint32_t line = 0;  // index in the batch
   Unparsed reason = Unparsed::kNoMatch;
-  std::string text;  // the first kUnparsedSampleBytes of the line; for the first
-                     // kUnparsedSamples of a batch only, else empty
+  // The first kUnparsedSampleBytes of the line; empty after the first kUnparsedSamples of a batch.
+  std::string text;
   friend bool operator==(const UnparsedLine&, const UnparsedLine&) = default;
 };
 inline constexpr std::size_t kUnparsedSamples = 8;
 inline constexpr std::size_t kUnparsedSampleBytes = 512;
 
-// Names as the Elastic Common Schema has them, "nginx.*" where it has none:
-// what `weir-agent parse` and the json codec print.
+// Names of the Elastic Common Schema, or "nginx.*" where it has none. `weir-agent parse` and the json codec
+// print them.
 [[nodiscard]] std::string_view ecs_name(Text field);
 [[nodiscard]] std::string_view ecs_name(Number field);
 
-// A strict prefix check on an integer field's unit: milliseconds fields are
-// printed as seconds with three decimals where ECS or nginx does so.
+// Number fields in milliseconds. JSON prints them as seconds with three decimals, as nginx does.
 [[nodiscard]] constexpr bool is_milliseconds(Number field) {
   return field == Number::kRequestTimeMs || field == Number::kUpstreamTimeMs ||
          field == Number::kUpstreamConnectTimeMs || field == Number::kUpstreamHeaderTimeMs;

@@ -1,5 +1,5 @@
-// Errors as values. A small closed set of codes that programs branch on, and
-// two sentences for the person who reads them: what failed, and what to do.
+// Errors as values: a small closed set of codes for programs to branch on, and two sentences for the reader,
+// one saying what failed and one saying what to do.
 #pragma once
 
 #include <expected>
@@ -9,11 +9,11 @@
 namespace weir {
 
 enum class Code {
-  kInvalid,      // the caller's or the operator's input is wrong; a retry cannot help
-  kCorrupt,      // bytes that do not decode, a checksum that does not match
-  kFull,         // a bound is reached; try again when something has drained
-  kFenced,       // somebody else owns this now; drop the state and start over
-  kUnavailable,  // a peer is away; try again later
+  kInvalid,      // the caller's or operator's input is wrong; a retry cannot help
+  kCorrupt,      // bytes do not decode, or a checksum does not match
+  kFull,         // a limit is reached; try again once something has drained
+  kFenced,       // another owner has taken over; drop the state and start over
+  kUnavailable,  // a peer does not answer; try again later
   kNotFound,
   kIo,
 };
@@ -23,7 +23,7 @@ struct Error {
   std::string what;  // "registry /var/lib/weir/registry: bad checksum at byte 4096"
   std::string hint;  // "restore it, or delete it: sources are found again by content"
 
-  // Both in one line: "WHAT; HINT".
+  // Both on one line: "WHAT; HINT".
   [[nodiscard]] std::string sentence() const { return hint.empty() ? what : what + "; " + hint; }
 
   friend bool operator==(const Error&, const Error&) = default;

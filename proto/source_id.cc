@@ -70,7 +70,7 @@ SourceId make_source_id(std::string_view agent_id, std::string_view family, std:
   }
   const auto hash = XXH3_128bits_digest(state.get());
   SourceId id{hash.high64, hash.low64};
-  if (id.empty()) id.low = 1;  // "empty" means "no id yet"
+  if (id.empty()) id.low = 1;  // an empty id means "no id yet"
   return id;
 }
 

@@ -1,4 +1,4 @@
-// SourceId names the content of a file, not its place (docs/architecture.md).
+// SourceId identifies a file by its content, not by its path (docs/architecture.md).
 #pragma once
 
 #include <compare>
@@ -22,12 +22,12 @@ struct SourceId {
   [[nodiscard]] static Result<SourceId> from_bytes(std::string_view bytes);
 };
 
-// At most this much of the first data line goes into the hash.
+// Upper bound for the part of the first data line that is hashed.
 inline constexpr std::size_t kFirstLineHashBytes = 4096;
 
-// XXH3-128 over agent id, family and first line, each preceded by its length
-// (so that no two triples share an encoding). `salt` is empty but for the
-// look-alikes of docs/architecture.md (device and inode, decimal, "dev:ino").
+// XXH3-128 over the agent id, the family and the first line. Each is preceded by its length, so that no two
+// triples share an encoding. `salt` is empty except for look-alikes (docs/architecture.md), where it is
+// device and inode in decimal, "dev:ino".
 [[nodiscard]] SourceId make_source_id(std::string_view agent_id, std::string_view family,
                                       std::string_view first_line, std::string_view salt = {});
 

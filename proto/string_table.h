@@ -1,8 +1,8 @@
-// The distinct strings of a column, in the order of their first use. Open addressing over one buffer of
-// bytes: a string that was seen allocates nothing.
+// The distinct strings of a column in order of first use. Open addressing over one byte buffer: interning a
+// known string does not allocate.
 #pragma once
 
-// Inline: most strings are shorter than what a call costs.
+// Inline: for most strings a call would cost more than the work.
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -21,7 +21,7 @@ class StringTable {
     return static_cast<std::uint32_t>(XXH3_64bits(text.data(), text.size()));
   }
 
-  // Keeps its memory, but not that of an unusual batch.
+  // Keeps its memory, unless an unusual batch made it large.
   void clear() {
     if (slots_.size() > kKeepSlots) slots_ = {};
     if (bytes_.capacity() > kKeepBytes) bytes_ = {};
@@ -30,12 +30,12 @@ class StringTable {
     bytes_.clear();
   }
 
-  // Where a string of that hash will be looked for: its cache line is on its way when intern() comes.
+  // Prefetches the slot for that hash, so that it is in the cache when intern() is called.
   void prefetch(std::uint32_t hash) const {
     if (!slots_.empty()) __builtin_prefetch(&slots_[hash & mask()]);
   }
 
-  // Index from 1; one that is above size() before is new.
+  // Returns an index, starting at 1. An index above the previous size() means that the string is new.
   std::uint32_t intern(std::string_view text, std::uint32_t hash) {
     if ((entries_.size() + 1) * 2 > slots_.size()) grow();
     for (auto at = hash & mask();; at = (at + 1) & mask()) {
@@ -50,16 +50,16 @@ class StringTable {
       if (slot.hash == hash && is(slot.index, text)) return slot.index;
     }
   }
-  // Whether the string of that index is `text`.
+  // Whether the string at that index equals `text`.
   [[nodiscard]] bool is(std::uint32_t index, std::string_view text) const {
     const auto& entry = entries_[index - 1];
     return entry.size == text.size() && same_bytes(bytes_.data() + entry.begin, text.data(), text.size());
   }
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
-  // All of them, one after the other.
+  // All strings, concatenated.
   [[nodiscard]] const std::string& bytes() const { return bytes_; }
-  // From 0.
+  // `index` starts at 0.
   [[nodiscard]] std::string_view at(std::size_t i) const {
     return std::string_view(bytes_).substr(entries_[i].begin, entries_[i].size);
   }
@@ -71,7 +71,7 @@ class StringTable {
   struct Entry {
     std::uint32_t begin, size;
   };
-  // The hash beside the index: a slot of another string is passed without a look at that string.
+  // The hash is stored beside the index, so that most other strings are rejected without reading them.
   struct Slot {
     std::uint32_t hash = 0, index = 0;
   };
@@ -81,8 +81,8 @@ class StringTable {
     std::memcpy(&word, at, sizeof word);
     return word;
   }
-  // memcmp() == 0 without the call: most strings of a log have a few words. The last word first: user
-  // agents and paths begin alike.
+  // memcmp() == 0 without the call: most strings of a log are only a few words long. Compares the last word
+  // first: user agents and paths share their beginnings.
   static bool same_bytes(const char* a, const char* b, std::size_t size) {
     if (size < sizeof(std::uint64_t)) {
       for (std::size_t i = 0; i < size; ++i) {

@@ -1,4 +1,4 @@
-// Base-128 varints, as protocol buffers have them. Pure.
+// Base-128 varints as in protocol buffers. Pure.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace weir {
 
 inline constexpr std::size_t kMaxVarintBytes = 10;
 
-// Writes at `to`, which has room for kMaxVarintBytes; returns the end.
+// Writes to `to`, which must have room for kMaxVarintBytes. Returns the end.
 inline char* write_varint(char* to, std::uint64_t value) {
   while (value >= 0x80) {
     *to++ = static_cast<char>(value | 0x80);
@@ -27,8 +27,8 @@ inline void append_varint(std::string& out, std::uint64_t value) {
   out.push_back(static_cast<char>(value));
 }
 
-// Takes one varint from the front of `in`. False, `in` untouched in meaning: truncated or
-// longer than 64 bits.
+// Takes one varint from the front of `in`. Returns false when it is truncated or longer than 64 bits; `in` is
+// then partly consumed.
 [[nodiscard]] inline bool take_varint(std::string_view& in, std::uint64_t& value) {
   value = 0;
   for (unsigned shift = 0; shift < 64 && !in.empty(); shift += 7) {

@@ -16,7 +16,7 @@
 namespace weir {
 namespace {
 
-// Bytes times milliseconds do not fit 64 bits.
+// Bytes times milliseconds exceed 64 bits.
 __extension__ using Wide = unsigned __int128;
 
 bool host_character(char c) {
@@ -26,7 +26,7 @@ bool host_character(char c) {
 struct Key {
   std::int64_t start_s;
   std::uint32_t site;
-  std::uint32_t host;  // 0 where all lines are of one
+  std::uint32_t host;  // 0 when all lines have the same host
   std::uint16_t status;
   friend auto operator<=>(const Key&, const Key&) = default;
 };
@@ -36,7 +36,7 @@ struct TextHash {
   std::size_t operator()(std::string_view text) const { return XXH3_64bits(text.data(), text.size()); }
 };
 
-// Names and the numbers that stand for them.
+// Assigns numbers to names.
 class Names {
  public:
   [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name) const {
@@ -46,7 +46,7 @@ class Names {
   std::uint32_t add(std::string name) {
     bytes_ += name.size() + 128;
     const auto number = static_cast<std::uint32_t>(names_.size());
-    names_.push_back(&numbers_.emplace(std::move(name), number).first->first);  // keys stay where they are
+    names_.push_back(&numbers_.emplace(std::move(name), number).first->first);  // keys do not move
     return number;
   }
   std::uint32_t find_or_add(std::string_view name) {
@@ -54,8 +54,8 @@ class Names {
     return known ? *known : add(std::string(name));
   }
   [[nodiscard]] const std::string& operator[](std::uint32_t number) const { return *names_[number]; }
-  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }  // roughly
-  // Of each number: how many names are less.
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }  // approximate
+  // For each number, its position in the sorted order of names.
   [[nodiscard]] std::vector<std::uint32_t> ranks() const {
     std::vector<std::uint32_t> order(names_.size());
     std::iota(order.begin(), order.end(), 0U);
@@ -71,21 +71,21 @@ class Names {
   std::uint64_t bytes_ = 0;
 };
 
-// One row. Latencies are counted many at a time: cheaper than an ordered insert per record.
+// One row. Latencies are collected and counted in bulk, which is cheaper than an ordered insert per record.
 struct Accumulator {
   Key key;
-  WindowSum sum;  // its `latency` is without latency_buckets
+  WindowSum sum;  // its `latency` does not include latency_buckets yet
   std::vector<std::uint16_t> latency_buckets;
 };
 
-// What the arithmetic needs of a request.
+// The values of a request that the sums need.
 struct Request {
   std::int64_t time_ms = 0;
   std::uint64_t status = 0, bytes = 0, request_bytes = 0, upstream_time_ms = 0;
   std::optional<std::uint64_t> request_time_ms;
 };
 
-// The arithmetic of both programs.
+// Computes the sums, for both programs.
 class Folder {
  public:
   void begin(const FoldConfig& config) {
@@ -105,7 +105,7 @@ class Folder {
     last_given_.reset();
   }
 
-  // Reads the text once per distinct one. `given`: field "site" when set, else $host, else $server_name.
+  // Evaluates each distinct text once. `given`: field "site" when set, else $host, else $server_name.
   std::uint32_t site(std::string_view given) {
     if (last_given_ && *last_given_ == given) return last_site_;
     auto found = given_.find(given);
@@ -116,7 +116,7 @@ class Folder {
       if (first) sites_.push_back(known->first);
       found = given_.emplace(std::string(given), known->second).first;
     }
-    last_given_ = found->first;  // keys of an unordered_map stay where they are
+    last_given_ = found->first;  // an unordered_map does not move its keys
     last_site_ = found->second;
     return last_site_;
   }
@@ -153,16 +153,16 @@ class Folder {
   }
 
   [[nodiscard]] std::size_t rows() const { return used_; }
-  [[nodiscard]] std::uint64_t latency_bytes() const { return latency_bytes_; }  // roughly
+  [[nodiscard]] std::uint64_t latency_bytes() const { return latency_bytes_; }  // approximate
   [[nodiscard]] std::size_t texts() const { return given_.size(); }
   [[nodiscard]] const std::vector<std::string>& sites() const { return sites_; }
 
-  // Ascending by key, once each.
+  // Visits each row once, ascending by key.
   template <class Take>
   void take_rows(Take take) {
     take_rows([](const Key& key) { return key; }, take);
   }
-  // Ascending by what `order_of` makes of the key.
+  // Ascending by what `order_of` returns for the key.
   template <class OrderOf, class Take>
   void take_rows(OrderOf order_of, Take take) {
     std::vector<std::pair<Key, std::uint32_t>> order(used_);
@@ -177,10 +177,10 @@ class Folder {
 
  private:
   static constexpr std::uint32_t kNone = ~0U;
-  // What is kept for the next batch: 8 MB at most.
+  // What is kept for the next batch: at most 8 MB.
   static constexpr std::size_t kKeepRows = 1024;
   static constexpr std::size_t kKeepBuckets = 4096;
-  // Of a row: its first allocation, and what waits to be counted.
+  // Latencies per row: the first allocation, and how many may wait to be counted.
   static constexpr std::size_t kFirstUncounted = 12;
   static constexpr std::size_t kMaxUncounted = 4096;
 
@@ -191,7 +191,7 @@ class Folder {
     return hash ^ hash >> 29;
   }
 
-  // Open addressing: accumulators, and with them their buffers, are used again by the next batch.
+  // Open addressing. The next batch reuses the accumulators and their buffers.
   Accumulator& at(const Key& key) {
     if (last_ != kNone && accumulators_[last_].key == key) return accumulators_[last_];
     if ((used_ + 1) * 2 > slots_.size()) grow();
@@ -253,8 +253,8 @@ class Folder {
     }
   }
 
-  // Divides the bytes over the windows that [end - request_time, end] touches. The share up to
-  // a moment is rounded down and shares are differences, so that they add up to `bytes`.
+  // Divides the bytes over the windows that [end - request_time, end] touches. The share up to a moment is
+  // rounded down, and a window's share is the difference of two of these, so the shares add up to `bytes`.
   void spread(Accumulator& at_end, const Request& request) {
     const auto end_ms = request.time_ms;
     const auto span = static_cast<std::int64_t>(std::min<std::uint64_t>(
@@ -264,7 +264,7 @@ class Folder {
       at_end.sum.flow_bytes += request.bytes;
       return;
     }
-    const auto key = at_end.key;  // at() may move the accumulators
+    const auto key = at_end.key;  // copied: at() may move the accumulators
     const auto window_ms = config_.window_s * 1000;
     std::uint64_t given = 0;
     for (auto window = floor_to(begin_ms, window_ms); window <= end_ms; window += window_ms) {
@@ -279,11 +279,11 @@ class Folder {
   }
 
   FoldConfig config_;
-  std::vector<Accumulator> accumulators_;  // those from used_ on are of earlier batches
+  std::vector<Accumulator> accumulators_;  // those from used_ on are left from earlier batches
   std::size_t used_ = 0;
   std::vector<std::uint32_t> slots_;  // index + 1
   std::uint32_t last_ = kNone;
-  std::int64_t window_begin_ms_ = 0, window_end_ms_ = 0;  // of the last request
+  std::int64_t window_begin_ms_ = 0, window_end_ms_ = 0;  // the window of the last request
   std::unordered_map<std::string, std::uint32_t> site_index_;
   std::vector<std::string> sites_;
   std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> given_;
@@ -358,7 +358,7 @@ std::string site_of(std::string_view host, std::string_view server_name, std::st
 
 namespace {
 
-// Records of a decoded batch as requests.
+// Reads the records of a decoded batch as requests.
 class Requests {
  public:
   explicit Requests(const Columns& columns)
@@ -394,7 +394,7 @@ class Requests {
   Cells status_, bytes_sent_, body_bytes_sent_, request_bytes_, request_time_ms_, upstream_time_ms_;
 };
 
-// As the wire has them.
+// The value as the wire carries it, below 2^64 - 1; 0 when absent.
 std::uint64_t number_of(const Record& record, Number field) {
   return record.has(field) ? std::min<std::uint64_t>(record.get(field), ~0ULL - 1) : 0;
 }
@@ -403,9 +403,9 @@ std::uint64_t number_of(const Record& record, Number field) {
 
 struct WindowTable::Impl {
   static constexpr std::uint32_t kUnknown = ~0U;
-  // The texts that were read are a cache: whoever makes up names must not fill the memory with it.
+  // The texts seen are cached; clients that invent names must not fill the memory with them.
   static constexpr std::size_t kMaxKnownTexts = 65536;
-  // Of a row: here and as a node of a WindowDelta.
+  // Memory of a row, here and as a node of a WindowDelta.
   static constexpr std::uint64_t kRowBytes =
       sizeof(Accumulator) + 32 + sizeof(WindowKey) + sizeof(WindowSum) + 64;
 
@@ -413,11 +413,11 @@ struct WindowTable::Impl {
   Folder folder;
   Names sites, hosts;
   std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> site_of_text;
-  std::vector<std::uint32_t> site_of_string;  // of the batch at hand
+  std::vector<std::uint32_t> site_of_string;  // for the current batch
 
   std::uint32_t site(std::string name, const Admits& admits) {
     if (const auto known = sites.find(name)) return *known;
-    // Not admitted: known to the cache only.
+    // If not admitted, only the cache knows it.
     return admits(name) ? sites.add(std::move(name)) : other();
   }
   std::uint32_t other() { return sites.find_or_add(kOtherSite); }
@@ -455,7 +455,7 @@ void WindowTable::add(const DecodedBatch& batch, std::uint32_t first_line, std::
   const auto& servers = columns.text[static_cast<std::size_t>(Text::kServerName)];
   const Requests requests(columns);
   const auto at_host = impl.hosts.find_or_add(batch.header.host);
-  // Looks at the text once per distinct host; where that is not logged, per server name.
+  // Evaluates each distinct host once, or server name where the host is not logged.
   const auto host_texts = std::max<std::size_t>(1, hosts.strings.size());
   impl.site_of_string.assign(host_texts + servers.strings.size(), Impl::kUnknown);
   for (auto at = first; at != last; ++at) {
@@ -513,7 +513,8 @@ void fold(const DecodedBatch& batch, std::uint32_t first_line, std::uint32_t end
 }
 
 struct LineFolder::Impl {
-  // A line may touch max_spread_s / window_s windows: kMaxRows and these stay below what readers take.
+  // A line may touch max_spread_s / window_s windows. Even so, kMaxRows and the limits below stay within what
+  // readers accept.
   static constexpr std::size_t kMaxRows = 16384;
   static constexpr std::size_t kMaxTexts = 16384;
   static constexpr std::uint64_t kMaxTextBytes = 4 << 20;

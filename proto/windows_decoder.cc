@@ -1,3 +1,4 @@
+// Decodes the content of a batch of windows.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -12,18 +13,19 @@
 namespace weir::wire {
 namespace {
 
-// A request that ends just above the smallest time reaches back further than it.
+// A request may end just above the smallest time and so begin below it.
 constexpr std::int64_t kMaxStartS = kMaxTimeMs / 1000 * 2;
 constexpr std::uint32_t kMaxWindowS = 86400;
 
-// A packed field, value by value: most have a byte, and protozero's iterators step over each twice.
+// Reads a packed field value by value. Most values are one byte long, and protozero's iterators pass over
+// each value twice.
 class Varints {
  public:
   Varints() = default;
   explicit Varints(std::string_view bytes) : left_(bytes) {}
 
   [[nodiscard]] bool empty() const { return left_.empty(); }
-  // Were they whole.
+  // Number of values, assuming that the last one is complete.
   [[nodiscard]] std::size_t count() const {
     return static_cast<std::size_t>(std::count_if(
         left_.begin(), left_.end(), [](char byte) { return static_cast<unsigned char>(byte) < 0x80; }));
@@ -103,7 +105,7 @@ class WindowsReader {
         case kRequestTimeField:
         case kUpstreamTimeField:
         case kBucketsField: {
-          const auto field = in.tag();  // which the read forgets
+          const auto field = in.tag();  // read first: packed() advances `in`
           columns_[field] = packed(in);
           break;
         }
@@ -148,7 +150,7 @@ class WindowsReader {
     check(rest.empty(), "bytes behind its last site");
   }
 
-  // A column that is not there has only zeros.
+  // A missing column has only zeros.
   template <class Set>
   void read_column(std::uint32_t field, Set set) {
     auto column = columns_[field];
@@ -213,9 +215,9 @@ class WindowsReader {
     check(flow_difference_.empty(), "a column does not have one entry per row");
   }
 
-  // Those of all rows, one after the other.
+  // The buckets of all rows are stored one after the other.
   void read_latencies() {
-    // Of its own: their ends stay in registers.
+    // Local copies, so that their ends stay in registers.
     auto deltas = bucket_delta_;
     auto counts = bucket_count_;
     read_column(kBucketsField, [&](FoldedRow& row, std::uint64_t buckets) {

@@ -1,3 +1,4 @@
+// Encodes the content of a batch of windows.
 #include <zstd.h>
 
 #include <algorithm>
@@ -9,7 +10,7 @@
 namespace weir {
 namespace {
 
-// The columns of `folded`, one entry a row; one that has only zeros is left out.
+// Appends the columns of `folded`, with one entry per row. Leaves out columns that have only zeros.
 class RowColumns {
  public:
   RowColumns(protozero::pbf_writer& out, const std::vector<FoldedRow>& rows) : out_(out), rows_(rows) {}
@@ -52,7 +53,7 @@ std::string windows_message(const FoldedLines& folded) {
   out.add_packed_uint32(wire::kSiteBytesField, lengths.begin(), lengths.end());
   out.add_bytes(wire::kSitesField, text);
   RowColumns columns(out, folded.rows);
-  // Always there: its entries are the number of rows.
+  // Always present: its number of entries is the number of rows.
   std::vector<std::int64_t> starts;
   std::int64_t before = 0;
   for (const auto& row : folded.rows) {

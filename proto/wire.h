@@ -1,5 +1,5 @@
-// The numbers of weir.proto, for the writer and the reader. proto/weir.proto is
-// normative; a test compares golden files.
+// The numbers of weir.proto for the writer and the reader. proto/weir.proto is normative; a test compares
+// golden files.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,8 @@ namespace weir::wire {
 
 inline constexpr std::uint32_t kMagic = 0x52494557;  // "WEIR", little endian
 inline constexpr std::uint32_t kVersion = 2;
-// Unix milliseconds beyond the year 280000 are nobody's log; keeps all arithmetic on times safe.
+// No log has times beyond the year 280000. The bound keeps all arithmetic on Unix milliseconds from
+// overflowing.
 inline constexpr std::int64_t kMaxTimeMs = 1LL << 53;
 
 enum BatchField : std::uint32_t {
@@ -65,9 +66,9 @@ enum NumberColumnField : std::uint32_t {
   kNumberNearField,
 };
 
-// Codes of strings; a text of n bytes has n + kTextCode.
+// Codes of strings. A text of n bytes has the code n + kTextCode.
 inline constexpr std::uint32_t kIpv4Code = 0, kIpv6Code = 1, kTextCode = 2;
-// Codes of cells of texts; a string k that came before has k + kSeenCell.
+// Cells of text columns. A string k that occurred before has the cell k + kSeenCell.
 inline constexpr std::uint32_t kAbsentCell = 0, kNewCell = 1, kSeenCell = 2;
 
 enum WindowsField : std::uint32_t {

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Prints weir's batches as `weir-agent cat` does: one JSON object per line of a log. A beginning for readers in other languages.
+"""Prints weir's batches as `weir-agent cat` does: one JSON object per line of a log. A starting point for readers in other languages.
 
     protoc --proto_path=proto --python_out=. proto/weir.proto     # weir_pb2.py; needs python3-protobuf, python3-zstandard
     weir-agent cat --config /etc/weir/agent.toml --messages | PYTHONPATH=. packaging/examples/decode.py
     kcat -C -b kafka1:9092 -t access -e -f '%R%s' | PYTHONPATH=. packaging/examples/decode.py
 
-Reads messages, each behind its length (four bytes, big endian), from standard input. Of the checks of docs/reference/wire.md it
-has those that keep memory bounded; what reads strangers' messages needs them all. Apache-2.0, like the rest of weir."""
+Reads messages from standard input, each preceded by its length (four bytes, big endian). Makes only those checks of
+docs/reference/wire.md that bound memory; a reader of untrusted messages needs all of them. Apache-2.0, like the rest of weir."""
 
 import codecs
 import datetime
@@ -20,7 +20,7 @@ import google.protobuf.message
 import weir_pb2
 import zstandard
 
-# By their numbers in weir.proto, which has these names, too.
+# Indexed by the field numbers of weir.proto, which also gives these names.
 TEXT = dict(enumerate("""source.address weir.peer.address user.name http.request.method url.path url.query nginx.access.protocol nginx.access.request
 url.domain nginx.access.server_name url.scheme http.request.referrer user_agent.original nginx.access.x_forwarded_for
 nginx.access.x_real_ip nginx.access.upstream.address nginx.access.upstream.statuses nginx.access.upstream.times
@@ -44,14 +44,14 @@ def check(good, what):
 
 
 def time(ms):
-    if not -62135596800000 <= ms <= 253402300799999:  # no calendar has it
+    if not -62135596800000 <= ms <= 253402300799999:  # outside the years 1 to 9999
         return {"weir.time_ms": ms}
     at = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=ms)
     return {"@timestamp": at.isoformat(timespec="milliseconds") + "Z"}
 
 
 def windows(batch):
-    """The rows of a batch of windows, then samples of lines that did not parse."""
+    """Yields the rows of a batch of windows, then samples of lines that did not parse."""
     check(batch.windows_bytes <= 32 << 20 and zstandard.frame_content_size(batch.windows) == batch.windows_bytes, "the zstd frame has another size")
     told = weir_pb2.Windows.FromString(zstandard.ZstdDecompressor().decompress(batch.windows))
     check(0 < told.window_s <= 86400 and len(told.start_delta) <= 1 << 16, "larger than the limits")
@@ -62,7 +62,7 @@ def windows(batch):
     rows = len(told.start_delta)
 
     def column(name):
-        values = list(getattr(told, name)) or [0] * rows  # one that is not there has only zeros
+        values = list(getattr(told, name)) or [0] * rows  # a missing column has only zeros
         check(len(values) == rows, "a column does not have one entry per row")
         return values
 
@@ -81,7 +81,7 @@ def unparsed(bad):
 
 
 def planes(packed, count):
-    """`count` numbers: the lowest byte of each, then the next byte of each, and so on."""
+    """Reads `count` numbers from planes: the lowest byte of each, then the next byte of each, and so on."""
     check(len(packed) % count == 0 and packed if count else not packed, "a column does not have one entry per record")
     return [sum(byte << 8 * i for i, byte in enumerate(packed[at::count])) for at in range(count)]
 
@@ -91,7 +91,7 @@ def signed(zigzag):
 
 
 def put(records, name, column):
-    """A column of texts into its records."""
+    """Adds a text column to its records."""
     strings, at, used = [], 0, 0
     for code in planes(column.string_code, column.strings):
         size = {0: 4, 1: 16}.get(code, code - 2)
@@ -99,7 +99,7 @@ def put(records, name, column):
         strings.append(text(part) if code > 1 else socket.inet_ntop(socket.AF_INET6 if code else socket.AF_INET, part))
         at += size
     for record, cell in zip(records, planes(column.cell, len(records))):
-        if cell == 1:  # the first of the strings that no record before has
+        if cell == 1:  # the next string that has not occurred yet
             record[name] = strings[used]
             used += 1
         elif cell > 1:
@@ -107,7 +107,7 @@ def put(records, name, column):
 
 
 def lines(message):
-    """The objects of a batch, in the order of the log; filtered lines have none."""
+    """Yields the objects of a batch in the order of the log; filtered lines have none."""
     batch = weir_pb2.Batch.FromString(message)
     check(batch.version == 2, f"version {batch.version} is not known")
     check(batch.kind in (weir_pb2.RECORDS, weir_pb2.HEARTBEAT, weir_pb2.LOSS, weir_pb2.WINDOWS), f"kind {batch.kind} is not known")
@@ -130,7 +130,7 @@ def lines(message):
     numbers = {}
     for column in (c for c in columns.number if c.field in NUMBER):
         cells = planes(column.cell, columns.records)
-        if column.HasField("near"):  # cells are values + 1; where the other is absent, it counts as 0
+        if column.HasField("near"):  # cells are value + 1; an absent value of the other column counts as 0
             cells = [cell and (max(other, 1) + signed(cell - 1)) % 2**64 for cell, other in zip(cells, numbers[column.near])]
         numbers[column.field] = cells
         for record, cell in zip(records, cells):
@@ -155,7 +155,7 @@ def main():
             sys.exit(3 if bad or head else 0)
         message = sys.stdin.buffer.read(struct.unpack(">I", head)[0])
         if not message.startswith(b"\rWEIR"):
-            continue  # JSON of another shipper, or a raw line
+            continue  # JSON from another shipper, or a raw line
         try:
             for line in lines(message):
                 print(json.dumps(line))
