@@ -7,7 +7,7 @@
 namespace weir {
 namespace {
 
-// Keys that a format's kind does not have are mistakes, not decoration.
+// A key that does not apply to the format's kind is an error. Ignoring it would hide a mistake.
 Result<void> check_keys(const FormatSpec& spec) {
   const bool json = spec.kind == FormatSpec::Kind::kJson;
   const bool regex = spec.kind == FormatSpec::Kind::kRegex;
@@ -51,7 +51,7 @@ Error error_at(std::string_view what, std::string_view text, std::size_t at, std
   at = std::min(at, text.size());
   const std::size_t begin = at > kContext ? at - kContext : 0;
   std::string shown(text.substr(begin, 2 * kContext));
-  // Each byte stays one column, so that the caret points at the right place.
+  // Keep one column per byte, so that the caret points at the right place.
   for (char& c : shown) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
   }

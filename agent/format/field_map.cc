@@ -14,7 +14,7 @@ constexpr std::size_t kMaxKeys = 1024;
 static_assert(kTextCount <= 32 && kNumberCount <= 32, "a bit for each column");
 static_assert(static_cast<unsigned>(Meaning::kSecondsOrMilliseconds) < 32, "a bit for each meaning");
 
-// Variables without a column of their own are told apart by what they mean.
+// Variables without a column of their own are distinguished by their meaning.
 std::uint32_t bit(Meaning meaning) { return std::uint32_t{1} << static_cast<unsigned>(meaning); }
 std::uint32_t bit(Text column) { return std::uint32_t{1} << static_cast<unsigned>(column); }
 std::uint32_t bit(Number column) { return std::uint32_t{1} << static_cast<unsigned>(column); }
@@ -44,7 +44,7 @@ Result<FieldMap> FieldMap::compile(const std::map<std::string, std::string>& nam
                   "use nginx's names of variables, or \"\" to leave the key out");
     }
     out.add(*variable);
-    // The name decides whether it is one of the headers of client_from, not the key.
+    // The name, not the key, decides whether this is one of the client_from headers.
     const auto field = builder.field(normal, variable, false);
     if (!out.fields_.emplace(normal_key, field).second)
       return fail(Code::kInvalid, fmt::format("fields: \"{}\" stands twice", key),
@@ -64,7 +64,7 @@ void FieldMap::add(const Variable& variable) {
   } else {
     meanings_ |= bit(variable.meaning);
   }
-  // A request has these parts.
+  // A request also fills the columns of its parts.
   if (variable.meaning == Meaning::kRequest || variable.meaning == Meaning::kRequestUri)
     texts_ |= bit(Text::kPath) | bit(Text::kQuery);
   if (variable.meaning == Meaning::kRequest) texts_ |= bit(Text::kMethod) | bit(Text::kProtocol);

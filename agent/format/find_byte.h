@@ -1,5 +1,5 @@
-// Finds a byte, inline: values in a log line are a few bytes long, and calling memchr costs more than the
-// search itself.
+// An inline byte search. Values in a log line are a few bytes long, so a call to memchr costs more than the
+// search.
 #pragma once
 
 #ifdef __SSE2__
@@ -10,7 +10,7 @@
 
 namespace weir {
 
-// `end` when [at, end) has none.
+// Returns `end` if the byte is not in [at, end).
 [[nodiscard]] inline const char* find_byte(const char* at, const char* end, char wanted) {
 #ifdef __SSE2__
   const __m128i all = _mm_set1_epi8(wanted);
@@ -22,7 +22,7 @@ namespace weir {
     for (; end - at >= 16; at += 16) {
       if (const auto mask = found_at(at); mask != 0) return at + __builtin_ctz(mask);
     }
-    // The rest, together with bytes that are known not to match.
+    // The remaining bytes, read together with some that are known not to match.
     const auto mask = found_at(end - 16);
     return mask != 0 ? end - 16 + __builtin_ctz(mask) : end;
   }
@@ -35,7 +35,7 @@ struct RareBytes {
   bool nul = false, backslash = false;
 };
 
-// Which rare bytes are in [at, end): one pass over a line answers for all its values.
+// Which rare bytes occur in [at, end). One pass over a line answers this for all its values.
 [[nodiscard]] inline RareBytes rare_bytes(const char* at, const char* end) {
   RareBytes out;
 #ifdef __SSE2__

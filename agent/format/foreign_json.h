@@ -1,4 +1,4 @@
-// JSON that another program wrote, to be shown. Pure.
+// Prints JSON that another program wrote. Pure.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace weir {
 
-// When `text` is a JSON object: appends it in one line, with what a terminal must not see escaped.
-// False, and nothing appended: it is none.
+// If `text` is a JSON object, appends it on one line and escapes characters that are unsafe in a terminal.
+// Returns false and appends nothing otherwise.
 [[nodiscard]] bool append_foreign_object(std::string& out, std::string_view text);
 
 }  // namespace weir

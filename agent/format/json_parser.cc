@@ -1,4 +1,5 @@
-// JSON lines: an object per line, nested or not; keys by name, in any order, with or without a field map.
+// Parses JSON lines: one object per line, nested or flat. Keys are matched by name, in any order, with or
+// without a field map.
 #include <fmt/compile.h>
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -28,7 +29,7 @@ class JsonParser final : public RecordParser {
     fill(check.line);
     simdjson::error_code error = read(out);
     if (error == simdjson::UTF8_ERROR) {
-      // nginx writes bytes above 0x7F as they came, also with escape=json.
+      // nginx writes bytes above 0x7F unchanged, even with escape=json.
       clean_.clear();
       append_valid_utf8(clean_, check.line);
       fill(clean_);
@@ -50,10 +51,11 @@ class JsonParser final : public RecordParser {
 
   simdjson::error_code read(Record& out) {
     builder_.begin(out);
-    // Numbers become text again; the shortest member `"":1,` has five bytes, a number's text 24 at most.
+    // Numbers are converted back to text. The shortest member, `"":1,`, has five bytes; a number's text has
+    // at most 24.
     scratch_.begin(8 * used_);
     dom::element document;
-    // DOM rather than On-Demand: it picks the processor's fastest code at run time.
+    // DOM rather than On-Demand, because DOM picks the fastest code for the processor at run time.
     if (auto error = parser_.parse(padded_.data(), used_, false).get(document)) return error;
     dom::object object;
     if (auto error = document.get_object().get(object)) return error;
@@ -66,7 +68,7 @@ class JsonParser final : public RecordParser {
     const std::size_t parent = key_.size();
     for (const dom::key_value_pair member : object) {
       key_.resize(parent);
-      // A key that is too long names no column, and must not grow the buffer.
+      // A key that is too long names no column and must not enlarge the buffer.
       key_.append(member.key.substr(0, kMaxKeyBytes));
       if (member.key.size() > kMaxKeyBytes) key_.push_back('\n');
       if (!read_value(member.value, depth)) return false;
@@ -75,7 +77,7 @@ class JsonParser final : public RecordParser {
     return true;
   }
 
-  // The value of key_. False: the line does not fit.
+  // Reads the value of key_. False: the line does not fit.
   bool read_value(dom::element value, int depth) {
     std::string_view text;
     switch (value.type()) {
@@ -91,7 +93,7 @@ class JsonParser final : public RecordParser {
     }
   }
 
-  // False: true, false, null, an object or an array, which are no column's value.
+  // False for true, false, null, an object or an array: no column takes these.
   bool text_of(dom::element value, std::string_view& text) {
     switch (value.type()) {
       case dom::element_type::STRING:
@@ -111,12 +113,13 @@ class JsonParser final : public RecordParser {
     }
   }
 
-  // The first text; "" when there is none. Of a header that the client's address is read from, all texts:
-  // a balancer may have added its own after one that the client made up, and it is read from the right.
+  // The first text, or "" if there is none. For a header that carries the client's address, all texts are
+  // joined: a load balancer may have added its value after one that the client forged, and the header is
+  // read from the right.
   std::string_view text_of_array(dom::array values, bool all) {
     std::string_view first;
     std::string_view text;
-    char* joined = nullptr;  // the end of what is joined
+    char* joined = nullptr;  // the end of the joined text
     for (const dom::element value : values) {
       if (value.type() != dom::element_type::STRING) continue;
       text = std::string_view(value);

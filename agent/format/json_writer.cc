@@ -1,3 +1,4 @@
+// The JSON objects that append_json() and append_json_unparsed() write (see parser.h).
 #include <fmt/compile.h>
 #include <fmt/format.h>
 
@@ -32,7 +33,7 @@ void append_key(std::string& out, std::string_view name) {
 
 void append_json(std::string& out, const Record& record, const std::vector<std::string>& extra_names) {
   out.push_back('{');
-  // ISO 8601 has no text for years that a calendar cannot hold.
+  // Four-digit ISO 8601 years end with 9999.
   constexpr std::int64_t kYear9999Ms = 253402300799999;
   if (record.time_ms != kNoTime && record.time_ms >= -62135596800000 && record.time_ms <= kYear9999Ms) {
     append_key(out, "@timestamp");
@@ -60,7 +61,7 @@ void append_json(std::string& out, const Record& record, const std::vector<std::
   }
   for (std::size_t i = 0; i < record.extra.size() && i < extra_names.size(); ++i) {
     if (record.extra[i].data() == nullptr) continue;
-    // Not append_key: a decoded batch may hold any bytes as a name.
+    // Not append_key(): a decoded batch may contain arbitrary bytes as a name.
     out += out.back() == '{' ? "\"nginx.variable." : ",\"nginx.variable.";
     append_json_text(out, extra_names[i]);
     out += "\":";

@@ -10,9 +10,9 @@ namespace {
 
 using Kind = FormatSpec::Kind;
 
-// HAProxy's `option httplog`, with or without what syslog puts before it. HAProxy writes "-1" for a time that
-// it never measured, "+" before values of `option logasap`, and its own characters inside captured headers
-// and requests as #XX, so that no brace or quote in them is a client's.
+// HAProxy's `option httplog`, with or without a syslog prefix. HAProxy writes "-1" for a time it did not
+// measure and "+" before values of `option logasap`. Inside captured headers and requests it escapes its own
+// delimiters as #XX, so a brace or quote there never comes from a client.
 constexpr const char* kHaproxy =
     R"re((?:[^\[]*\[\d+\]: )?(?P<remote_addr>\S+):\d+ \[(?P<time>[^\]]+)\] (?P<frontend>\S+) (?P<upstream>\S+) )re"
     R"re(-?\d+/-?\d+/(?:-1|(?P<upstream_connect_time_ms>\d+))/-?\d+/\+?(?:-1|(?P<request_time_ms>\d+)) )re"

@@ -1,6 +1,6 @@
-// The formats that have a name, one row each. Both programs' help, their detection of formats, the list in
-// docs/reference/formats.md and the golden tests are made from these rows (or compared with them), so a new
-// format is a new row. Pure.
+// The named formats, one row each. Both programs' help, format detection, the list in
+// docs/reference/formats.md and the golden tests are generated from these rows or compared with them, so
+// adding a format means adding a row. Pure.
 #pragma once
 
 #include <string>
@@ -13,16 +13,16 @@ namespace weir {
 
 struct KnownFormat {
   std::string_view name;
-  std::string_view description;  // docs/reference/formats.md repeats it word for word
+  std::string_view description;  // repeated verbatim in docs/reference/formats.md
   FormatSpec spec;
-  // Detection counts only lines that contain this text; "" counts every line that fits. It keeps a format
-  // that is a special case of another one from being chosen for the other one's lines.
+  // Detection counts only lines that contain this text; "" counts every line that fits. This keeps a special
+  // case of a more general format from being chosen for lines of the general one.
   std::string_view mark;
   std::string_view sample;  // as the server writes it; lines before the last one are directives
   std::string_view parsed;  // what `weir-agent parse` prints for the sample's last line
 };
 
-// In the order of detection: of several formats that fit the same number of lines the first one is chosen.
+// In detection order: if several formats fit the same number of lines, the first one is chosen.
 [[nodiscard]] const std::vector<KnownFormat>& known_formats();
 [[nodiscard]] const KnownFormat* find_known_format(std::string_view name);  // nullptr: no such name
 [[nodiscard]] std::vector<std::string> known_format_names();

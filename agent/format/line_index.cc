@@ -29,10 +29,10 @@ RareBytes read_plain(const char* line, std::size_t size, const Wanted& wanted, B
 
 #ifdef __x86_64__
 
-// The three functions below do the same with wider and wider registers. An incomplete last block is read as
-// the last 64 bytes of the line; the bits that the block before already has are shifted out. NULs and
-// backslashes are found by the smallest byte: of the line, and of the line with each backslash turned into
-// NUL.
+// The next three functions do the same with increasingly wide registers. An incomplete last block is read as
+// the last 64 bytes of the line, and the bits that the previous block already holds are shifted out. A line
+// contains a NUL if its smallest byte is zero. It contains a backslash if its smallest byte is zero after
+// each byte is XORed with a backslash.
 
 RareBytes read_sse2(const char* line, std::size_t size, const Wanted& wanted, Bits& bits) {
   const __m128i first = _mm_set1_epi8(wanted[0]);

@@ -1,6 +1,7 @@
-// The positions of two bytes in a line, as bits. One pass over the line finds every place of the bytes by
-// which a format's literals are found; the end of each value is then a shift and a count of zeros. simdjson's
-// first stage does the same for JSON (Langdale, Lemire: Parsing Gigabytes of JSON per Second).
+// The positions of two bytes in a line, as bitmaps. One pass over the line records every occurrence of the
+// bytes that a format's literals are searched by. Finding the end of a value is then a shift and a count of
+// zeros. simdjson's first stage does the same for JSON (Langdale, Lemire: Parsing Gigabytes of JSON per
+// Second).
 #pragma once
 
 #include <array>
@@ -16,17 +17,18 @@ namespace weir {
 
 class LineIndex {
  public:
-  static constexpr std::size_t kBlock = 64;  // bytes of line in a word of bits
-  // Lines of other sizes are left to find_byte(): shorter ones cannot be read in whole blocks without reading
-  // past them, and longer ones are too rare to be worth the memory.
+  static constexpr std::size_t kBlock = 64;  // bytes of the line per word of the bitmap
+  // Lines of other sizes are left to find_byte(). Shorter lines cannot be read in whole blocks without
+  // reading past their end, and longer lines are too rare to be worth the memory.
   static constexpr std::size_t kMinBytes = kBlock, kMaxBytes = 4096;
   static constexpr std::size_t kSlots = 2;
-  // A literal is looked for by one of its first kAhead bytes.
+  // A literal is searched for by one of its first kAhead bytes.
   static constexpr std::size_t kAhead = 8;
-  // Bit i of word j: byte 64 j + i of the line is the wanted one. Two words of zeros follow the line's words,
-  // so that next() need not check the line's size.
+  // Bit i of word j is set if byte 64 j + i of the line is the wanted one. Two zero words follow the line's
+  // words, so next() need not check the line's size.
   using Words = std::array<std::uint64_t, kMaxBytes / kBlock + 2>;
-  // Fills the words of `line`, except the two of zeros; kMinBytes <= size <= kMaxBytes. Reads only `line`.
+  // Fills the words of `line`, except for the two zero words. kMinBytes <= size <= kMaxBytes. Reads nothing
+  // beyond `line`.
   using Reader = RareBytes (*)(const char* line, std::size_t size, const std::array<char, kSlots>& wanted,
                                std::array<Words, kSlots>& bits);
 
@@ -36,18 +38,19 @@ class LineIndex {
   [[nodiscard]] static bool fits(std::size_t line_bytes) {
     return line_bytes >= kMinBytes && line_bytes <= kMaxBytes;
   }
-  // `line` must fit. Does not keep a view of it.
+  // `line` must have a size that the index takes. Keeps no view of it.
   RareBytes read(std::string_view line) {
     words_ = (line.size() + kBlock - 1) / kBlock;
     for (Words& words : bits_) words[words_] = words[words_ + 1] = 0;
     return reader_(line.data(), line.size(), wanted_, bits_);
   }
-  // Lives as long as the index; describes the last line read.
+  // Valid as long as the index. Describes the last line read.
   [[nodiscard]] const Words& words(std::size_t slot) const { return bits_[slot]; }
-  // The first wanted byte at or after `from`, by `words`; npos: there is none. `from` < the size + kAhead.
+  // The first wanted byte at or after `from`, according to `words`; npos if there is none. `from` must be
+  // less than the line's size + kAhead.
   [[nodiscard]] std::size_t next(const std::uint64_t* words, std::size_t from) const {
-    // Loads 57 or more bits from the byte with the first one, across words, without a branch that depends on
-    // where a line's values begin.
+    // Loads at least 57 bits, starting at the byte that holds bit `from` and crossing word boundaries. No
+    // branch depends on where a line's values begin.
     if constexpr (std::endian::native == std::endian::little) {
       std::uint64_t near = 0;
       std::memcpy(&near, reinterpret_cast<const char*>(words) + from / 8, sizeof near);
@@ -66,11 +69,11 @@ class LineIndex {
  private:
   Reader reader_;
   std::array<char, kSlots> wanted_;
-  std::size_t words_ = 0;  // of the line
+  std::size_t words_ = 0;  // words that the line takes
   std::array<Words, kSlots> bits_{};
 };
 
-// Every reader that this processor can run, the slowest and simplest first; for the test that compares them.
+// All readers, from the slowest and simplest to the fastest, for the test that compares them.
 struct NamedReader {
   const char* name;
   LineIndex::Reader reader;  // nullptr: this processor cannot run it

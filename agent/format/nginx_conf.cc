@@ -11,7 +11,7 @@
 namespace weir {
 namespace {
 
-// "$name" and "${name}" in a path become '*'.
+// Replaces "$name" and "${name}" in a path by '*'.
 std::string path_glob(std::string_view path) {
   std::string out;
   for (std::size_t i = 0; i < path.size(); ++i) {
@@ -102,7 +102,7 @@ class LogCollector {
     return read_inner(server, names);
   }
 
-  // location, if and limit_except, at any depth.
+  // Reads location, if and limit_except blocks, at any depth.
   [[nodiscard]] Result<void> read_inner(const NginxDirective& parent, const std::vector<std::string>& names) {
     for (const NginxDirective& directive : parent.block) {
       if (!directive.has_block) continue;
@@ -139,7 +139,7 @@ class LogCollector {
     return {};
   }
 
-  // The logs that a block itself names. Nothing: it names none and inherits.
+  // The logs that the block itself names. nullopt: it names none and inherits those of its parent.
   [[nodiscard]] Result<std::optional<Indexes>> logs_of(const NginxDirective& block) {
     std::optional<Indexes> out;
     bool off = false;
@@ -206,14 +206,14 @@ class LogCollector {
     return add_log(std::move(log));
   }
 
-  // Logs with the same path and format are one file, followed once.
+  // Logs with the same path and format are the same file, which is followed once.
   [[nodiscard]] std::size_t add_log(NginxAccessLog log) {
     const auto [at, fresh] = seen_.try_emplace({log.path, log.format}, out_.logs.size());
     if (fresh) {
       out_.logs.push_back(std::move(log));
     } else {
       NginxAccessLog& known = out_.logs[at->second];
-      // One of the places writes every request.
+      // This access_log is unconditional, so the file gets every request.
       if (log.condition.empty()) known.condition.clear();
       known.compressed = known.compressed || log.compressed;
     }

@@ -1,4 +1,4 @@
-// Reads nginx.conf and its includes: which access logs it writes, and in which formats.
+// Reads nginx.conf and its includes, and finds which access logs nginx writes and in which formats.
 // Pure: files come from a callback.
 #pragma once
 
@@ -18,7 +18,7 @@ struct NginxConfFiles {
 };
 
 struct NginxPlaces {
-  std::string log_prefix;   // where relative log paths start
+  std::string log_prefix;   // relative log paths start here
   std::string default_log;  // where nginx writes without any access_log
 };
 
@@ -32,18 +32,18 @@ struct NginxAccessLog {
   std::string path;                       // absolute; '*' stands for each variable
   std::string format;                     // a name of `formats`, or "combined"
   std::string condition;                  // the value of if=; empty: every request
-  bool compressed = false;                // gzip=: the file grows by whole blocks
-  std::vector<std::string> server_names;  // of the servers that write to it, without empty names
+  bool compressed = false;                // gzip=: the file grows in whole blocks
+  std::vector<std::string> server_names;  // non-empty names of the servers that write to it
   std::string where;                      // "file:line"; empty: nginx's default
 };
 
 struct NginxLogs {
   std::vector<NginxLogFormat> formats;
   std::vector<NginxAccessLog> logs;  // one per path and format
-  std::vector<std::string> skipped;  // sentences: logs that are not followed, and why
+  std::vector<std::string> skipped;  // one sentence per log that is not followed, with the reason
 };
 
-// Errors name file and line.
+// Errors name the file and the line.
 [[nodiscard]] Result<NginxLogs> read_nginx_conf(const std::string& path, const NginxPlaces& places,
                                                 const NginxConfFiles& files);
 

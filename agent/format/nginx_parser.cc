@@ -1,5 +1,5 @@
-// nginx's log_format: its string becomes a list of steps (variable, literal), and a line is cut by searching
-// for the literal that follows each variable.
+// Parses lines of an nginx log_format. The format string becomes a list of steps (variable, literal), and a
+// line is split by searching for the literal after each variable.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,26 +18,27 @@ enum class Escape { kDefault, kJson, kNone };
 
 enum class Ending : std::uint8_t {
   kSearch,  // at the literal's first occurrence
-  kQuote,   // as kSearch, past quotes that a backslash escapes
-  kList,    // as kSearch, past the spaces inside "a, b : c"
-  kRest,    // nothing follows: the rest of the line
+  kQuote,   // as kSearch, but skips quotes escaped by a backslash
+  kList,    // as kSearch, but skips the spaces inside "a, b : c"
+  kRest,    // no literal follows: the rest of the line
   kSuffix,  // at the line's end (escape=none, where the value may contain the literal)
 };
 
-// Whether the value ends at the literal's first occurrence, so that the index alone can tell.
+// Whether the value ends at the literal's first occurrence. If it does, the index alone finds the end.
 enum class Quick : std::uint8_t { kAlways, kWithoutBackslashes, kNever };
 
 struct Step {
-  // The literal is found by one of its bytes, then compared as one word: all of it, or its first eight bytes.
-  const std::uint64_t* bits = nullptr;  // that byte's places in the index; nullptr: not indexed
+  // The literal is found by one of its bytes. Then its first eight bytes (or all, if it is shorter) are
+  // compared as one word.
+  const std::uint64_t* bits = nullptr;  // the positions of that byte in the index; nullptr: not indexed
   std::uint64_t word = 0, word_mask = 0;
-  std::size_t wanted_at = 0;  // which of the literal's bytes
+  std::size_t wanted_at = 0;  // which byte of the literal that is
   std::size_t literal_bytes = 0;
   RecordBuilder::Field field;
   Ending ending = Ending::kSearch;
   Quick quick = Quick::kNever;
   bool last = false;
-  std::string literal;  // what follows the variable; empty: the line's end
+  std::string literal;  // follows the variable; empty: the end of the line
 };
 
 constexpr std::size_t kNotFound = std::string_view::npos;
@@ -48,8 +49,8 @@ std::uint64_t load_word(const char* at) {
   return word;
 }
 
-// Quotes are rarer in values than spaces. The index covers two bytes; few formats need a third.
-// Also sets each step's wanted_at.
+// Prefers quotes, because they are rarer in values than spaces. The index covers two bytes; few formats need
+// a third. Also sets wanted_at of each step.
 std::array<char, LineIndex::kSlots> choose_wanted(std::vector<Step>& steps) {
   std::array<char, LineIndex::kSlots> slots{};
   std::size_t used = 0;
@@ -81,7 +82,7 @@ struct ByIndex {
   }
 };
 
-// Whether the step's literal is at `at`, where its wanted byte was found.
+// Whether the step's literal starts at `at`. Its wanted byte has already been found there.
 inline bool literal_at(const Step& step, std::string_view line, std::size_t at) {
   if (step.literal_bytes == 1) return true;
   if (line.size() - at < sizeof step.word) return line.substr(at).starts_with(step.literal);
@@ -110,7 +111,7 @@ bool inside_list(std::string_view text, std::size_t at) {
   return text.substr(at).starts_with(" : ");
 }
 
-// Where the value that begins at `from` ends.
+// The end of the value that begins at `from`.
 template <class Find>
 [[gnu::noinline]] std::size_t value_end(const Step& step, const Find& find, std::size_t from) {
   switch (step.ending) {
@@ -195,7 +196,7 @@ class NginxParser final : public RecordParser {
     for (const Step& step : steps_) {
       std::size_t end = kNotFound;
       if constexpr (std::is_same_v<Find, ByIndex>) {
-        // Nearly every value of nearly every line ends here.
+        // The fast path: it takes nearly every value of nearly every line.
         if (step.quick <= quick) {
           const auto found = find.index.next(step.bits, at + step.wanted_at);
           if (found != kNotFound && literal_at(step, find.line, found - step.wanted_at))

@@ -80,8 +80,8 @@ class Reader {
     }
   }
 
-  // Inside and outside of quotes, nginx takes a backslash literally, except before a quote, another
-  // backslash, t, r and n.
+  // nginx takes a backslash literally, inside and outside quotes, unless a quote, another backslash, t, r or
+  // n follows.
   static void take_escaped(Cursor& cursor, std::string& word) {
     const char c = cursor.take();
     switch (c) {
@@ -143,7 +143,7 @@ class Reader {
     return word;
   }
 
-  // Skips a block of Lua code, whose syntax is not nginx's: follows braces, strings and comments.
+  // Skips a block of Lua code, which does not have nginx's syntax, by tracking braces, strings and comments.
   [[nodiscard]] static Result<void> skip_lua(Cursor& cursor, std::uint32_t line) {
     std::size_t depth = 1;
     while (!cursor.ended()) {

@@ -1,4 +1,4 @@
-// The syntax of nginx.conf: text becomes a tree of directives, includes followed.
+// The syntax of nginx.conf. Turns text into a tree of directives and follows includes.
 #pragma once
 
 #include "agent/format/nginx_conf.h"
@@ -6,7 +6,7 @@
 namespace weir {
 
 struct NginxDirective {
-  std::vector<std::string> words;  // the name first
+  std::vector<std::string> words;  // the first one is the name
   std::vector<NginxDirective> block;
   bool has_block = false;
   std::string file;

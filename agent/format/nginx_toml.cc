@@ -1,4 +1,4 @@
-// What `weir-agent discover` prints.
+// Writes the output of `weir-agent discover`.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,13 +14,14 @@ namespace weir {
 namespace {
 
 std::string toml_string(std::string_view text) {
-  // A literal string shows what nginx.conf has; it cannot hold quotes and control characters.
+  // A literal string shows the text exactly as nginx.conf has it, but cannot hold quotes or control
+  // characters.
   const bool literal = std::all_of(text.begin(), text.end(), [](char c) {
     return c != '\'' && static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7F;
   });
   if (literal) return fmt::format("'{}'", text);
   std::string out;
-  append_json_string(out, text);  // JSON's escapes are TOML's
+  append_json_string(out, text);  // JSON escapes are valid in TOML
   return out;
 }
 
@@ -30,14 +31,14 @@ std::string toml_basic(std::string_view text) {
   return out;
 }
 
-// For a comment: one line, without control characters.
+// The text for a comment: one line, without control characters.
 std::string comment_text(std::string_view text) {
   std::string out;
   append_json_text(out, text);
   return out;
 }
 
-// A block that weir-agent would refuse is shown as a comment.
+// Comments out a block that weir-agent would refuse.
 std::string commented(std::string_view block) {
   std::string out;
   while (!block.empty()) {
@@ -75,7 +76,7 @@ std::string input_name(std::string_view path, std::set<std::string>& taken) {
   return name;
 }
 
-// The formats that the logs use, and what each is called in agent.toml.
+// The formats that the logs use, and the name of each in agent.toml.
 class FormatTables {
  public:
   explicit FormatTables(const NginxLogs& logs) {
@@ -92,7 +93,7 @@ class FormatTables {
     const auto at = names_.find(nginx_name);
     return at == names_.end() ? std::string(kDefaultFormat) : at->second;
   }
-  // weir-agent refuses the format: its table is a comment.
+  // Whether weir-agent refuses the format. Its table is then a comment.
   [[nodiscard]] bool refused(const std::string& nginx_name) const { return refused_.contains(nginx_name); }
 
  private:
@@ -104,7 +105,7 @@ class FormatTables {
         names_[format.name] = name;
         return;
       }
-      // The name means something else to weir-agent.
+      // weir-agent already uses this name for another format.
       name = "nginx_" + name;
       while (!taken_.insert(name).second) name += "_";
     }
@@ -128,7 +129,7 @@ class FormatTables {
   std::set<std::string> taken_;
 };
 
-// What an operator should know of a log before it is followed.
+// Notes that an operator should read before the log is followed.
 std::string log_comments(const NginxAccessLog& log, const NginxLogs& logs) {
   std::string out = log.where.empty() ? "# nginx's default: no access_log says otherwise\n"
                                       : fmt::format("# {}\n", comment_text(log.where));

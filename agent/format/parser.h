@@ -1,4 +1,4 @@
-// A log format becomes a parser. Pure: text in, Records out.
+// Compiles a log format into a parser. Pure: text in, Records out.
 #pragma once
 
 #include <map>
@@ -13,8 +13,9 @@
 
 namespace weir {
 
-// How to find the client's address behind a load balancer, in the manner of nginx's realip: if the peer is
-// trusted, the first header of `client_from` that the line has is read from the right, past trusted hops.
+// How to find the client's address behind a load balancer, as nginx's realip module does: if the peer is
+// trusted, take the first header of `client_from` that the line has, and read it from the right, skipping
+// trusted hops.
 struct ClientConfig {
   std::vector<std::string> trusted_proxies;  // "10.0.0.0/8", "::1", "unix:"
   std::vector<std::string> client_from;      // "http_x_real_ip", "http_x_forwarded_for"
@@ -25,15 +26,15 @@ struct FormatSpec {
   Kind kind = Kind::kNginx;
   std::string text = {};           // the log_format string, or the RE2 pattern; empty for json, w3c
   std::string escape = "default";  // nginx: "default", "json", "none"
-  // json: what keys mean, {"request.uri", "request_uri"}; objects inside objects are joined by dots.
-  // A column that a key here fills is filled by no other key. "": the key is left out.
+  // json: the meaning of keys, as in {"request.uri", "request_uri"}; keys of nested objects are joined by
+  // dots. No other key fills a column that a key here fills. "": the key is ignored.
   std::map<std::string, std::string> fields = {};
-  std::string time = {};  // json, regex: the notation of times without one of their own (time_notation.h)
-  std::string zone = {};  // with `time`: the offset from UTC of times that name none; "" is UTC
+  std::string time = {};  // json, regex: the notation of times that have none of their own (time_notation.h)
+  std::string zone = {};  // with `time`: the UTC offset of times that do not state one; "" is UTC
   friend bool operator==(const FormatSpec&, const FormatSpec&) = default;
 };
 
-// What is read where no format is named.
+// The format of inputs that do not name one.
 inline constexpr std::string_view kDefaultFormat = "combined";
 
 class LineParser {
@@ -42,25 +43,25 @@ class LineParser {
   enum class Outcome {
     kRecord,    // `out` is filled
     kSkip,      // no data: a comment or directive line (W3C '#'), an empty line
-    kUnparsed,  // does not fit; `reason` says why
+    kUnparsed,  // the line does not fit; `reason` says why
   };
   // `line` is without its '\n'; a '\r' at its end is ignored.
-  // Views in `out` live until the next call. Once warm, it allocates nothing per line.
+  // Views in `out` are valid until the next call. Once warm, it allocates nothing per line.
   [[nodiscard]] virtual Outcome parse(std::string_view line, Record& out, Unparsed& reason) = 0;
   [[nodiscard]] virtual const std::vector<std::string>& extra_names() const = 0;
-  // Lines that begin with '#' say how the lines after them are read. A reader that starts in the middle
-  // of a file first gives parse() the '#' lines before that place.
+  // Whether '#' lines control how later lines are read. If so, a reader that starts in the middle of a file
+  // first passes the '#' lines before that point to parse().
   [[nodiscard]] virtual bool reads_directives() const { return false; }
 };
 
-// The format of a row of known.h. Errors: kNotFound, with the names there are.
+// The format of a row of known.h. Errors: kNotFound, with a list of the names.
 [[nodiscard]] Result<FormatSpec> named_format(std::string_view name);
-// Errors name the position in the text that is wrong, with a caret line in `what`.
+// Errors give the position of the mistake, with a caret line in `what`.
 [[nodiscard]] Result<std::unique_ptr<LineParser>> compile_format(const FormatSpec& spec,
                                                                  const ClientConfig& client);
 
-// Appends one JSON object, without a newline. Names are those of the Elastic Common Schema, "nginx.*" and
-// "weir.*" where it has none. `weir-agent parse` prints it and the json codec ships it.
+// Appends one JSON object without a newline. Names follow the Elastic Common Schema, or "nginx.*" and
+// "weir.*" where it has none. `weir-agent parse` prints this object, and the json codec ships it.
 void append_json(std::string& out, const Record& record, const std::vector<std::string>& extra_names);
 // {"message": ..., "error.message": why}; bytes that are not UTF-8 become U+FFFD.
 void append_json_unparsed(std::string& out, std::string_view line, std::string_view why);

@@ -83,7 +83,7 @@ Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& net
     Network network;
     network.bits = 128;
     bool good = address && address->text.size() == std::min(slash, text.size());
-    // parse_address() shortens "::ffff:10.0.0.1"; without a mask that is fine.
+    // parse_address() shortens "::ffff:10.0.0.1". Without a mask that form is valid.
     if (address && slash == std::string::npos && text.starts_with("::ffff:")) good = true;
     if (good && slash != std::string::npos) {
       unsigned bits = 0;

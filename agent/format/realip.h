@@ -1,4 +1,4 @@
-// The client's address behind balancers, as nginx's realip module finds it. Pure.
+// Finds the client's address behind load balancers as nginx's realip module does. Pure.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace weir {
 
-// IPv4 is kept as IPv4-mapped IPv6, so that both can be compared.
+// IPv4 is stored as IPv4-mapped IPv6, so that both kinds can be compared.
 using IpAddress = std::array<std::uint8_t, 16>;
 
 struct ParsedAddress {
@@ -29,8 +29,8 @@ class TrustedProxies {
   [[nodiscard]] bool empty() const { return networks_.empty() && !unix_; }
   [[nodiscard]] bool trusts(const IpAddress& ip) const;
   [[nodiscard]] bool trusts(std::string_view peer) const;
-  // The header's last address that is not trusted: read from the right past trusted addresses. Reading
-  // stops at text that is not an address. `peer` when the header names no client.
+  // Reads the header from the right, skips trusted addresses and returns the first untrusted one. Reading
+  // stops at text that is not an address. Returns `peer` if the header names no client.
   [[nodiscard]] std::string_view client_of(std::string_view peer, std::string_view header) const;
 
  private:

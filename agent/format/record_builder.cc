@@ -10,7 +10,7 @@
 namespace weir {
 namespace {
 
-// A list of several upstreams. A list of one says no more than its number.
+// Whether the list names several upstreams. A list of one adds nothing to its number.
 bool names_several(std::string_view upstreams) {
   return upstreams.find_first_of(",:") != std::string_view::npos;
 }
@@ -100,7 +100,7 @@ std::optional<std::int64_t> RecordBuilder::time_of(Meaning meaning, std::string_
       ms = parse_time_iso8601(value);
       break;
     case Meaning::kTimeMsec:
-      return parse_time_msec(value);  // seldom the same twice
+      return parse_time_msec(value);  // rarely repeats, so not cached
     case Meaning::kTimeEpochMs: {
       const auto number = parse_log_number(value);
       if (!number) return std::nullopt;
@@ -172,13 +172,13 @@ bool RecordBuilder::put_other(const Variable& variable, std::string_view value) 
     case Meaning::kText:
     case Meaning::kRequest:
     case Meaning::kRemoteAddress:
-      return true;  // put() takes them
+      return true;  // handled by put()
     default:
       return put_unusual_number(variable, value);
   }
 }
 
-// Numbers that put() did not take: in another unit, or longer than usual.
+// Numbers that put() does not handle: those in another unit, or longer than usual.
 bool RecordBuilder::put_unusual_number(const Variable& variable, std::string_view value) {
   const char* const end = value.data() + value.size();
   switch (variable.meaning) {
@@ -215,7 +215,7 @@ bool RecordBuilder::put_unusual_number(const Variable& variable, std::string_vie
   }
 }
 
-// "a, b : c", of the upstreams that were tried.
+// "a, b : c": one value for each upstream that was tried.
 bool RecordBuilder::put_list(const Variable& variable, std::string_view value) {
   std::uint64_t number = 0;
   const bool statuses = variable.meaning == Meaning::kUpstreamStatuses;
@@ -252,7 +252,7 @@ bool RecordBuilder::finish() {
 
   if (seen(kRemote) || seen(kRealipRemote)) {
     const std::string_view peer = seen(kRealipRemote) ? realip_remote_ : remote_;
-    // nginx may have found the client already, but it may have found one more trusted hop.
+    // nginx's realip may already have found the client, but the address may also be one more trusted hop.
     std::string_view client = seen(kRemote) ? remote_ : peer;
     if (!trusted_.empty() && trusted_.trusts(client)) {
       for (const std::string_view header : client_values_) {

@@ -1,4 +1,4 @@
-// Turns named values into a Record, for all formats. Holds the state of one line.
+// Turns named values into a Record, for every format. Holds the state of one line.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ namespace weir {
 
 class RecordBuilder {
  public:
-  // A place in the format where a value stands.
+  // A position in the format that holds a value.
   struct Field {
     Variable variable;
     int extra = -1;        // index in extra_names, or -1
@@ -28,11 +28,12 @@ class RecordBuilder {
 
   [[nodiscard]] static Result<RecordBuilder> make(const ClientConfig& client);
 
-  // Of fields made from now on: times whose name says nothing about their notation have this one.
+  // Sets the notation for fields made from now on whose names do not imply one.
   void read_times_as(TimeNotation notation) { notation_ = std::move(notation); }
-  // `variable` empty: weir has no column for it; it becomes an extra when `keep_extra`.
+  // An empty `variable` means that weir has no column for the value; it becomes an extra if `keep_extra` is
+  // set.
   [[nodiscard]] Field field(std::string_view name, const std::optional<Variable>& variable, bool keep_extra);
-  // True: there are trusted proxies, but the format has none of the headers of client_from.
+  // True if there are trusted proxies but the format has none of the client_from headers.
   [[nodiscard]] bool client_headers_missing() const { return !trusted_.empty() && !client_seen_; }
   [[nodiscard]] const std::vector<std::string>& extra_names() const { return extra_names_; }
 
@@ -44,8 +45,9 @@ class RecordBuilder {
     for (std::string_view& value : client_values_) value = {};
     for (std::string_view& value : extras_) value = {};
   }
-  // "-" and "" count as absent. False: the value does not have the shape that its meaning demands, so the
-  // line does not fit. Inlined into the loop over a line's values: a call would cost as much as most of them.
+  // "-" and "" count as absent. False: the value does not have the form that its meaning requires, so the
+  // line does not fit. Inlined into the loop over a line's values, because a call would cost as much as
+  // handling most values.
   [[nodiscard, gnu::always_inline]] bool put(const Field& field, std::string_view value) {
     if (value.empty() || (value.size() == 1 && value[0] == '-')) return true;
     if (!field.only_variable()) {
@@ -56,7 +58,7 @@ class RecordBuilder {
       }
     }
     const Variable& variable = field.variable;
-    switch (variable.meaning) {  // values that every line has, in their usual form
+    switch (variable.meaning) {  // common values in their usual form
       case Meaning::kText:
         put_text(variable.text, value);
         return true;
@@ -112,12 +114,12 @@ class RecordBuilder {
     place = value;
   }
 
-  // Requests of the same second have the same text as time: it is parsed once.
+  // Requests of the same second share one time text, which is parsed once.
   struct CachedTime {
     std::array<char, 32> text{};
     std::size_t size = 0;
     std::int64_t ms = 0;
-    // Without a call for each line: cached times have 19 bytes or more, so four words cover them.
+    // Avoids a function call per line: cached times have at least 19 bytes, so four words cover them.
     [[nodiscard]] bool is(std::string_view value) const {
       if (value.size() != size || size < 16) return false;
       const auto differ = [&](std::size_t at) {
@@ -132,7 +134,7 @@ class RecordBuilder {
   };
 
   [[nodiscard]] int client_slot_of(std::string_view name) const;
-  // Every meaning except those that put() always takes itself.
+  // Handles every meaning that put() does not always handle itself.
   [[nodiscard]] bool put_other(const Variable& variable, std::string_view value);
   [[nodiscard]] bool put_unusual_number(const Variable& variable, std::string_view value);
   [[nodiscard]] bool put_list(const Variable& variable, std::string_view value);
@@ -147,7 +149,7 @@ class RecordBuilder {
   void put_first(Number column, std::uint64_t value) {
     if (!out_->has(column)) out_->set(column, value);
   }
-  // Of several times in one line, the most precise one counts; the time of a shipper comes last.
+  // If a line has several times, the most precise one counts. A shipper's time has the lowest rank.
   static constexpr int kShippedRank = 2, kTextRank = 3, kPreciseRank = 4;
   [[nodiscard]] static int rank_of(Meaning meaning);
   void put_time(int rank, std::optional<std::int64_t> ms) {
@@ -175,12 +177,13 @@ class RecordBuilder {
   Record* out_ = nullptr;
   int time_rank_ = 0;
   unsigned seen_ = 0;
-  std::string_view remote_, realip_remote_, request_uri_, date_, time_of_day_;  // where seen_ says so
-  std::array<std::string_view, kTextCount> fallbacks_{};                        // where fallbacks_set_ does
+  std::string_view remote_, realip_remote_, request_uri_, date_, time_of_day_;  // valid if set in seen_
+  std::array<std::string_view, kTextCount> fallbacks_{};  // valid if set in fallbacks_set_
   std::uint32_t fallbacks_set_ = 0;
 };
 
-// In lower case, with '_' for '-': how names of JSON keys and groups are compared. The result views `buffer`.
+// Lower case, with '-' replaced by '_', for comparing names of JSON keys and groups. The result is a view of
+// `buffer`.
 [[nodiscard]] std::string_view normal_name(std::string_view name, std::array<char, 128>& buffer);
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// RE2 with named groups: a group's name is what its text means.
+// Parses lines with RE2 and named groups. The name of a group gives the meaning of its text.
 #include <fmt/format.h>
 #include <re2/re2.h>
 
@@ -14,7 +14,7 @@ class RegexParser final : public RecordParser {
   RegexParser(RecordBuilder builder, std::unique_ptr<RE2> pattern)
       : RecordParser(std::move(builder)), pattern_(std::move(pattern)) {}
 
-  // Call it in the order of the groups in the pattern.
+  // Call it in the order in which the groups appear in the pattern.
   void add_field(int group, const RecordBuilder::Field& field) {
     fields_.emplace_back(group, field);
     groups_.resize(std::max(groups_.size(), static_cast<std::size_t>(group) + 1));
@@ -50,7 +50,7 @@ class RegexParser final : public RecordParser {
 Result<std::unique_ptr<LineParser>> compile_regex(const FormatSpec& spec, RecordBuilder builder) {
   RE2::Options options;
   options.set_log_errors(false);
-  // Bytes, not characters: a request with bytes that are not UTF-8 must match, too.
+  // Match bytes, not characters: requests that contain invalid UTF-8 must match, too.
   options.set_encoding(RE2::Options::EncodingLatin1);
   auto pattern = std::make_unique<RE2>(spec.text, options);
   if (!pattern->ok()) {

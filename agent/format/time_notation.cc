@@ -25,7 +25,7 @@ constexpr std::array<std::string_view, 7> kDays = {"Monday", "Tuesday",  "Wednes
 
 bool digit(char c) { return c >= '0' && c <= '9'; }
 
-// Takes 1 to `most` digits, all of them when `exact`.
+// Takes 1 to `most` digits, or exactly `most` if `exact`.
 bool take_number(std::string_view& text, std::size_t most, bool exact, std::int64_t& value) {
   std::size_t used = 0;
   for (value = 0; used < most && used < text.size() && digit(text[used]); ++used)
@@ -34,7 +34,7 @@ bool take_number(std::string_view& text, std::size_t most, bool exact, std::int6
   return exact ? used == most : used > 0;
 }
 
-// Takes a word of `words`, whole or its first three letters. Its index; -1: none is there.
+// Takes one of `words`, in full or as its first three letters. Returns its index, or -1 if none matches.
 template <std::size_t kCount>
 int take_word(std::string_view& text, const std::array<std::string_view, kCount>& words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -79,7 +79,7 @@ std::size_t most_digits(char part) {
   }
 }
 
-// Always written with all its digits.
+// Whether the part is always written with all its digits.
 bool fixed_length(char part) { return part == 'Y' || part == 'y' || part == 'L'; }
 
 }  // namespace
@@ -88,7 +88,7 @@ struct TimeNotation::Reading {
   std::int64_t year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, ms = 0, zone_s = 0;
   std::int64_t epoch_s = 0;
 
-  // Takes the part's text. False: it is not there.
+  // Takes the text of the part. False: the text does not match.
   bool take(const Piece& piece, std::string_view& text) {
     switch (piece.part) {
       case '\0':
@@ -159,7 +159,7 @@ struct TimeNotation::Reading {
     const std::chrono::year_month_day date{std::chrono::year{static_cast<int>(year)},
                                            std::chrono::month{static_cast<unsigned>(month)},
                                            std::chrono::day{static_cast<unsigned>(day)}};
-    // A leap second is logged as 60 and counted as the start of the next second.
+    // A leap second is logged as 60 and counts as the start of the next second.
     if (!date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
     const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
     return days * 86400 + hour * 3600 + minute * 60 + second - zone_s;
@@ -181,7 +181,7 @@ Result<void> TimeNotation::add_pieces(std::string_view text) {
     if (part == '%') {
       pieces_.push_back({.literal = '%'});
     } else if (part == '\0' || kParts.find(part) == std::string_view::npos) {
-      // A character of several bytes is shown whole.
+      // Show a multi-byte character as a whole.
       const std::size_t end = std::min(text.find_first_of("% ", at), text.size());
       const std::string_view piece =
           text.substr(percent, static_cast<unsigned char>(part) < 0x80 ? 2 : end - percent);
@@ -203,7 +203,7 @@ Result<void> TimeNotation::add_pieces(std::string_view text) {
   return {};
 }
 
-// A time is a day and a time of day, each said once.
+// A time needs a day and a time of day, each given exactly once.
 Result<void> TimeNotation::check(std::string_view text) const {
   const auto missing = [&](std::string_view what, std::string_view which) {
     return std::unexpected(error_at(fmt::format("no {}", what), text, text.size(),

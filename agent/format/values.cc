@@ -119,7 +119,7 @@ std::optional<std::int64_t> parse_time_epoch(std::string_view text) {
   const std::size_t point = text.find_first_not_of("0123456789");
   if (point == 0) return std::nullopt;
   const std::size_t whole = point == std::string_view::npos ? text.size() : point;
-  // Seconds have at most 11 digits until the year 5138, and milliseconds 12 since 1973.
+  // Seconds have at most 11 digits until the year 5138. Milliseconds have had at least 12 since 1973.
   if (whole <= 11) return parse_time_msec(text);
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + whole, value);
@@ -167,7 +167,7 @@ std::optional<std::uint64_t> parse_any_seconds(std::string_view text) {
     for (; i < text.size() && digit(text[i]); ++i, unit /= 10) {
       const auto figure = static_cast<std::uint64_t>(text[i] - '0');
       if (unit == 0) {
-        value += i == first + 3 && figure >= 5 ? 1 : 0;  // rounds by the fourth decimal
+        value += i == first + 3 && figure >= 5 ? 1 : 0;  // round by the fourth decimal
         while (i < text.size() && digit(text[i])) ++i;
         break;
       }
@@ -188,7 +188,7 @@ std::optional<std::uint64_t> parse_any_seconds(std::string_view text) {
 ListOutcome sum_seconds_list(std::string_view text, std::uint64_t& sum_ms) {
   sum_ms = 0;
   if (const auto only = parse_seconds_as_ms(text); only && *only <= kMaxLogNumber) {
-    sum_ms = *only;  // nearly always one upstream
+    sum_ms = *only;  // nearly always a single upstream
     return ListOutcome::kValue;
   }
   bool any = false;
@@ -222,7 +222,8 @@ ListOutcome last_status(std::string_view text, std::uint64_t& status) {
 
 namespace {
 
-// "GET /path?query HTTP/1.1", like nearly all requests. False: the general code must look at it.
+// The fast path for "GET /path?query HTTP/1.1", the form of nearly all requests. False: leave the text to the
+// general code.
 bool split_usual_request(std::string_view text, RequestLine& out) {
   constexpr std::size_t kProtocol = 8;  // "HTTP/1.1"
   if (text.size() < 14) return false;
@@ -325,7 +326,7 @@ std::string_view unescape_json(std::string_view text, Scratch& scratch) {
             code = 0x10000 + ((code - 0xD800) << 10U) + (low - 0xDC00);
             i += 6;
           }
-          if (code >= 0xD800 && code < 0xE000) code = 0xFFFD;  // half of a pair
+          if (code >= 0xD800 && code < 0xE000) code = 0xFFFD;  // half of a surrogate pair
           to = append_utf8(to, code);
           break;
         }

@@ -65,7 +65,7 @@ const Table& nginx_table() {
   return table;
 }
 
-// Other names for the same things, and those of ECS, whose '.' may be '_' (in names of groups).
+// Aliases and ECS names. In group names, '_' may replace the '.' of an ECS name.
 Table aliases() {
   return {
       {"time", plain(Meaning::kTimeAny)},
@@ -127,7 +127,7 @@ Table aliases() {
       {"x_real_ip", text(Text::kRealIpHeader)},
       {"tls_version", text(Text::kTlsProtocol)},
       {"x_request_id", fallback(Text::kRequestId)},
-      // Caddy's, and those of programs that log a request as an object.
+      // Names used by Caddy and other programs that log a request as an object.
       {"request.method", text(Text::kMethod)},
       {"request.uri", plain(Meaning::kRequestUri)},
       {"request.proto", fallback(Text::kProtocol)},
@@ -143,7 +143,7 @@ Table aliases() {
 const Table& alias_table() {
   static const Table table = [] {
     Table out = aliases();
-    // Our own names, so that what `parse` prints can be read again.
+    // Our own names, so that the output of `parse` can be read again.
     for (std::size_t i = 0; i < kTextCount; ++i) {
       const auto column = static_cast<Text>(i);
       Variable variable = text(column);
@@ -159,7 +159,7 @@ const Table& alias_table() {
       out.emplace(ecs_name(column), number(column, meaning));
     }
     for (const auto& [name, variable] : nginx_table()) out.emplace(name, variable);
-    // The table's keys view these names; both live as long as the program.
+    // The table's keys are views of these names. Both live as long as the program.
     static std::deque<std::string> underscored;
     Table more;
     for (const auto& [name, variable] : out) {

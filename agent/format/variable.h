@@ -1,4 +1,4 @@
-// What the names in a log mean: nginx variables, ECS names and common aliases.
+// The meaning of names in a log: nginx variables, ECS names and common aliases.
 #pragma once
 
 #include <cstdint>
@@ -52,9 +52,9 @@ struct Variable {
 
 // `name` is without '$'. nullopt: weir has no column for it.
 [[nodiscard]] std::optional<Variable> nginx_variable(std::string_view name);
-// nginx's names and others. The name is in lower case, with '_' for '-' (see normal_name()).
+// As above, and also ECS names and aliases. The name is a result of normal_name(): lower case, '_' for '-'.
 [[nodiscard]] std::optional<Variable> any_variable(std::string_view normal_name);
-[[nodiscard]] std::vector<std::string> variable_names();                    // all that any_variable() knows
+[[nodiscard]] std::vector<std::string> variable_names();  // all names that any_variable() knows
 [[nodiscard]] std::optional<Variable> w3c_variable(std::string_view name);  // "cs(User-Agent)", lower case
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// W3C extended log format: a "#Fields:" line decides the columns (CloudFront, IIS, other CDNs).
+// Parses the W3C extended log format (CloudFront, IIS, other CDNs). A "#Fields:" line defines the columns.
 #include <algorithm>
 
 #include "agent/format/compile.h"
@@ -7,8 +7,8 @@
 namespace weir {
 namespace {
 
-// Extra columns that are always present: a batch needs fixed names, and "#Fields:" may change within one.
-// Other columns are dropped.
+// The extra columns, which are always present: a batch needs fixed names, but "#Fields:" may change within
+// one batch. Other columns are dropped.
 constexpr std::array<std::string_view, 14> kExtras{"x_edge_location",
                                                    "x_edge_response_result_type",
                                                    "x_edge_detailed_result_type",
@@ -56,7 +56,7 @@ class W3cParser final : public RecordParser {
     reason = Unparsed::kNoMatch;
     if (columns_.empty()) return Outcome::kUnparsed;
     const bool tabs = rest.find('\t') != std::string_view::npos;
-    scratch_.begin(2 * rest.size());  // a user agent may be decoded twice
+    scratch_.begin(2 * rest.size());  // a user agent is sometimes decoded twice
     builder_.begin(out);
     std::size_t at = 0;
     bool more = true;
@@ -65,7 +65,7 @@ class W3cParser final : public RecordParser {
       if (columns_[at].decode) value = decoded(value, tabs);
       if (!builder_.put(columns_[at].field, value)) return Outcome::kUnparsed;
     }
-    // Fewer columns mean a cut line. More are allowed with tabs, because CDNs append new columns.
+    // Fewer columns mean a truncated line. With tabs, more columns are allowed, because CDNs append new ones.
     if (at < columns_.size()) return Outcome::kUnparsed;
     if (more && !tabs) return Outcome::kUnparsed;
     return finish(reason);
@@ -83,7 +83,7 @@ class W3cParser final : public RecordParser {
   Column column(std::string_view name) {
     std::array<char, 128> buffer{};
     std::string_view normal = normal_name(name, buffer);
-    // The table has the names as logs write them, in lower case.
+    // The table holds the names as logs write them, but in lower case.
     std::string lower(name.substr(0, buffer.size()));
     for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     auto variable = w3c_variable(lower);
@@ -98,7 +98,7 @@ class W3cParser final : public RecordParser {
     if (!variable && known != kExtras.end()) {
       out.field = extras_[static_cast<std::size_t>(known - kExtras.begin())];
     } else {
-      // "cs(X-Real-IP)" is what client_from calls "http_x_real_ip".
+      // client_from calls "cs(X-Real-IP)" "http_x_real_ip".
       const std::string header =
           normal.starts_with("cs_x_") ? std::string(normal.substr(3)) : std::string(normal);
       out.field = builder_.field(header, variable, false);
@@ -108,7 +108,7 @@ class W3cParser final : public RecordParser {
     return out;
   }
 
-  // The next value; `more` false: it was the last.
+  // Takes the next value. `more` is false if it was the last one.
   static std::string_view take(std::string_view& rest, bool tabs, bool& more) {
     if (!tabs && rest.starts_with('"')) {
       const std::size_t close = rest.find('"', 1);
