@@ -98,7 +98,7 @@ class W3cParser final : public RecordParser {
     if (!variable && known != kExtras.end()) {
       out.field = extras_[static_cast<std::size_t>(known - kExtras.begin())];
     } else {
-      // client_from calls "cs(X-Real-IP)" "http_x_real_ip".
+      // In client_from, "cs(X-Real-IP)" has the name "http_x_real_ip".
       const std::string header =
           normal.starts_with("cs_x_") ? std::string(normal.substr(3)) : std::string(normal);
       out.field = builder_.field(header, variable, false);

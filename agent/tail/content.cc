@@ -13,25 +13,26 @@ namespace weir {
 namespace {
 
 constexpr std::size_t kBlockBytes = 64 << 10;
-// A decompressor has a window of 8 MiB, for example. Only the contents that a thread read last keep theirs.
-// The others start again, so a caller with many contents reads them one after the other.
+// A decompressor needs a window of up to 128 MiB, often 8 MiB. Only the contents that a thread read last keep
+// theirs. The others start again from the beginning, so a caller with many contents should read them one
+// after the other.
 constexpr std::size_t kMaxUnpacking = 4;
 
 struct Unpacking {
   std::unique_ptr<Decompressor> decompressor;  // null: released
-  std::string raw;                             // read from the file; from raw_used on not yet decompressed
+  std::string raw;  // read from the file; the bytes from raw_used on are not decompressed yet
   std::size_t raw_used = 0;
 
   void release() {
     decompressor.reset();
     raw.clear();
-    raw.shrink_to_fit();  // assigning {} would keep the memory
+    raw.shrink_to_fit();  // assigning {} would not free the memory
     raw_used = 0;
   }
 };
 
 void note_read(const std::shared_ptr<Unpacking>& unpacking) {
-  thread_local std::vector<std::weak_ptr<Unpacking>> recent;  // the newest last
+  thread_local std::vector<std::weak_ptr<Unpacking>> recent;  // newest last
   std::erase_if(recent, [&](const auto& other) { return other.expired() || other.lock() == unpacking; });
   recent.push_back(unpacking);
   if (recent.size() <= kMaxUnpacking) return;
@@ -44,13 +45,13 @@ void note_read(const std::shared_ptr<Unpacking>& unpacking) {
 bool is_compressed_path(std::string_view path) { return compression_of(path) != Compression::kNone; }
 
 struct Content::Impl {
-  std::string path;  // only if it is compressed or closed; otherwise the file has it
+  std::string path;  // set only if compressed or closed; otherwise the file knows it
   std::unique_ptr<File> file;
   Compression compression = Compression::kNone;
   // While decompressing.
   std::shared_ptr<Unpacking> unpacking;  // not null when compressed
-  std::uint64_t raw_offset = 0;          // of the next bytes to read from the file
-  std::uint64_t plain_offset = 0;        // of the next decompressed byte
+  std::uint64_t raw_offset = 0;          // offset of the next bytes to read from the file
+  std::uint64_t plain_offset = 0;        // offset of the next decompressed byte
   bool complete = false;
 
   [[nodiscard]] std::unexpected<Error> closed() const { return fail(Code::kIo, path + ": is closed"); }
@@ -69,7 +70,7 @@ struct Content::Impl {
     return {};
   }
 
-  // Writes up to `size` bytes to `out`. 0: the end of the file.
+  // Writes up to `size` bytes to `out`. Returns 0 at the end of the file.
   Result<std::size_t> inflate_some(char* out, std::size_t size) {
     auto& [decompressor, raw, raw_used] = *unpacking;
     for (;;) {
@@ -150,7 +151,7 @@ Result<std::size_t> Content::read(std::uint64_t offset, std::size_t size_bytes, 
     const auto got = impl.inflate_some(out.data() + before + filled, size_bytes - filled);
     if (!got) {
       out.resize(before + filled);
-      // The bytes decompressed before the error come first. The next read returns the error again.
+      // First return the bytes decompressed before the error. The next read returns the error again.
       if (filled == 0) return got;
       return filled;
     }

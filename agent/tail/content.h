@@ -1,4 +1,5 @@
-// The bytes of one open file, decompressed if it is a .gz, .zst or .bz2, for reading forward from an offset.
+// The bytes of one open file, read forward from an offset. Files that end in .gz, .zst or .bz2 are
+// decompressed.
 #pragma once
 
 #include <cstdint>
@@ -24,19 +25,20 @@ class Content {
 
   [[nodiscard]] Result<FileFacts> facts() const;
   [[nodiscard]] bool compressed() const;
-  // For a compressed content whose end was read. True: its last member is whole. False: it is still being
-  // written, or it was cut short.
+  // For compressed content that was read to its end. True: the last member is complete. False: the file is
+  // still being written or was truncated.
   [[nodiscard]] bool complete() const;
-  // Releases the memory of the decompressor until the next read().
+  // Releases the decompressor's memory until the next read().
   void rest();
-  // Closes the file for good. Every later call fails, with an error that names `path`.
+  // Closes the file for good. Every later call fails with an error that names `path`.
   void give_up(const std::string& path);
-  // As File::data_from(). A compressed content has no holes.
+  // As File::data_from(). Compressed content has no holes.
   [[nodiscard]] std::uint64_t data_from(std::uint64_t offset) const;
   [[nodiscard]] std::uint64_t free_bytes() const;
-  // Appends up to `size_bytes` from `offset` to `out`. 0: the end for now. Sequential reads are cheap. Going
-  // back in a compressed file decompresses it from its start. So does a read after four other compressed
-  // contents were read on the same thread, because their memory is bounded: read one after the other.
+  // Appends up to `size_bytes` from `offset` to `out`. Returns 0 at the current end. Sequential reads are
+  // cheap. Going back in a compressed file decompresses it from its start. So does a read after four other
+  // compressed contents were read on the same thread, because decompressor memory is bounded. So finish one
+  // content before starting the next.
   // Errors: kIo, kCorrupt (not gzip, or damaged).
   [[nodiscard]] Result<std::size_t> read(std::uint64_t offset, std::size_t size_bytes, std::string& out);
 

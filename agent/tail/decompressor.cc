@@ -14,15 +14,15 @@
 namespace weir {
 namespace {
 
-// One member, frame or stream at a time.
+// Decompresses one member, frame or stream at a time.
 class Codec {
  public:
   enum class Status : std::uint8_t { kContinues, kMemberEnded, kDamaged, kRefused, kNoMemory };
   struct Step {
     std::size_t consumed = 0, produced = 0;
     Status status = Status::kContinues;
-    std::string why;   // of an error
-    std::string hint;  // of kRefused
+    std::string why;   // the reason, if the status is an error
+    std::string hint;  // for kRefused: what to do
   };
 
   Codec() = default;
@@ -37,7 +37,7 @@ class Codec {
   [[nodiscard]] virtual std::string_view checker() const = 0;
 };
 
-// zlib and bzip2 count in 32 bits.
+// zlib and bzip2 use 32-bit sizes.
 unsigned clamped(std::size_t size) {
   return static_cast<unsigned>(std::min<std::size_t>(size, std::numeric_limits<unsigned>::max()));
 }
@@ -91,7 +91,7 @@ class Gzip final : public Codec {
   bool open_ = false;
 };
 
-// Whether `bytes`, at most four, may be the start of a frame or of a skippable one (0x184D2A50 to 5F).
+// Whether `bytes`, at most four, may start a frame or a skippable frame (0x184D2A50 to 5F).
 bool is_magic_begin(std::string_view bytes) {
   constexpr std::string_view kFrame = "\x28\xb5\x2f\xfd";
   constexpr std::string_view kSkippable = "\x2a\x4d\x18";
@@ -116,10 +116,10 @@ class Zstd final : public Codec {
       return done;
     }
     ZSTD_outBuffer to{out, out_size, 0};
-    // When a call of the library fails, the output of that call is lost. So no call both writes and starts
-    // the next block: output that is held back is fetched first, then the input is cut where a block ends
-    // (`wanted_` includes the header of the next one). It is also cut before the end of a frame, because a
-    // frame that is not as long as it says fails with its last byte.
+    // If a library call fails, the output of that call is lost. So no call both writes output and starts the
+    // next block. First we fetch the output that the library holds back, then we split the input where a
+    // block ends (`wanted_` includes the header of the next block). We also split it before the end of a
+    // frame, because a frame with a wrong content size fails at its last byte.
     constexpr std::size_t kBlockHeaderBytes = 3;
     if (held_back_) {
       ZSTD_inBuffer nothing{nullptr, 0, 0};
@@ -139,10 +139,10 @@ class Zstd final : public Codec {
  private:
   static constexpr std::size_t kMagicBytes = 4;
 
-  // The library also reads the formats of zstd before 0.8. No logs have them, they ignore the limit of the
-  // window, and their decoders are not safe with hostile bytes. So the library sees only what follows a magic
-  // of today's format. The magic is given by itself: otherwise the library decodes a frame that is complete
-  // in one go, and gives no output at all if the frame is damaged.
+  // The library also decodes the formats of zstd before 0.8. No logs use them, they ignore the window limit,
+  // and their decoders are not safe with hostile input. So the library only gets input that starts with a
+  // current magic. The magic is passed in a call of its own: otherwise the library decodes a complete frame
+  // in one go and returns no output at all if the frame is damaged.
   void take_magic(std::string_view in, Step& done) {
     for (const char c : in) {
       if (magic_.size() == kMagicBytes) break;
@@ -200,21 +200,21 @@ class Zstd final : public Codec {
   };
   std::unique_ptr<ZSTD_DCtx, Free> context_;
   std::string magic_;
-  bool held_back_ = false;  // there may be output that did not fit
-  std::size_t wanted_ = 0;  // how much input the library asks for next
+  bool held_back_ = false;  // the library may hold output that did not fit
+  std::size_t wanted_ = 0;  // how many bytes of input the library asks for next
 };
 
 class Bzip2 final : public Codec {
  public:
   ~Bzip2() override { close(); }
   bool begin_member() override {
-    close();  // bzip2 has no reset
+    close();  // bzip2 cannot be reset
     stream_ = {};
     open_ = BZ2_bzDecompressInit(&stream_, 0, 0) == BZ_OK;
     return open_;
   }
   Step step(std::string_view in, char* out, std::size_t out_size) override {
-    stream_.next_in = const_cast<char*>(in.data());  // not written to
+    stream_.next_in = const_cast<char*>(in.data());  // bzip2 does not write to it
     stream_.avail_in = clamped(in.size());
     stream_.next_out = out;
     stream_.avail_out = clamped(out_size);
@@ -270,7 +270,8 @@ Compression looks_compressed(std::string_view first_bytes) {
   using namespace std::string_view_literals;
   if (first_bytes.starts_with("\x1f\x8b\x08"sv)) return Compression::kGzip;
   if (first_bytes.size() >= 4 && is_magic_begin(first_bytes.substr(0, 4))) return Compression::kZstd;
-  // A line may begin with "BZh1" to "BZh9", but not with the magic of a block or of the end behind it.
+  // A log line may begin with "BZh1" to "BZh9", but not followed by the magic of a block or of the stream's
+  // end.
   if (first_bytes.size() >= 10 && first_bytes.starts_with("BZh"sv) && first_bytes[3] >= '1' &&
       first_bytes[3] <= '9') {
     const auto block = first_bytes.substr(4, 6);
@@ -285,11 +286,11 @@ struct Decompressor::Impl {
   std::string name;
   std::unique_ptr<Codec> codec;
   bool in_member = false;
-  bool any_member = false;  // a whole member was seen
-  // The codec has given all that it can make of its input. Following a growing file would ask again and
-  // again, and zstd treats that as an error.
+  bool any_member = false;  // a complete member was seen
+  // The codec has returned everything its input yields. While following a growing file we would call it again
+  // and again, and zstd treats that as an error.
   bool drained = false;
-  std::uint64_t given_bytes = 0;  // of decompressed content
+  std::uint64_t given_bytes = 0;  // bytes of decompressed content so far
   std::optional<Error> failed;
 
   void fail_with(const Codec::Step& step) {
@@ -308,7 +309,7 @@ struct Decompressor::Impl {
     }
   }
 
-  // How many bytes of `in` are padding behind a member.
+  // How many bytes at the start of `in` are padding after a member.
   [[nodiscard]] std::size_t padding(std::string_view in) const {
     if (in_member || !any_member || compression == Compression::kNone) return 0;
     return std::min(in.find_first_not_of('\0'), in.size());
@@ -374,7 +375,7 @@ Result<Decompressor::Progress> Decompressor::run(std::string_view in, char* out,
       impl.fail_with({.status = Codec::Status::kDamaged, .why = "it makes no progress", .hint = {}});
     }
   }
-  // Output from before the damage comes first, and the error at the next call.
+  // First return the output from before the damage, then the error at the next call.
   if (impl.failed && progress.produced == 0) return std::unexpected(*impl.failed);
   progress.member_ended =
       impl.compression == Compression::kNone || (!impl.in_member && impl.any_member && !impl.failed);

@@ -66,7 +66,8 @@ class PosixFile : public File {
                                          std::string& out) const override {
     const auto before = out.size();
     ssize_t got = 0;
-    // Not resize(): it would write zeros first, and a short file is asked for many bytes.
+    // Not resize(): it would write zeros first, and the caller may ask for far more bytes than a short file
+    // has.
     out.resize_and_overwrite(before + size_bytes, [&](char* bytes, std::size_t) {
       do {
         got = ::pread(fd_, bytes + before, size_bytes, static_cast<off_t>(offset));
@@ -75,7 +76,7 @@ class PosixFile : public File {
     });
     if (got < 0) {
       auto error = system_error(path_, "cannot be read");
-      error.error().code = Code::kIo;  // the file is open, so it exists whatever errno says
+      error.error().code = Code::kIo;  // the file is open, so it exists, whatever errno says
       return error;
     }
     return static_cast<std::size_t>(got);
@@ -114,8 +115,8 @@ class PosixFileSystem : public FileSystem {
     return facts;
   }
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path) const override {
-    // Checked first, because opening a device may do something. O_NONBLOCK: a fifo that replaces the file in
-    // between must not stop the loop.
+    // Checked first, because opening a device may have side effects. O_NONBLOCK: a fifo that replaces the
+    // file in between must not block the loop.
     const auto named = look(path);
     if (!named) return std::unexpected(named.error());
     const auto refuse = [&] {
@@ -134,7 +135,7 @@ class PosixFileSystem : public FileSystem {
     unreadable_folder.clear();
     glob_t found{};
     const auto note = [](const char* folder, int number) {
-      // A missing folder, or a file in its place, is an answer and no trouble.
+      // A missing folder, or a file in its place, is a valid answer and not an error.
       if (number != ENOENT && number != ENOTDIR)
         unreadable_folder = fmt::format("{}: cannot be read: {}", folder, std::strerror(number));
       return 0;

@@ -10,19 +10,19 @@ namespace weir {
 namespace {
 
 constexpr std::size_t kReadBytes = 256 << 10;
-// The smallest read. It mostly completes a line.
+// The smallest read. It is usually enough to complete a line.
 constexpr std::size_t kLeastReadBytes = 4 << 10;
 constexpr std::size_t kProofBytes = 256;
-// A longer line is counted as several lines, because line_bytes on the wire has 32 bits.
+// A longer line counts as several lines, because line_bytes has 32 bits on the wire.
 constexpr std::uint64_t kMaxCutBytes = 1 << 30;
 
-// Assigning {} would keep the memory.
+// Frees the memory. Assigning {} would keep it.
 void release(auto& container) {
   container.clear();
   container.shrink_to_fit();
 }
 
-// Appends `bytes` to `end` and keeps the last `keep` bytes of both.
+// Appends `bytes` to `end` and keeps the last `keep` bytes of the result.
 void roll(std::string& end, std::string_view bytes, std::size_t keep) {
   if (bytes.size() >= keep) {
     end.assign(bytes.substr(bytes.size() - keep));
@@ -53,7 +53,7 @@ void LineReader::move_to(std::shared_ptr<Content> content) {
 
 std::string LineReader::tail_hash() const { return proved_ ? hash_of(tail_) : expected_tail_; }
 
-// Up to kTailHashBytes before offset_, as they are now in the file.
+// Up to kTailHashBytes before offset_, as the file has them now.
 Result<std::string> LineReader::read_tail() const {
   const auto size = std::min<std::uint64_t>(offset_, kTailHashBytes);
   std::string tail;
@@ -67,7 +67,7 @@ bool LineReader::is_expected(std::string_view tail) const {
   return expected_tail_.empty() || hash_of(tail) == expected_tail_;
 }
 
-// The bytes before offset_ must be those that were counted.
+// Checks that the bytes before offset_ are the bytes that were counted.
 Result<void> LineReader::prove_start() {
   auto tail = read_tail();
   if (!tail) return std::unexpected(tail.error());
@@ -78,7 +78,7 @@ Result<void> LineReader::prove_start() {
   return {};
 }
 
-// Until the next fill() the reader holds no bytes, and only the hash of those before.
+// Drops all bytes until the next fill(). Keeps only the hash of the bytes before offset_.
 void LineReader::rest() {
   expected_tail_ = hash_of(tail_);
   rest_tells_ = tells(recent_);
@@ -98,7 +98,7 @@ Result<bool> LineReader::still_there() {
   if (content_->compressed()) return true;
   if (proved_) return recent_at(position());
   if (expected_tail_.empty()) {
-    // The bytes that are there now must stay there from now on.
+    // The current bytes become the expected ones from now on.
     if (auto proved = prove_start(); !proved) return std::unexpected(proved.error());
     return !rewritten_;
   }
@@ -108,11 +108,11 @@ Result<bool> LineReader::still_there() {
   return is_expected(*tail);
 }
 
-// Reads from position() on. The bytes before are checked after the read: a truncation before the read is
-// noticed, and one after it has taken nothing away.
+// Reads from position() on. The bytes before are checked after the read. A truncation before the read is
+// noticed this way, and a later one cannot change bytes that were already read.
 Result<std::size_t> LineReader::read_on(std::string& out, std::size_t size_bytes) {
   const auto from = position();
-  // One block for all readers of a thread: 10,000 of them must not keep one each.
+  // One block for all readers of a thread: 10,000 readers must not keep one each.
   thread_local std::string block;
   block.clear();
   const auto got = content_->read(from, size_bytes, block);
@@ -130,15 +130,15 @@ Result<std::size_t> LineReader::read_on(std::string& out, std::size_t size_bytes
 
 void LineReader::consumed(std::string_view bytes) { consumed(bytes, bytes.size()); }
 
-// So many bytes, of which the last are `end`.
+// Moves offset_ past `bytes` bytes, which end with `end`.
 void LineReader::consumed(std::string_view end, std::uint64_t bytes) {
   roll(tail_, end, kTailHashBytes);
   offset_ += bytes;
 }
 
-// NULs where a line begins: after a truncation, a writer without O_APPEND continued at its old place. The
-// NULs are counted once data lies behind them. Until then they may be bytes that the file system has
-// allocated and that are not written yet. True: the hole, if there was one, is behind us.
+// Handles NULs at the start of a line: after a truncation, a writer without O_APPEND continued at its old
+// offset. The NULs are counted once data follows them. Until then they may be bytes that the file system has
+// allocated but that are not written yet. Returns true once the hole, if there was one, has been passed.
 bool LineReader::take_hole(LineSink& sink) {
   if (hole_bytes_ == 0 && (pending_.empty() || pending_.front() != '\0')) return false;
   const auto end = pending_.find_first_not_of('\0');
@@ -161,7 +161,7 @@ bool LineReader::take_hole(LineSink& sink) {
   return hole_bytes_ == 0;
 }
 
-// What is known of a hole, or as much of it as one line may have.
+// Adds the known part of the hole, at most as much as one line may have.
 void LineReader::add_hole(LineSink& sink) {
   const auto part = std::min<std::uint64_t>(hole_bytes_, kMaxCutBytes);
   sink.add_hole(static_cast<std::uint32_t>(part));
@@ -169,7 +169,8 @@ void LineReader::add_hole(LineSink& sink) {
   hole_bytes_ -= part;
 }
 
-// The header of a W3C file names the columns, however far behind it the reading starts.
+// Passes the directives before offset_ to the parser. The header of a W3C file names the columns, no matter
+// how far after it the reading starts.
 Result<void> LineReader::give_directives(LineParser& parser) const {
   std::string bytes;
   Record unused;
@@ -184,13 +185,13 @@ Result<void> LineReader::give_directives(LineParser& parser) const {
       if (rest.starts_with('#')) std::ignore = parser.parse(rest.substr(0, end), unused, reason);
       rest.remove_prefix(end + 1);
     }
-    // A line continues in the next block. Its first byte matters, and the text of a directive.
+    // The line continues in the next block. Only its first byte matters, or its text if it is a directive.
     bytes = std::string(rest.substr(0, rest.starts_with('#') ? kHeadScanBytes : 1));
   }
   return {};
 }
 
-// Keeps the head of the line and drops the rest as it is read: a line without an end needs no memory.
+// Keeps the head of the line and drops the rest as it is read, so an endless line needs no memory.
 void LineReader::take_long_line(LineSink& sink, std::string_view bytes) {
   const auto end = bytes.find('\n');
   const auto of_line = bytes.substr(0, end == std::string::npos ? end : end + 1);
@@ -222,8 +223,8 @@ Result<void> LineReader::fill(LineSink& sink, std::uint64_t limit_bytes, LinePar
   MUST(offset_ - begin == sink.content_bytes() - had_bytes,
        "each byte before the offset is in the sink once");
   if (at_end_ || rewritten_ || !proved_) return filled;
-  // Other sources take their turns now, and ten thousand that are behind must not keep a block each. What was
-  // read beyond the batch is read again, except where reading again is expensive.
+  // Other sources take their turns now, and ten thousand sources with unread data must not keep a block each.
+  // So the bytes read beyond the batch are read again later, except where reading again is expensive.
   if (hole_bytes_ == 0 && cut_bytes_ == 0 && !content_->compressed()) {
     recent_ = tail_.size() > kProofBytes ? tail_.substr(tail_.size() - kProofBytes) : tail_;
     rest();
@@ -233,8 +234,8 @@ Result<void> LineReader::fill(LineSink& sink, std::uint64_t limit_bytes, LinePar
   return filled;
 }
 
-// What the sink still takes, and at least as much as waits for the end of its line: that is searched again
-// after each read.
+// As much as the sink still takes, but at least as much as is pending without an end of line, because the
+// pending bytes are searched again after each read.
 std::size_t LineReader::next_read_bytes(const LineSink& sink, std::uint64_t limit_bytes) const {
   if (cut_bytes_ > 0) return kReadBytes;
   const auto has = sink.content_bytes() + pending_.size();
@@ -281,7 +282,7 @@ Result<void> LineReader::read_lines(LineSink& sink, std::uint64_t limit_bytes, L
   }
   if (rewritten_) return {};
   at_end_ = true;
-  // A compressed file is finished, so its last line is whole even without '\n'.
+  // A complete compressed file does not grow, so its last line is whole even without '\n'.
   if (content_->compressed() && content_->complete() && held() > 0) {
     const auto bytes = held();
     if (hole_bytes_ > 0) {

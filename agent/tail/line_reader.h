@@ -13,37 +13,37 @@
 
 namespace weir {
 
-// Reads a content forward and gives whole lines to a LineSink. Before it continues anywhere, it proves that
-// the bytes before are those that it knows. So a file that was truncated and written again is never joined
-// to the old one, however large it has grown. Between two calls of fill() it keeps only a hash of these
-// bytes, because many thousand files wait or rest.
+// Reads a content forward and passes whole lines to a LineSink. Before it continues at an offset, it proves
+// that the bytes before the offset are the ones it knows. So a file that was truncated and rewritten is never
+// mistaken for a continuation of the old one, however large it has grown. Between two calls of fill() it
+// keeps only a hash of these bytes, because many thousand files are waiting or idle.
 class LineReader {
  public:
-  // `expected_tail`: tail_hash() of the bytes before `offset`, or "" when it is not known.
+  // `expected_tail`: the tail_hash() of the bytes before `offset`, or "" if it is not known.
   LineReader(std::shared_ptr<Content> content, std::uint64_t offset, std::string expected_tail,
              std::uint64_t max_line)
       : content_(std::move(content)),
         offset_(offset),
         expected_tail_(std::move(expected_tail)),
         max_line_(max_line) {}
-  // Fills `sink` up to limit_bytes or the end of the content. Errors: those of Content::read. Lines that
-  // were read before the error are in the sink.
+  // Fills `sink` up to limit_bytes or the end of the content. Errors: those of Content::read. Lines read
+  // before the error are in the sink.
   [[nodiscard]] Result<void> fill(LineSink& sink, std::uint64_t limit_bytes, LineParser& parser);
-  [[nodiscard]] std::uint64_t offset() const { return offset_; }  // all bytes before it were given to sinks
+  [[nodiscard]] std::uint64_t offset() const { return offset_; }             // sinks have all bytes before it
   [[nodiscard]] std::uint64_t position() const { return offset_ + held(); }  // of the next byte to read
   [[nodiscard]] bool at_end() const { return at_end_; }                      // as of the last fill()
-  // The last fill() found other bytes than those that were read before, and took none of them.
+  // The last fill() found that the bytes before had changed, and took no new ones.
   [[nodiscard]] bool rewritten() const { return rewritten_; }
   // Whether the bytes before position() are still those that were read. Errors: those of Content::read.
   [[nodiscard]] Result<bool> still_there();
-  // Whether these bytes distinguish one file from another. No bytes, or only NULs, do not.
+  // Whether these bytes distinguish one file from another. An empty range or only NULs do not.
   [[nodiscard]] bool has_proof() const { return proved_ ? tells(recent_) : rest_tells_; }
-  // The hash of the bytes before offset() as they were read. Before the first fill(): the expected one.
+  // The hash of the bytes before offset() as they were read. Before the first fill(), the expected hash.
   [[nodiscard]] std::string tail_hash() const;
   void rewind(std::uint64_t offset, std::string expected_tail);
-  // Continues at offset() in another content, which must have the same bytes before it.
+  // Continues at offset() in another content, which must have the same bytes before that offset.
   void move_to(std::shared_ptr<Content> content);
-  // Its invariants.
+  // Checks the invariants.
   void check() const;
 
  private:
@@ -72,18 +72,18 @@ class LineReader {
   std::uint64_t offset_;
   std::string expected_tail_;
   std::uint64_t max_line_;
-  bool proved_ = false;           // tail_ and recent_ are known; otherwise expected_tail_ is
-  bool rest_tells_ = false;       // has_proof() when they were last known
+  bool proved_ = false;           // tail_ and recent_ are known; otherwise only expected_tail_
+  bool rest_tells_ = false;       // has_proof() when those were last known
   std::string tail_;              // up to kTailHashBytes before offset_
   std::string recent_;            // up to kProofBytes before position()
-  std::string pending_;           // bytes from offset_ on that no sink has yet
+  std::string pending_;           // bytes from offset_ on that are in no sink yet
   std::uint64_t hole_bytes_ = 0;  // NULs from offset_ on, before pending_
-  // The bytes read of a line longer than max_line. Only its head is kept, in pending_.
+  // Bytes read so far of a line longer than max_line. Only its head is kept, in pending_.
   std::uint64_t cut_bytes_ = 0;
-  std::string cut_tail_;  // what tail_ becomes when that line has ended
+  std::string cut_tail_;  // becomes tail_ at the end of that line
   bool at_end_ = false;
   bool rewritten_ = false;
-  bool directives_given_ = false;  // the parser knows the directives before offset_
+  bool directives_given_ = false;  // the parser has got the directives before offset_
 };
 
 }  // namespace weir

@@ -10,7 +10,7 @@
 namespace weir {
 namespace {
 
-// The first line of `head` that has data. nullopt: no line has. "": its end is not known yet.
+// The first line of `head` that has data. nullopt: there is none. "": its end is not known yet.
 std::optional<std::string_view> data_line_in(std::string_view head, bool complete) {
   for (auto rest = head; !rest.empty();) {
     const auto end = rest.find('\n');
@@ -33,7 +33,7 @@ std::string hash_of(std::string_view bytes) {
 
 Result<std::string> first_data_line(Content& content) {
   std::string head;
-  // One short read is mostly enough. Each young file is asked this at each look.
+  // One short read is usually enough. This runs for each young file at every scan.
   if (const auto got = content.read(0, kFirstLineHashBytes, head); !got) return std::unexpected(got.error());
   if (!head.starts_with('\0')) {
     if (const auto line = data_line_in(head, false); line && !line->empty()) return std::string(*line);
@@ -41,7 +41,7 @@ Result<std::string> first_data_line(Content& content) {
   if (const auto got = read_whole(content, head.size(), kHeadScanBytes - head.size(), head); !got)
     return std::unexpected(got.error());
   if (head.starts_with('\0')) {
-    // A hole that a writer without O_APPEND left.
+    // A hole left by a writer without O_APPEND.
     const auto data = content.data_from(0);
     head.clear();
     if (const auto again = read_whole(content, data, kHeadScanBytes, head); !again)
@@ -50,7 +50,7 @@ Result<std::string> first_data_line(Content& content) {
   }
   if (const auto line = data_line_in(head, content.compressed() && content.complete()); line)
     return std::string(*line);
-  // 64 KiB of comments and no data: the comments are its identity.
+  // 64 KiB of comments and no data: the comments identify the file.
   return head.size() >= kHeadScanBytes ? head.substr(0, kFirstLineHashBytes) : std::string();
 }
 

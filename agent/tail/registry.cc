@@ -62,7 +62,7 @@ bool Registry::knows_file(const FileFacts& file) const {
   const auto [begin, end] = by_inode_.equal_range(file.inode);
   return std::any_of(begin, end, [&](const auto& at) {
     const auto& entry = entries_.at(at.second);
-    // The number of an inode is used again, with another time of birth.
+    // An inode number may be reused; the birth time then differs.
     return entry.device == file.device && (entry.birth_ns == 0 || entry.birth_ns == file.birth_ns);
   });
 }
@@ -136,7 +136,8 @@ Result<void> Registry::flush(Keep keep) {
   change.forgotten.assign(forgotten_.begin(), forgotten_.end());
   if (losses_dirty_) change.losses = &losses_;
   change.durable = durable_;
-  // Only a write waits for the disk, and for all writes before it.
+  // Only a write syncs the disk, including all writes before it. So if nothing has changed, write one entry
+  // again.
   if (clean && !entries_.empty()) change.put.push_back(&entries_.begin()->second);
   if (auto written = file_->write(change); !written) return written;
   dirty_.clear();

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS loss(source TEXT NOT NULL, begin_offset INTEGER NOT N
   cause INTEGER NOT NULL, origin INTEGER NOT NULL, partition INTEGER NOT NULL, path TEXT NOT NULL, input TEXT NOT NULL,
   noticed_ms INTEGER NOT NULL);
 )";
-// Version 1 had fewer columns and no table loss.
+// Version 1 had fewer columns and no `loss` table.
 constexpr const char* kFromVersion1 = R"(
 ALTER TABLE source ADD COLUMN base TEXT NOT NULL DEFAULT '';
 ALTER TABLE source ADD COLUMN line_hash BLOB NOT NULL DEFAULT x'';
@@ -37,7 +37,7 @@ ALTER TABLE source ADD COLUMN sent_offset INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE source ADD COLUMN sent_tail_hash BLOB NOT NULL DEFAULT x'';
 UPDATE source SET base = id, seen_ms = last_acknowledged_ms;
 )";
-// Version 2 did not know windows.
+// Version 2 had no support for windows.
 constexpr const char* kFromVersion2 = R"(
 ALTER TABLE source ADD COLUMN cuts BLOB NOT NULL DEFAULT x'';
 UPDATE meta SET value = '3' WHERE name = 'version';
@@ -51,7 +51,7 @@ UPDATE meta SET value = '4' WHERE name = 'version';
 constexpr const char* kAskTheDisk =
     "check the disk and its free space; a deleted registry is built again, and nothing is counted twice";
 
-// All objects of a registry: tables with their columns, and nothing that runs by itself.
+// All objects of a registry: tables with their columns, and nothing that runs on its own.
 constexpr const char* kShape =
     "SELECT m.type || ' ' || m.name || ' ' || ifnull(c.name || ' ' || c.type || ' ' || c.\"notnull\" || "
     "c.pk, '') "
@@ -126,10 +126,10 @@ Result<void> RegistryDatabase::check_shape() {
   return {};
 }
 
-// 0: the file is empty. Errors: kInvalid (written by a newer weir), kCorrupt, kIo.
+// Returns 0 if the file is empty. Errors: kInvalid (written by a newer weir), kCorrupt, kIo.
 Result<int> RegistryDatabase::read_version(std::uint64_t& instance) {
-  // After a power cut or on a bad disk, some pages may be gone while the rest can be read. None of it is
-  // used.
+  // After a power cut or on a bad disk, some pages may be lost while the rest is readable. Then we use none
+  // of it.
   const auto whole = column_of("PRAGMA quick_check(1)");
   if (!whole) return std::unexpected(whole.error());
   if (*whole != std::vector<std::string>{"ok"}) return damaged(whole->empty() ? "" : whole->front());
@@ -155,7 +155,7 @@ Result<int> RegistryDatabase::read_version(std::uint64_t& instance) {
                 "install the newer weir-agent again");
   }
   if (version == 0 || instance == 0) return damaged("it does not say its version and instance");
-  // A stranger's trigger or view must not run when a row is read or written.
+  // A foreign trigger or view must not run when a row is read or written.
   for (const std::string_view object : *objects) {
     if (!object.starts_with("table ") && !object.starts_with("index sqlite_autoindex_"))
       return damaged(fmt::format("it has a {}", object));

@@ -11,10 +11,10 @@
 
 namespace weir {
 
-// Errors of all calls: kCorrupt (SQLite cannot read the file, or it is no registry), kIo.
+// Errors of all calls: kCorrupt (SQLite cannot read the file, or the file is not a registry), kIo.
 class RegistryDatabase {
  public:
-  // `file` is opened by open().
+  // open() opens `file`.
   explicit RegistryDatabase(std::string file) : file_(std::move(file)) {}
   [[nodiscard]] const std::string& file() const { return file_; }
   [[nodiscard]] Result<void> open(SqliteDatabase::Mode mode);
@@ -22,19 +22,19 @@ class RegistryDatabase {
 
   [[nodiscard]] Result<void> run(const char* sql);
   [[nodiscard]] Result<SqliteStatement> prepare(std::string_view sql);
-  // Steps through a statement that returns no rows, and resets it.
+  // Runs a statement that returns no rows, and resets it.
   [[nodiscard]] Result<void> execute(SqliteStatement& statement);
-  // True: there is a row. False: there are no more.
+  // True: there is a row. False: there are no more rows.
   [[nodiscard]] Result<bool> next(SqliteStatement& statement);
   // The first column of each row.
   [[nodiscard]] Result<std::vector<std::string>> column_of(const char* sql);
 
-  // Creates the tables, or brings those of an older version up to date, in one transaction. Returns the
-  // instance: a new one for a file that was empty. Errors: also kInvalid (written by a newer weir).
+  // Creates the tables or migrates those of an older version, in one transaction. Returns the instance
+  // number, which is new if the file was empty. Errors: also kInvalid (written by a newer weir).
   [[nodiscard]] Result<std::uint64_t> make_current();
-  // The tables are those of this version, and nothing in the file runs by itself.
+  // Checks that the tables are those of this version and that nothing in the file runs on its own.
   [[nodiscard]] Result<void> check_shape();
-  // SQLite itself found the file to be damaged, with the last call that failed.
+  // Whether SQLite reported the file as damaged at the last failed call.
   [[nodiscard]] bool is_damaged() const;
 
  private:

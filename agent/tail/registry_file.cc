@@ -1,3 +1,5 @@
+// The registry in an SQLite file that one agent locks: opening it, replacing a damaged one, reading it beside
+// a running agent.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -80,7 +82,7 @@ Result<void> SqliteRegistryFile::lock(const std::string& state_dir) {
 Result<RegistryContent> SqliteRegistryFile::load() {
   auto content = load_once();
   if (content || content.error().code != Code::kCorrupt) return content;
-  // Nothing in the file can be trusted. Logs that still exist are read again and counted once.
+  // Nothing in the file can be trusted. Logs that still exist are read again and still counted only once.
   database_.close();
   std::error_code error;
   std::filesystem::rename(database_.file(), database_.file() + ".damaged", error);
@@ -99,8 +101,8 @@ Result<RegistryContent> SqliteRegistryFile::load() {
 Result<RegistryContent> SqliteRegistryFile::load_once() {
   if (auto opened = database_.open(SqliteDatabase::Mode::kReadWrite); !opened)
     return std::unexpected(opened.error());
-  // NORMAL in WAL mode: a power cut may take the last entries (their lines are sent again), but never tears
-  // the file. All rows are read once, at the start, so a cache of 256 KiB is enough.
+  // NORMAL in WAL mode: a power cut may lose the last entries (their lines are sent again) but never corrupts
+  // the file. All rows are read once, at startup, so a cache of 256 KiB is enough.
   if (auto set = database_.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
                                "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-256;");
       !set)
@@ -128,7 +130,7 @@ Result<void> SqliteRegistryFile::write(const Change& change) {
   if (auto set = database_.run(synchronous); !set) return set;
   if (auto begun = database_.run("BEGIN IMMEDIATE"); !begun) return begun;
   auto written = write_rows(change);
-  // The first error says what is wrong, whether the rollback works or not.
+  // Report the first error, whether or not the rollback succeeds.
   if (!written) std::ignore = database_.run("ROLLBACK");
   return written;
 }
@@ -158,7 +160,7 @@ Result<RegistryContent> read_registry(const std::string& state_dir) {
   if (auto opened = database.open(SqliteDatabase::Mode::kReadOnly); !opened)
     return std::unexpected(opened.error());
   const auto objects = database.column_of("SELECT name FROM sqlite_schema LIMIT 1");
-  if (objects && objects->empty()) return RegistryContent{};  // it is just being created
+  if (objects && objects->empty()) return RegistryContent{};  // the file is just being created
   if (auto shape = database.check_shape(); !shape) {
     if (shape.error().code != Code::kCorrupt || database.is_damaged()) return std::unexpected(shape.error());
     return fail(Code::kInvalid,
@@ -183,7 +185,7 @@ Result<std::vector<SourceStatus>> read_registry_status(const std::string& state_
                         .acknowledged_offset = entry.acknowledged_offset,
                         .last_acknowledged_ms = entry.last_acknowledged_ms,
                         .state = entry.state};
-    // If it is still the same file, its size now is known better.
+    // If it is still the same file, use its current size.
     const auto facts = posix_file_system().look(entry.path);
     if (!is_compressed_path(entry.path) && facts && facts->inode == entry.inode)
       source.size_bytes = facts->size_bytes;

@@ -29,8 +29,8 @@ std::string placeholders(std::string_view columns) {
   return out;
 }
 
-// The bytes of column cuts, as varints: 1, then the distance of each cut from the one before (of the first:
-// from the acknowledged offset). Empty: not known.
+// The value of the column `cuts`, as varints: 1, then the distance of each cut from the previous one (for the
+// first cut, from the acknowledged offset). Empty: not known.
 std::string cuts_bytes(const RegistryEntry& entry) {
   std::string out;
   if (!entry.cuts_known) return out;
@@ -44,7 +44,7 @@ std::string cuts_bytes(const RegistryEntry& entry) {
   return out;
 }
 
-// Cuts that cannot be read are not known. The source is then shipped as records, which is never wrong.
+// Unreadable cuts count as not known. The source is then shipped as records, which is always correct.
 void read_cuts(std::string_view bytes, RegistryEntry& entry) {
   std::uint64_t number = 0;
   if (!take_varint(bytes, number) || number != 1) return;
@@ -60,7 +60,7 @@ void read_cuts(std::string_view bytes, RegistryEntry& entry) {
   entry.cuts_known = true;
 }
 
-// "batch=1000 windows=800".
+// The value of the column `routes`: "batch=1000 windows=800".
 std::string routes_text(const RegistryEntry& entry) {
   std::string out;
   for (const auto& [route, offset] : entry.routes)
@@ -68,8 +68,8 @@ std::string routes_text(const RegistryEntry& entry) {
   return out;
 }
 
-// What cannot be read is not known: all routes are then at the acknowledged offset, and what was sent behind
-// it goes as records once, which is never wrong.
+// Unreadable text counts as not known. All routes are then at the acknowledged offset, and the bytes sent
+// after it go out as records once, which is always correct.
 void read_routes(std::string_view text, RegistryEntry& entry) {
   while (!text.empty()) {
     const auto word = text.substr(0, text.find(' '));
@@ -91,7 +91,7 @@ void read_routes(std::string_view text, RegistryEntry& entry) {
   }
 }
 
-// Gives the columns of a row one after the other.
+// Returns the columns of a row one after another.
 class RowReader {
  public:
   explicit RowReader(const SqliteStatement& row) : row_(row) {}
@@ -105,7 +105,8 @@ class RowReader {
   int column_ = 0;
 };
 
-// Binds the parameters of a statement one after the other. Texts live until the statement was executed.
+// Binds the parameters of a statement one after another. Texts must stay valid until the statement is
+// executed.
 class RowWriter {
  public:
   explicit RowWriter(SqliteStatement& row) : row_(row) {}
@@ -119,7 +120,7 @@ class RowWriter {
   int next_ = 1;
 };
 
-// nullopt: the id was not written by weir. The file is then read again and counted once.
+// nullopt: weir did not write this id. The file is then read again and still counted only once.
 std::optional<RegistryEntry> read_entry(RowReader row) {
   const auto id = SourceId::from_hex(row.text());
   if (!id) return std::nullopt;

@@ -8,10 +8,10 @@
 
 namespace weir {
 
-// Errors of all: those of RegistryDatabase.
+// Errors of all functions: those of RegistryDatabase.
 [[nodiscard]] Result<std::vector<RegistryEntry>> read_entries(RegistryDatabase& database);
 [[nodiscard]] Result<std::vector<Loss>> read_losses(RegistryDatabase& database);
-// Inside a transaction of the caller.
+// Call it inside a transaction.
 [[nodiscard]] Result<void> put_entries(RegistryDatabase& database,
                                        const std::vector<const RegistryEntry*>& entries);
 [[nodiscard]] Result<void> remove_entries(RegistryDatabase& database, const std::vector<SourceId>& ids);

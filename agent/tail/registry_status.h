@@ -1,4 +1,4 @@
-// What the registry knows, for `weir-agent status`: read only, beside a running agent.
+// Reads the registry for `weir-agent status`. Read-only, so it works while an agent is running.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace weir {
 
-// kNotFound: no registry there.
+// kNotFound: there is no registry.
 [[nodiscard]] Result<std::vector<SourceStatus>> read_registry_status(const std::string& state_dir);
 
 }  // namespace weir

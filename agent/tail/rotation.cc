@@ -12,7 +12,7 @@ bool digits(std::string_view text) {
   return !text.empty();
 }
 
-// "20261123" or "2026-11-23". Not every eight or ten digits are a date.
+// "20261123" or "2026-11-23". Eight or ten digits are not always a date.
 bool is_date(std::string_view text) {
   if (text.size() == 8 && digits(text)) {
     const int month = (text[4] - '0') * 10 + (text[5] - '0');
@@ -23,7 +23,7 @@ bool is_date(std::string_view text) {
          digits(text.substr(5, 2)) && digits(text.substr(8, 2));
 }
 
-// How many bytes of a rotation suffix `name` ends with. 0: none. Never the whole name.
+// The size of the rotation suffix at the end of `name`. 0: none. The suffix is never the whole name.
 std::size_t suffix_bytes(std::string_view name) {
   for (const std::string_view ending : {".gz", ".zst", ".bz2"}) {
     if (name.size() > ending.size() && name.ends_with(ending)) return ending.size();
@@ -35,7 +35,7 @@ std::size_t suffix_bytes(std::string_view name) {
     const auto rest = name.substr(dot + 1);
     if (rest.size() <= 4 && digits(rest)) return rest.size() + 1;
   }
-  // logrotate's dateext, with hour, number or epoch.
+  // logrotate's dateext, also with an hour, a number or an epoch.
   for (const std::size_t bytes : {11U, 9U}) {
     if (name.size() > bytes && (tail(bytes)[0] == '-' || (bytes == 11 && tail(bytes)[0] == '.')) &&
         is_date(tail(bytes - 1))) {
@@ -55,7 +55,7 @@ std::size_t suffix_bytes(std::string_view name) {
   return 0;
 }
 
-// 0: the base name. n: "access.log.n", also compressed. nullopt: rotated, but the name does not say how
+// 0: the base name. n: "access.log.n", also compressed. nullopt: rotated, but the name does not show how
 // often.
 std::optional<std::uint64_t> rotation_of(const std::string& path) {
   const auto family = log_family(path);
