@@ -5,10 +5,10 @@
 namespace weir {
 namespace {
 
-// Live files that were busy for long while few rotated bytes waited save up no more than this, or what
-// one turn of theirs is worth.
+// The most credit that rotated files can save up while live files are busy and few rotated bytes are read.
+// One turn of a live file may still add more than this.
 constexpr std::int64_t kMaxCreditBytes = 4 << 20;
-// What the arithmetic below can take; more in one second, or in one turn, is no limit.
+// The largest number that the arithmetic below handles. More in one second or one turn means no limit.
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 40;
 
 std::int64_t bounded(std::uint64_t bytes) { return static_cast<std::int64_t>(std::min(bytes, kMostBytes)); }
@@ -36,7 +36,7 @@ void BacklogBudget::refill(std::int64_t now_ms) {
   }
   const auto passed_ms = now_ms - refilled_ms_;
   if (passed_ms <= 0) return;
-  // Less than a byte is counted later, together with the time to come.
+  // A fraction of a byte is counted later, together with the following time.
   const auto bytes = std::min<std::int64_t>(passed_ms, 3'600'000) * a_second / 1000;
   if (bytes == 0) return;
   rate_bytes_ = std::min(a_second, rate_bytes_ + bytes);

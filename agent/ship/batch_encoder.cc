@@ -1,14 +1,14 @@
-// Codec "batch": columns of requests, with the range of the file that they came from.
+// Codec "batch": requests as columns, with the file range that they came from.
 #include "agent/ship/encoders.h"
 #include "proto/must.h"
 
 namespace weir {
 namespace {
 
-// The size of the message is checked again after this many bytes of the log: the check costs more than some
-// lines do.
+// The message size is checked again after this many bytes of the log, because a check costs more than
+// encoding a few lines.
 constexpr std::uint64_t kSizeCheckBytes = 8 << 10;
-// A message has this much beside its columns: ids, names and fields.
+// The size of a message apart from its columns: ids, names and fields.
 constexpr std::uint64_t kHeaderBytes = 16 << 10;
 
 class BatchEncoder final : public Encoder {

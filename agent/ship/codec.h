@@ -1,4 +1,4 @@
-// The codecs by name, and what the rest of the agent must know of each.
+// The codecs by name, and the properties of each that the rest of the agent must know.
 #pragma once
 
 #include <optional>
@@ -11,20 +11,20 @@ namespace weir {
 enum class Codec { kBatch, kWindows, kJson, kRaw };
 
 struct CodecTraits {
-  // A message cannot be cut: a range that was sent once is sent again with the same ends.
+  // A message cannot be split: a range that is sent again keeps its ends.
   bool keeps_ranges = false;
-  // A payload is lines that end with '\n', and each is a message of its own.
+  // A payload consists of lines that end with '\n', and each line is sent as its own message.
   bool splits_lines = false;
-  // Its reader counts bytes of files: losses, claims and heartbeats go the same way as the lines.
+  // Its consumer counts bytes of files, so losses, claims and heartbeats travel with the lines.
   bool wants_claims = false;
 };
 
 [[nodiscard]] const CodecTraits& traits_of(Codec codec);
-// "batch", as the configuration has it.
+// "batch", as in the configuration.
 [[nodiscard]] std::string_view to_string(Codec codec);
 [[nodiscard]] std::optional<Codec> codec_named(std::string_view name);
 
-// Which codecs the key `codec` of an output may name. Windows are asked for by `ship`.
+// The codecs that the key `codec` of an output may name. Windows are chosen by `ship` instead.
 enum class CodecsFor { kKafka, kText };
 [[nodiscard]] std::vector<std::string> codec_names(CodecsFor output);
 

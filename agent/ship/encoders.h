@@ -1,4 +1,4 @@
-// Makes each encoder; for the table in encoder.cc.
+// The factories of the encoders, for the table in encoder.cc.
 #pragma once
 
 #include <memory>

@@ -8,7 +8,7 @@
 namespace weir {
 namespace {
 
-// Batches that wait for one write of the registry before they are sent.
+// The most batches that may wait for one registry write before they are sent.
 constexpr std::size_t kMaxStaged = 256;
 constexpr std::size_t kMaxStagedBytes = 16 << 20;
 

@@ -1,8 +1,8 @@
-// What is on its way to the output, and what waits to be: messages in flight, those that wait because the
-// output is full (held), and those that wait for a write of the registry (staged). It alone counts them.
+// Messages on their way to the output: in flight, held (waiting because the output is full) or staged
+// (waiting for a registry write). Only Flight counts them.
 //
-// What is sent together, one range of lines on each route say, is one Parcel. Each message that is settled
-// comes back as a value that says of what it was a part, on which route, and how it went.
+// Messages that are sent together are one Parcel, for example one range of lines on each route. Each settled
+// message is reported as a value: what it was part of, its route and its result.
 // Thread: the loop's.
 #pragma once
 
@@ -36,73 +36,75 @@ struct SentLoss {
 };
 struct SentClaim {
   std::shared_ptr<Source> source;
-  std::uint64_t offset = 0;  // all before it was claimed
+  std::uint64_t offset = 0;  // everything before it is claimed
 };
 struct SentHeartbeat {};
 using Sent = std::variant<SentLines, SentLoss, SentClaim, SentHeartbeat>;
 
 class Flight {
  public:
-  // One message is settled.
+  // The result of one message.
   struct Settled {
     std::uint64_t id = 0;
     std::size_t route = 0;
     const Sent& what;
     const Error* error = nullptr;  // null: acknowledged
-    // It was the last of its parcel; then `failed`: not all of them were acknowledged.
+    // `last`: it was the last message of its parcel. Then `failed` says that some of them were not
+    // acknowledged.
     bool last = false, failed = false;
   };
-  // `on_settled` is called from within poll() of the output, and from within send() and send_held() for
-  // what the output refuses at once. `max_bytes`: of lines in flight; the last batch may go beyond it.
+  // `on_settled` is called from within the output's poll(), and from within send() and send_held() for
+  // messages that the output refuses at once. `max_bytes` limits the lines in flight; the last batch may
+  // exceed it.
   Flight(Output& output, std::uint64_t max_bytes, std::function<void(const Settled&)> on_settled);
   Flight(const Flight&) = delete;
   Flight& operator=(const Flight&) = delete;
 
-  // Of the next message: ascending.
+  // The id of the next message. Ids ascend.
   [[nodiscard]] std::uint64_t next_id() { return next_id_++; }
-  // Hands the messages to the output, in their order. False: it is full; they are held.
+  // Passes the messages to the output in order. False: it is full, and the messages are held.
   bool send(std::vector<Message> messages, Sent what);
 
-  // Lines that are sent once the registry was written. They count as in flight from now on.
+  // Lines that are sent after the registry has been written. They already count as in flight.
   struct Staged {
     std::vector<Message> messages;
     SentLines lines;
-    std::string tail_before;     // of the bytes before lines.range
-    bool needs_registry = true;  // it is not sent while the registry cannot be written
+    std::string tail_before;     // the hash of the bytes before lines.range
+    bool needs_registry = true;  // not sent while the registry cannot be written
   };
   void stage(Staged staged);
   [[nodiscard]] bool has_staged() const { return !staged_.empty(); }
   [[nodiscard]] bool staged_full() const;
   [[nodiscard]] std::vector<Staged> take_staged();
-  bool send(Staged staged);            // what take_staged() gave. False: the output is full
-  void abandon(const Staged& staged);  // it is not sent after all
+  bool send(Staged staged);            // for results of take_staged(). False: the output is full
+  void abandon(const Staged& staged);  // it will not be sent
 
-  // What was held, in its order. False: the output is full again.
+  // Sends held messages in order. False: the output is full again.
   bool send_held();
   [[nodiscard]] std::size_t held() const { return held_.size(); }
 
-  // Content bytes of the lines that are in flight, held or staged.
+  // Content bytes of all lines in flight, held or staged.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t max_bytes() const { return max_bytes_; }
   void set_max_bytes(std::uint64_t max_bytes) { max_bytes_ = max_bytes; }
-  [[nodiscard]] std::uint64_t wire_bytes() const { return wire_bytes_; }  // of lines, since creation
+  [[nodiscard]] std::uint64_t wire_bytes() const { return wire_bytes_; }  // of lines, since construction
   [[nodiscard]] std::size_t messages() const { return in_flight_.size() + staged_.size(); }
-  // Nothing is in flight or held.
+  // Whether nothing is in flight or held.
   [[nodiscard]] bool empty() const { return in_flight_.empty() && held_.empty(); }
-  // Nothing is in flight, held or staged but heartbeats.
+  // Whether nothing except heartbeats is in flight, held or staged.
   [[nodiscard]] bool quiet() const {
     return held_.empty() && staged_.empty() && in_flight_.size() == heartbeats_;
   }
   [[nodiscard]] bool loss_in_flight() const { return losses_ > 0; }
 
-  // Invariants: the counts are those of what is there.
+  // Checks the invariant that the counts match the messages.
   void check() const;
 
  private:
   struct Parcel {
     Sent what;
-    std::size_t left = 0;  // messages that were not settled
-    bool failed = false;   // one of them
+    std::size_t left = 0;  // messages that are not settled yet
+    bool failed = false;   // one of them failed
   };
   struct Held {
     Message message;
@@ -123,10 +125,10 @@ class Flight {
   std::unordered_map<std::uint64_t, InFlight> in_flight_;
   std::deque<Held> held_;
   std::vector<Staged> staged_;
-  std::size_t staged_bytes_ = 0;  // of their messages
+  std::size_t staged_bytes_ = 0;  // payload bytes of the messages in staged_
   std::uint64_t next_id_ = 1;
   std::uint64_t bytes_ = 0, wire_bytes_ = 0;
-  std::size_t losses_ = 0, heartbeats_ = 0;  // messages in in_flight_; losses also those that are held
+  std::size_t losses_ = 0, heartbeats_ = 0;  // messages in in_flight_; losses_ also counts held ones
 };
 
 }  // namespace weir

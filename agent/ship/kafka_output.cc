@@ -18,32 +18,32 @@ namespace weir {
 
 struct KafkaOutput::Impl {
   OutputConfig output;
-  KafkaOutputConfig config;  // of `output`
+  KafkaOutputConfig config;  // the Kafka part of `output`
   ShipConfig ship;
   std::uint64_t max_line = 0;
   KafkaProducer producer{nullptr, &rd_kafka_destroy};
   // The topic of each route.
   struct Target {
-    std::string name, key;  // `key`: of the configuration
+    std::string name, key;  // `key`: the configuration key
     KafkaTopic topic{nullptr, &rd_kafka_topic_destroy};
   };
   std::vector<Target> targets;
   int event_fd = -1;
   Settled on_settled;
-  std::vector<std::int32_t> partitions;  // of each target; empty: of one of them it is not known
+  std::vector<std::int32_t> partitions;  // of each target; empty if any is not known
   OutputStatus state;
   bool all_down = false;
   struct Pending {
-    std::size_t left = 0;  // messages of it that were not reported yet
+    std::size_t left = 0;  // of its messages, not reported yet
     std::optional<Error> error;
   };
   std::unordered_map<std::uint64_t, Pending> pending;
   std::vector<std::uint64_t> empty_messages;
-  std::unique_ptr<KafkaTopics> topics;  // uses the producer and event_fd: it goes before them
+  std::unique_ptr<KafkaTopics> topics;  // uses the producer and event_fd, so it is destroyed first
 
   Result<void> connect();
   void note_topics();
-  void wake() const;  // any thread
+  void wake() const;  // any thread may call it
   void report(rd_kafka_event_t* event);
   void note_error(rd_kafka_event_t* event);
   void start_over(const std::string& why);
@@ -77,7 +77,7 @@ void KafkaOutput::Impl::wake() const {
   [[maybe_unused]] const auto put = ::write(event_fd, &one, sizeof one);
 }
 
-// What the broker said of the topics since the last call.
+// Takes over what the broker reported about the topics since the last call.
 void KafkaOutput::Impl::note_topics() {
   const auto answer = topics->take();
   if (!answer) return;
@@ -158,14 +158,14 @@ void KafkaOutput::Impl::note_error(rd_kafka_event_t* event) {
     state.blocked_because = fmt::format("TLS to {}: {}; check tls_ca, tls_cert, tls_key", broker_list(config),
                                         without_counters(what));
   } else if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {
-    // One broker of several: reported only while none is connected.
+    // This may be one broker of several, so it is reported only while none is connected.
     if (partitions.empty() || all_down)
       state.blocked_because =
           fmt::format("{}; check brokers, that Kafka runs, and the network", without_counters(what));
   }
 }
 
-// A fatal error of the idempotent producer: its sequence is lost. A new producer sends again what was in
+// After a fatal error the idempotent producer has lost its sequence. A new producer sends again what was in
 // flight, and coverage counts it once.
 void KafkaOutput::Impl::start_over(const std::string& why) {
   auto outstanding = std::exchange(pending, {});
@@ -226,11 +226,11 @@ Result<void> KafkaOutput::send(Message& message) {
   } while (!rest.empty());
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
     if (entry.left == 0)
-      impl.empty_messages.push_back(message.id);  // only filtered lines, so there is nothing to wait for
+      impl.empty_messages.push_back(message.id);  // only filtered lines, so nothing to wait for
     return {};
   }
   if (entry.left > 0) {
-    // Some lines are in flight. The whole message is sent again once they are settled.
+    // Some lines are already in flight. The whole message is sent again once they are settled.
     entry.error = Error{Code::kUnavailable, rd_kafka_err2str(code), ""};
     return {};
   }
@@ -267,7 +267,7 @@ void KafkaOutput::poll() {
       rd_kafka_event_destroy(event);
     } else if (type == RD_KAFKA_EVENT_ERROR && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__FATAL) {
       const std::string why = rd_kafka_event_error_string(event);
-      rd_kafka_event_destroy(event);  // before its producer is destroyed
+      rd_kafka_event_destroy(event);  // must precede the destruction of its producer
       impl.start_over(why);
     } else {
       if (type == RD_KAFKA_EVENT_ERROR) impl.note_error(event);

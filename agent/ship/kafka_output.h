@@ -1,4 +1,4 @@
-// Kafka through librdkafka.
+// The Kafka output, through librdkafka.
 #pragma once
 
 #include <memory>
@@ -7,12 +7,12 @@
 
 namespace weir {
 
-// The largest message that this configuration may make, even if nothing in it compresses.
+// The largest message that this configuration may produce, even if nothing in it compresses.
 [[nodiscard]] std::uint64_t largest_message_bytes(const KafkaOutputConfig& config, std::uint64_t max_line);
 
 class KafkaOutput : public Output {
  public:
-  // Errors: kInvalid, a property that librdkafka does not know.
+  // Errors: kInvalid, for a property that librdkafka does not know.
   [[nodiscard]] static Result<std::unique_ptr<Output>> create(const OutputConfig& config,
                                                               const ShipConfig& ship, std::uint64_t max_line);
   ~KafkaOutput() override;

@@ -1,4 +1,4 @@
-// What `weir-agent check --output` asks of Kafka before a start.
+// The Kafka checks of `weir-agent check --output`, made before a start.
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -11,7 +11,8 @@
 namespace weir {
 namespace {
 
-// The last error that the producer met while it connected: a wrong name, a refusal, a login. "": none.
+// The last error of the producer while connecting: a wrong name, a refused connection, a failed login. "":
+// none.
 std::string last_error(rd_kafka_t* producer) {
   std::string out;
   auto* queue = rd_kafka_queue_get_main(producer);
@@ -26,7 +27,7 @@ std::string last_error(rd_kafka_t* producer) {
   return out;
 }
 
-// 0: the broker does not say.
+// Returns 0 if the broker does not report it.
 std::uint64_t max_message_bytes_of(rd_kafka_t* producer, const std::string& topic, int timeout_ms) {
   std::uint64_t bytes = 0;
   auto* resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());

@@ -13,9 +13,9 @@
 namespace weir {
 namespace {
 
-// Headers and the string table of a batch come on top of its content in the worst case.
+// In the worst case, headers and the string table of a batch add this to its content.
 constexpr std::uint64_t kBatchSlackBytes = 1 << 20;
-// Of windows, whose rows are bounded. Most come to a few kilobytes.
+// The largest message of windows. The number of rows is bounded, and most messages have a few kilobytes.
 constexpr std::uint64_t kLargestWindowsBytes = 16 << 20;
 
 }  // namespace
@@ -33,10 +33,10 @@ Result<KafkaProducer> make_kafka_producer(const OutputConfig& output, const Ship
   };
   add("acks", kafka.acks);
   if (kafka.acks == "all") add("enable.idempotence", "true");
-  add("message.timeout.ms", "0");  // never time out: the files are the buffer, and no line may be lost
+  add("message.timeout.ms", "0");  // never time out: the files are the buffer and no line may be lost
   add("allow.auto.create.topics", "false");
   add("topic.metadata.refresh.interval.ms", "10000");
-  // Messages of one line are gathered and compressed here; batches are both already.
+  // Single-line messages are gathered and compressed here. Batches are already both.
   add("linger.ms", single_lines ? "5" : "0");
   add("compression.codec", single_lines ? "zstd" : "none");
   add("message.max.bytes", std::to_string(largest_message_bytes(kafka, max_line)));

@@ -1,4 +1,4 @@
-// Makes librdkafka's producer from the configuration. Only agent/ship/kafka_*.cc include this.
+// Creates librdkafka's producer from the configuration. Only agent/ship/kafka_*.cc include this file.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -23,7 +23,7 @@ using KafkaTopic = std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_de
 [[nodiscard]] KafkaTopic make_kafka_topic(rd_kafka_t* producer, const std::string& name);
 // "k1:9092,k2:9092"
 [[nodiscard]] std::string broker_list(const KafkaOutputConfig& config);
-// Without librdkafka's counters in brackets, which make a new sentence of the same one each time.
+// `what` without librdkafka's counters in brackets, which would make the same message look new each time.
 [[nodiscard]] std::string without_counters(std::string_view what);
 
 }  // namespace weir

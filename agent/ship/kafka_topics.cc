@@ -16,10 +16,10 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kPauseWhileIncomplete{1000};
 constexpr milliseconds kPauseOnceComplete{60'000};  // to notice new partitions
-// A question is given up after this.
+// A query is given up after this time.
 constexpr milliseconds kGiveUpAfter{1000};
-// It is asked in parts that wait no longer than this, so that the destructor waits no longer either. A
-// broker that is connected and slower gets more time.
+// A query is made in steps that wait no longer than this, so the destructor waits no longer either. If a step
+// times out, the next ones wait longer, so a slow broker can still answer.
 constexpr milliseconds kLeastPatience{100};
 
 }  // namespace
@@ -55,7 +55,7 @@ void KafkaTopics::run() {
   bool once_complete = false;
   while (!stopping()) {
     auto answer = ask();
-    // That nobody answers does not make the topics unknown.
+    // If no broker answers, the topics are still known.
     once_complete = answer.complete() || (once_complete && !answer.no_broker.empty());
     {
       const std::lock_guard lock(mutex_);
@@ -80,7 +80,7 @@ KafkaTopics::Answer KafkaTopics::ask() {
   return answer;
 }
 
-// Adds the topic's partitions to the answer, or says why it cannot.
+// Adds the topic's partitions to the answer, or the reason why that failed.
 void KafkaTopics::ask_topic(std::size_t topic, Answer& answer) {
   const auto handle = make_kafka_topic(producer_, names_[topic]);
   const rd_kafka_metadata_t* raw = nullptr;

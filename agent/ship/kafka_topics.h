@@ -1,5 +1,5 @@
-// How many partitions each topic has. A thread asks the broker, because librdkafka's question waits for the
-// answer and the agent's loop must not.
+// Finds how many partitions each topic has. A separate thread queries the broker, because librdkafka's call
+// blocks until the answer comes and the agent's loop must not block.
 #pragma once
 
 #include <chrono>
@@ -20,21 +20,22 @@ namespace weir {
 class KafkaTopics {
  public:
   struct Answer {
-    std::vector<std::int32_t> partitions;  // of each topic; empty unless all of them exist
-    std::size_t missing = 0;               // otherwise: the first topic that does not exist
-    std::string why;                       // and why the broker says so; "" when no broker answered
-    std::string no_broker;                 // why no broker answered; "" when one did
+    std::vector<std::int32_t> partitions;  // of each topic; empty unless all topics exist
+    std::size_t missing = 0;               // otherwise, the first topic that does not exist
+    std::string why;                       // and the broker's reason; "" if no broker answered
+    std::string no_broker;                 // why no broker answered; "" if one did
     [[nodiscard]] bool complete() const { return !partitions.empty(); }
   };
-  // Asks at once, every second until the answer is complete, then once a minute. `on_answer` is called on
-  // the thread that asks, after each answer. `producer` outlives this.
+  // Queries at once, then every second until the answer is complete, then once a minute. `on_answer` is
+  // called on the querying thread after each answer. `producer` must outlive this object.
   KafkaTopics(rd_kafka_s* producer, std::vector<std::string> names, std::function<void()> on_answer);
-  // Waits for a question that is under way: 100 ms while no broker is connected.
+  // Waits for a query in progress: 100 ms at first, up to 1 s after timeouts.
   ~KafkaTopics();
   KafkaTopics(const KafkaTopics&) = delete;
   KafkaTopics& operator=(const KafkaTopics&) = delete;
 
-  // The newest answer, once. Any thread. Does not wait for the broker.
+  // Returns the newest answer, and each answer only once. Any thread may call it. Does not wait for the
+  // broker.
   [[nodiscard]] std::optional<Answer> take();
 
  private:
@@ -46,12 +47,12 @@ class KafkaTopics {
   rd_kafka_s* producer_;
   std::vector<std::string> names_;
   std::function<void()> on_answer_;
-  std::chrono::milliseconds patience_;  // of the thread: how long one question waits
-  std::mutex mutex_;                    // guards the two below
+  std::chrono::milliseconds patience_;  // used by the thread: how long one step of a query waits
+  std::mutex mutex_;                    // guards the next two members
   bool stop_ = false;
   std::optional<Answer> newest_;
   std::condition_variable stopped_;
-  std::thread thread_;  // last: it uses the others
+  std::thread thread_;  // last, because it uses the other members
 };
 
 }  // namespace weir

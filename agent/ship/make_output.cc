@@ -16,12 +16,12 @@ namespace weir {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-// A full disk stays full for a while. Without a pause the loop would only try again and again.
+// A full disk stays full for a while. Without a pause the loop would retry constantly.
 constexpr auto kRetryAfter = std::chrono::seconds(1);
 
-constexpr std::size_t kMaxWritten = 64;  // between two calls of poll()
+constexpr std::size_t kMaxWritten = 64;  // messages between two calls of poll()
 
-// stdout or a file. A message is settled once the system has taken it.
+// Writes to stdout or a file. A message is settled once the system has accepted it.
 class TextOutput : public Output {
  public:
   TextOutput(int fd, bool owned, std::string name) : fd_(fd), owned_(owned), name_(std::move(name)) {}

@@ -1,4 +1,4 @@
-// Makes the output that a configuration names, and checks Kafka before a start.
+// Creates the output that a configuration names, and checks Kafka before a start.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 namespace weir {
 
 // `max_line`: the most bytes that a line may have. Errors: kInvalid (a property that librdkafka does not
-// know), kIo (the file cannot be opened). An
-// unreachable broker is not an error: the output connects when it can.
+// know), kIo (the file cannot be opened). An unreachable broker is not an error: the output connects when it
+// can.
 [[nodiscard]] Result<std::unique_ptr<Output>> make_output(const OutputConfig& config, const ShipConfig& ship,
                                                           std::uint64_t max_line);
 
@@ -23,13 +23,13 @@ struct KafkaProbe {
   struct Topic {
     std::string name;
     std::int32_t partitions = 0;
-    std::uint64_t max_message_bytes = 0;  // 0: the broker does not say
+    std::uint64_t max_message_bytes = 0;  // 0: the broker does not report it
   };
   std::vector<Topic> topics;              // one per route
-  std::uint64_t largest_batch_bytes = 0;  // the largest that this configuration may send
+  std::uint64_t largest_batch_bytes = 0;  // the largest batch that this configuration may send
 };
-// Connects, and waits up to timeout_ms. Errors: kUnavailable (no broker answers, and why), kNotFound (a
-// topic).
+// Connects and waits up to timeout_ms. Errors: kUnavailable (no broker answers, with the reason), kNotFound
+// (a topic does not exist).
 [[nodiscard]] Result<KafkaProbe> probe_kafka(const OutputConfig& config, const ShipConfig& ship,
                                              std::uint64_t max_line, int timeout_ms);
 

@@ -26,7 +26,7 @@ Result<void> QueueOutput::send(Message& message) {
 
 void QueueOutput::poll() {
   std::uint64_t count = 0;
-  // The descriptor does not block, and an empty counter is not an error.
+  // The descriptor is non-blocking, and an empty counter is not an error.
   [[maybe_unused]] const auto got = ::read(event_fd_, &count, sizeof count);
   std::vector<std::uint64_t> settled;
   {

@@ -1,5 +1,5 @@
-// The output of a single box: a bounded queue in this process, which aggregator/source/local drains. Any
-// thread may call pop() and acknowledge(); the other calls come from the loop's thread.
+// The output of a single box: a bounded queue in this process, drained by aggregator/source/local. Any thread
+// may call pop() and acknowledge(); the other calls come from the loop's thread.
 #pragma once
 
 #include <chrono>
@@ -23,9 +23,9 @@ class QueueOutput : public Output {
   [[nodiscard]] int readable_fd() const override { return event_fd_; }
   [[nodiscard]] OutputStatus status() const override;
 
-  // For the consumer. Ids ascend. Waits up to `timeout` for the first message.
+  // For the consumer. Waits up to `timeout` for the first message. Ids ascend.
   void pop(std::chrono::milliseconds timeout, std::size_t max_messages, std::vector<Message>& out);
-  void acknowledge(std::uint64_t up_to_id);  // all ids <= up_to_id are settled
+  void acknowledge(std::uint64_t up_to_id);  // settles all ids <= up_to_id
 
  private:
   mutable std::mutex mutex_;

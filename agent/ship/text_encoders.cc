@@ -7,7 +7,7 @@
 namespace weir {
 namespace {
 
-// Appends lines to a text that has no bound of its own: the reader's limit is one.
+// Appends lines to a text. The text needs no limit of its own, because the reader limits a batch.
 class TextEncoder : public Encoder {
  public:
   void begin(const std::vector<std::string>& extra_names, const EncoderOptions& /*options*/) override {

@@ -1,4 +1,4 @@
-// Codec "windows": the sums of the lines per window and site, with the range of the file.
+// Codec "windows": sums per window and site, with the file range of their lines.
 #include "agent/ship/encoders.h"
 
 namespace weir {
