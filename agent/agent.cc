@@ -1,3 +1,5 @@
+// The agent's event loop: libuv drives the core, inotify hints at changed files, and other threads ask for
+// its status or stop it.
 #include "agent/agent.h"
 
 #include <fmt/format.h>
@@ -23,10 +25,10 @@ namespace {
 constexpr std::uint64_t kTickMs = 100;
 constexpr std::int64_t kPublishMs = 500;
 constexpr std::int64_t kPublishSoonMs = 20;
-// For the registry, the output's connections, metrics and what a look at a file needs.
+// Descriptors for the registry, the output's connections, metrics and the scan of a file.
 constexpr rlim_t kReservedDescriptors = 128;
 
-// Raises the soft limit to the hard one; how many files may be open then.
+// Raises the soft limit to the hard limit. Returns how many files may then be open.
 std::size_t open_file_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return SIZE_MAX;
@@ -40,7 +42,7 @@ std::size_t open_file_limit() {
 
 struct Watch {
   uv_fs_event_t event{};
-  // Of the folder: one that is made anew is another one, and may have the old one's inode.
+  // Identify the folder. A recreated folder is a different one but may have the old inode.
   std::uint64_t device = 0, inode = 0;
   std::int64_t birth_ns = 0;
   bool works = false;
@@ -48,13 +50,13 @@ struct Watch {
 
 }  // namespace
 
-// The edge: libuv's loop drives the core, inotify hints at it, other threads ask and stop it.
+// Connects the core to libuv's loop, to inotify and to other threads.
 struct Agent::Impl {
-  Log log{"weir-agent"};  // when the caller gave no Say
+  Log log{"weir-agent"};  // used if the caller gave no Say
   AgentConfig config;
   Output* output = nullptr;
   std::unique_ptr<AgentCore> core;
-  std::map<std::string, Watch*> watches;  // libuv's until their close callback
+  std::map<std::string, Watch*> watches;  // owned by libuv until their close callback
   std::uint64_t watched_scan = 0;
   std::int64_t last_published_ms = 0;
   std::uint64_t published_changes = 0;
@@ -67,7 +69,7 @@ struct Agent::Impl {
   uv_idle_t more{};
   uv_poll_t output_poll{};
 
-  mutable std::mutex mutex;  // of what other threads touch
+  mutable std::mutex mutex;  // guards the members that other threads use
   AgentStatus snapshot;
   std::vector<std::string> watch_problems;
   bool stop_flag = false;
@@ -142,7 +144,7 @@ void Agent::Impl::close_watch(Watch* watch) {
            [](uv_handle_t* handle) { delete reinterpret_cast<Watch*>(handle); });
 }
 
-// After each look of the core: folders come, go, and are made anew.
+// Runs after each scan of the core, because folders appear, disappear and are recreated.
 void Agent::Impl::sync_watches() {
   if (watched_scan == core->scans()) return;
   watched_scan = core->scans();
@@ -159,7 +161,7 @@ void Agent::Impl::sync_watches() {
   }
   for (auto at = watches.begin(); at != watches.end();) {
     const auto want = wanted.find(at->first);
-    // One that failed is tried again: the limit may have been raised.
+    // Retry a watch that failed: the limit may have been raised.
     if (want != wanted.end() && at->second->works && want->second.device == at->second->device &&
         want->second.inode == at->second->inode && want->second.birth_ns == at->second->birth_ns) {
       ++at;
@@ -173,7 +175,7 @@ void Agent::Impl::sync_watches() {
     const bool fresh = !watches.contains(folder);
     if (fresh) start_watch(folder, facts);
     if (watches.at(folder)->works) watched.insert(folder);
-    // What happened between the core's look and the watch was told to nobody.
+    // Nobody reported changes between the core's scan and the start of the watch.
     if (fresh && watches.at(folder)->works && watched_scan > 0) core->look_everywhere();
   }
   core->set_watched(std::move(watched));
@@ -199,7 +201,7 @@ void Agent::Impl::work_more() {
     if (self.core->done()) uv_stop(&self.loop);
     if (again) return;
     uv_idle_stop(handle);
-    // With many files a snapshot costs more than a line.
+    // With many files, a snapshot costs more than handling a line.
     if (self.unpublished() && system_clock().steady_ms() - self.last_published_ms >= kPublishSoonMs)
       self.publish();
     self.pace();
@@ -211,7 +213,7 @@ void Agent::Impl::tick_every(std::uint64_t first_ms, std::uint64_t repeat_ms) {
       &tick, [](uv_timer_t* handle) { static_cast<Impl*>(handle->data)->on_tick(); }, first_ms, repeat_ms);
 }
 
-// A busy agent ticks quickly, a quiet one when something is due: all else wakes the loop by itself.
+// A busy agent ticks quickly, a quiet one only when something is due. Everything else wakes the loop itself.
 void Agent::Impl::pace() {
   if (!core->quiet() || unpublished()) {
     if (!std::exchange(ticks_fast, true)) tick_every(kTickMs, kTickMs);
@@ -224,7 +226,7 @@ void Agent::Impl::pace() {
 
 void Agent::Impl::on_tick() {
   core->tick();
-  // While there is always more to do, work_more() does not come to it.
+  // While there is always more to do, work_more() never gets to this.
   const auto age_ms = system_clock().steady_ms() - last_published_ms;
   if (unpublished() || (!core->quiet() && age_ms >= kPublishMs)) publish();
   work_more();
@@ -303,7 +305,7 @@ Result<void> Agent::run() {
   impl.core->finish();
   impl.publish();
   {
-    // From here on stop() must not touch the loop.
+    // From here on, stop() must not touch the loop.
     const std::lock_guard lock(impl.mutex);
     impl.running = false;
   }

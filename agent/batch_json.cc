@@ -103,7 +103,7 @@ bool BatchLines::append_next(std::string& out) {
   return true;
 }
 
-// With the column names of the store.
+// Uses the column names of the store.
 bool BatchLines::append_next_row(std::string& out) {
   const auto& folded = batch_.folded;
   if (record_ < folded.rows.size()) {

@@ -1,4 +1,4 @@
-// A message of a topic as JSON lines: what `weir-agent cat` prints. Pure.
+// Prints a message of a topic as JSON lines, for `weir-agent cat`. Pure.
 #pragma once
 
 #include <cstdint>
@@ -10,22 +10,23 @@
 
 namespace weir {
 
-// Where a message is.
+// The position of a message.
 struct MessagePlace {
   std::string name;             // the topic, or the file
   std::int32_t partition = -1;  // -1: in a file
-  std::int64_t offset = 0;      // in a file: the message's index
+  std::int64_t offset = 0;      // in a file, the message's index
   std::int64_t timestamp_ms = 0;
 
   [[nodiscard]] bool in_topic() const { return partition >= 0; }
   [[nodiscard]] std::string text() const;  // "access[2]@17"
 };
 
-// The lines of a batch in the order of the file, without filtered ones. For a batch of windows: its rows,
-// then the samples of lines that did not parse.
+// The lines of a batch in file order, without filtered lines. For a batch of windows: its rows, then samples
+// of lines that did not parse.
 class BatchLines {
  public:
-  // Both must outlive this object. With `provenance` each object says where its line came from.
+  // `batch` and `place` must outlive this object. With `provenance`, each object states where its line came
+  // from.
   BatchLines(const DecodedBatch& batch, const MessagePlace& place, bool provenance);
   // Appends the next line's object and a newline. False: there are no more.
   [[nodiscard]] bool append_next(std::string& out);
@@ -39,18 +40,18 @@ class BatchLines {
   const DecodedBatch& batch_;
   const MessagePlace& place_;
   bool provenance_;
-  std::size_t record_ = 0, unparsed_ = 0;  // of windows: row, sample
-  std::uint32_t at_line_ = 0;              // whose first byte is at_
+  std::size_t record_ = 0, unparsed_ = 0;  // for windows: row, sample
+  std::uint32_t at_line_ = 0;              // the line whose first byte is at_
   std::uint64_t at_;
   Record scratch_;
   std::vector<std::string_view> extra_;
 };
 
-// Appends one object with a newline: the batch's header. `message_bytes` is the size in Kafka.
+// Appends the batch's header as one object with a newline. `message_bytes` is the size in Kafka.
 void append_batch_header(std::string& out, const DecodedBatch& batch, const MessagePlace& place,
                          std::size_t message_bytes);
 
-// The same for a message that is not a batch: JSON of other shippers, raw lines.
+// Does the same for a message that is not a batch, such as JSON of other shippers or raw lines.
 void append_foreign_line(std::string& out, std::string_view message, const MessagePlace& place,
                          bool provenance);
 void append_foreign_header(std::string& out, std::string_view message, const MessagePlace& place);

@@ -1,4 +1,4 @@
-// weir-agent cat: the messages of a topic, or of a file, as JSON lines.
+// weir-agent cat: prints the messages of a topic or a file as JSON lines.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -19,12 +19,12 @@ using namespace std::chrono_literals;
 
 constexpr const char* kProgram = "weir-agent";
 constexpr std::size_t kFlushBytes = 1 << 20;
-// Reading to the end, and nothing comes: the broker is away.
+// If nothing arrives for this long while reading to the end, the broker is unreachable.
 constexpr std::chrono::seconds kPatience{30};
 
 volatile std::sig_atomic_t stop_asked = 0;
 
-// A second signal ends the program at once.
+// Sets up the signals that stop reading. A second signal ends the program at once.
 void stop_on_signals() {
   struct sigaction action = {};
   action.sa_handler = [](int) { stop_asked = 1; };
@@ -57,7 +57,7 @@ class Printer {
       print_batch(place, *batch, message.size());
     } else {
       ++counts_.undecoded;
-      out_.flush();  // what came before it stands before it
+      out_.flush();  // the output before it must appear before it
       fmt::print(stderr, "{}: {}: {}\n", kProgram, visible(place.text()), visible(batch.error().what));
     }
     if (out_.buffer().size() >= kFlushBytes) out_.flush();
@@ -67,7 +67,7 @@ class Printer {
     return stop_asked != 0 || out_.closed() || (options_.count && counts_.messages >= *options_.count);
   }
 
-  // `exit_code`: of the reading. What did not decode makes one of a good one.
+  // `exit_code`: the result of reading. If it is good but a message did not decode, the result is kExitInput.
   [[nodiscard]] int finish(int exit_code) {
     out_.flush();
     if (const auto& error = out_.error(); error) {
@@ -184,7 +184,7 @@ int read_topic(const CatOptions& options, Printer& printer) {
       last_progress = std::chrono::steady_clock::now();
       continue;
     }
-    printer.flush();  // what is known is shown before more is waited for
+    printer.flush();  // show results before waiting for more
     if (const auto status = reader.status(); status != said) {
       said = status;
       if (!said.empty()) fmt::print(stderr, "{}: {}\n", kProgram, visible(said));

@@ -1,3 +1,4 @@
+// weir-agent check: checks the configuration, the inputs and, with --output, the output before a start.
 #include <fmt/format.h>
 
 #include "agent/commands.h"
@@ -24,7 +25,7 @@ int probe(const AgentConfig& config) {
     fmt::print("topic {}: {} partitions, max.message.bytes {}\n", topic.name, topic.partitions,
                topic.max_message_bytes == 0 ? "unknown" : fmt::format("{}", topic.max_message_bytes));
   if (config.output.kafka.ship == Ship::kWindows)
-    return kExitOk;  // what is too large is sent in smaller ranges
+    return kExitOk;  // larger batches are sent in smaller ranges
   const auto room = found->topics.front().max_message_bytes;
   const auto largest = found->largest_batch_bytes;
   if (room != 0 && room < config.output.kafka.max_message_bytes) {

@@ -38,7 +38,7 @@ struct Arguments {
   bool cat_headers = false, cat_messages = false, cat_to_end = false;
 };
 
-// Which agent's registry: by its configuration or by its folder.
+// Adds the options that choose an agent's registry: by its configuration or by its folder.
 CLI::Option* add_registry_options(CLI::App& command, Arguments& a) {
   auto* config = command.add_option("--config", a.config, "The agent's configuration")->type_name("FILE");
   command.add_option("--state-dir", a.state_dir, "The agent's state_dir (default: /var/lib/weir-agent)")
@@ -207,7 +207,7 @@ int run_parse(Arguments& a) {
   return parse_command(a.parse);
 }
 
-// Errors: kInvalid, the arguments; every other code is about the configuration.
+// Errors: kInvalid for the arguments. Every other code is about the configuration.
 Result<void> prepare_cat(Arguments& a) {
   auto& cat = a.cat;
   if (a.cat_headers) cat.show = CatOptions::Show::kHeaders;
@@ -270,7 +270,7 @@ int run_status(const Arguments& a) {
   const auto state_dir = state_dir_of(a);
   if (!state_dir) return fail_with(state_dir.error(), kExitConfig);
   if (!a.config.empty()) {
-    // The registry does not know files that never existed.
+    // The registry does not know files that have never existed.
     if (const auto loaded = load_agent_config(a.config); loaded) {
       for (const auto& missing : missing_logs(loaded->config))
         fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));

@@ -1,4 +1,4 @@
-// How the commands write what came from a log or a path: one place for tables and JSON lines.
+// How the commands print text from a log or a path, in tables and in JSON lines.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace weir {
 
-// A JSON string with its quotes; what visible() shows as an escape stays one.
+// A JSON string with its quotes. Characters that visible() escapes stay escaped.
 [[nodiscard]] std::string json_text(std::string_view text);
 // "2026-11-24T10:00:00Z"; "never" for 0.
 [[nodiscard]] std::string utc_text(std::int64_t unix_ms);

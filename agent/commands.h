@@ -1,5 +1,4 @@
-// The sub-commands of weir-agent. Each returns an ExitCode; results go to stdout,
-// errors and counts to stderr.
+// The subcommands of weir-agent. Each returns an ExitCode. Results go to stdout, errors and counts to stderr.
 #pragma once
 
 #include <chrono>
@@ -22,44 +21,44 @@ namespace weir {
 struct ParseOptions {
   FormatSpec format;
   ClientConfig client;
-  std::vector<std::string> files;  // empty: stdin; compressed ones are decompressed
+  std::vector<std::string> files;  // empty: stdin; compressed files are decompressed
 };
-// kExitNoLineFits when there were lines with data and none of them became a record.
+// Returns kExitNoLineFits if there were lines with data and none of them became a record.
 int parse_command(const ParseOptions& options);
 
 struct CatOptions {
   KafkaConnection connection;
   KafkaReadOptions read;
-  std::vector<std::string> files;      // of messages; not empty: Kafka is not asked
-  std::optional<std::uint64_t> count;  // messages, at most
+  std::vector<std::string> files;      // files of messages; if not empty, Kafka is not read
+  std::optional<std::uint64_t> count;  // the most messages to print
   enum class Show : std::uint8_t { kRecords, kHeaders, kMessages };
   Show show = Show::kRecords;
   bool provenance = false;
 };
-// kExitInput when a message did not decode: it is said on stderr, and the next one is printed.
+// Returns kExitInput if a message did not decode. The error goes to stderr, and the next message is printed.
 int cat_command(const CatOptions& options);
 
-// nginx_conf "": the packaged place. Prints a ready [[input]] for each access_log.
+// Prints a ready-made [[input]] for each access_log. nginx_conf "": the default path of the packages.
 int discover_command(const std::string& nginx_conf);
 
 int check_command(const std::string& config_path, bool output);
 int status_command(const std::string& state_dir, bool json);
 
-// What a start would read, and why. Takes no lock and writes nothing, so that it may be asked
-// beside a running agent. Errors: the registry cannot be read; a format that does not compile.
+// What a start would read, and why. Takes no lock and writes nothing, so it may run beside an agent. Errors:
+// the registry cannot be read; a format does not compile.
 [[nodiscard]] Result<std::vector<PlanLine>> plan_start(const AgentConfig& config, const FileSystem& files,
                                                        const Clock& clock);
 int plan_command(const AgentConfig& config, bool json);
 
-// kExitOk once all of `file` is acknowledged, kExitNotDrained when it is not after `wait`.
+// Returns kExitOk once all of `file` is acknowledged, or kExitNotDrained if it is not after `wait`.
 int drained_command(const std::string& file, const std::string& state_dir, std::chrono::milliseconds wait);
 
-// The registry by hand. list and export read beside a running agent; the others take its lock
+// Editing the registry by hand. list and export work beside a running agent. The others take its lock
 // (kExitLocked while it runs) and change the one source whose id begins with `source`.
 int registry_list_command(const std::string& state_dir);
 int registry_export_command(const std::string& state_dir);  // JSON lines with every field
 int registry_forget_command(const std::string& state_dir, const std::string& source);
-// Forwards records the skipped bytes as a loss; refused where no line starts.
+// Moving forward records the skipped bytes as a loss. An offset where no line starts is refused.
 int registry_set_offset_command(const std::string& state_dir, const std::string& source,
                                 std::uint64_t offset);
 

@@ -15,10 +15,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A reader refuses a batch with more than 256 of them.
+// Consumers refuse a batch with more than 256 fields.
 constexpr std::size_t kMaxInputFields = 64;
 constexpr std::size_t kMaxInputFieldBytes = 16 << 10;
-// A rate below the length of a line would be one of pauses.
+// Below one line per second the reader would mostly pause.
 constexpr std::uint64_t kMinBacklogBytesPerS = 1 << 10;
 
 InputConfig read_input(ConfigTable& table, const std::map<std::string, FormatSpec>& formats) {

@@ -1,5 +1,5 @@
-// The agent's configuration: one struct per part, defaults in place. Every key
-// is described in docs/reference/agent-config.md under the same name.
+// The agent's configuration: one struct per part, with defaults. docs/reference/agent-config.md describes
+// every key under the same name.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 namespace weir {
 
 struct AgentConfig {
-  std::string id;  // default: the machine's host name
+  std::string id;  // default: the host name of the machine
   std::string state_dir = "/var/lib/weir-agent";
   std::vector<InputConfig> inputs;
   std::map<std::string, FormatSpec> formats;  // [format.NAME]
@@ -24,18 +24,19 @@ struct AgentConfig {
   ShipConfig ship;
   TailConfig tail;
   std::string metrics_listen = "127.0.0.1:9601";  // "": off
-  // The most that a line of any input may have.
+  // The largest line size of any input, in bytes.
   [[nodiscard]] std::uint64_t max_line() const;
 };
 
 struct LoadedAgentConfig {
   AgentConfig config;
-  std::vector<ConfigMistake> mistakes;  // empty: the config may be used
+  std::vector<ConfigMistake> mistakes;  // empty: the config is valid
 };
 // Errors: the file cannot be read.
 [[nodiscard]] Result<LoadedAgentConfig> load_agent_config(const std::string& path);
 [[nodiscard]] LoadedAgentConfig parse_agent_config(ConfigFile file);
-// What differs and is taken at a start only, as the configuration names it: "agent.id", "output".
+// The settings that differ but take effect only at a start, by their configuration names: "agent.id",
+// "output".
 [[nodiscard]] std::vector<std::string> needs_restart(const AgentConfig& running, const AgentConfig& fresh);
 
 }  // namespace weir

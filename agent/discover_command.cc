@@ -1,4 +1,4 @@
-// weir-agent discover: reads nginx.conf, prints the inputs for agent.toml.
+// weir-agent discover: reads nginx.conf and prints the inputs for agent.toml.
 #include <fmt/format.h>
 #include <glob.h>
 
@@ -48,7 +48,7 @@ std::vector<std::string> expand_glob(const std::string& pattern) {
   return out;
 }
 
-// How the output becomes a part of the configuration that runs.
+// Explains how to add the output to the active configuration.
 std::string head_comment(const std::string& nginx_conf) {
   return fmt::format(
       "# The access logs of {}, found by weir-agent discover. Save this as conf.d/nginx.toml beside an\n"
@@ -63,7 +63,7 @@ int discover_command(const std::string& nginx_conf) {
   std::error_code error;
   const fs::path path = fs::absolute(nginx_conf.empty() ? "/etc/nginx/nginx.conf" : nginx_conf, error);
   NginxPlaces places;
-  // nginx itself uses PREFIX/conf/nginx.conf; packages put the file into the prefix.
+  // nginx itself uses PREFIX/conf/nginx.conf. Packages put the file directly into the prefix.
   const fs::path directory = path.parent_path();
   const bool own_layout = directory.filename() == "conf";
   places.log_prefix = own_layout ? directory.parent_path().string() : directory.string();

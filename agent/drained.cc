@@ -14,7 +14,7 @@ namespace weir {
 namespace {
 
 constexpr std::chrono::milliseconds kLookAgain{100};
-// Bytes at the end and a first line that are alike prove little in a file of a few lines.
+// In a file of a few lines, equal end bytes and an equal first line prove little.
 constexpr std::uint64_t kProofByContentBytes = 1024;
 constexpr std::size_t kLastLineBytes = 1 << 20;
 
@@ -23,7 +23,7 @@ bool is_file(const RegistryEntry& entry, const FileFacts& file) {
          (entry.birth_ns == 0 || file.birth_ns == 0 || entry.birth_ns == file.birth_ns);
 }
 
-// The bytes before the acknowledged offset are those that were shipped.
+// Whether the bytes before the acknowledged offset are the ones that were shipped.
 Result<bool> proved(Content& content, const RegistryEntry& entry, bool by_content) {
   if (entry.tail_hash.empty()) return !by_content;
   const auto hash = tail_hash(content, entry.acknowledged_offset);
@@ -48,7 +48,7 @@ std::vector<const RegistryEntry*> of_the_file(const std::vector<RegistryEntry>& 
   return found;
 }
 
-// Sources whose copy it may be: a copy is rotated further than its original.
+// The sources that the file may be a copy of. A copy is rotated further than its original.
 Result<std::vector<const RegistryEntry*>> of_its_originals(const std::string& path, Content& content,
                                                            const std::vector<RegistryEntry>& entries) {
   std::vector<const RegistryEntry*> found;
@@ -64,7 +64,7 @@ Result<std::vector<const RegistryEntry*>> of_its_originals(const std::string& pa
   return found;
 }
 
-// How far those of `entries` are acknowledged that have the file's bytes; nothing when none has.
+// The largest acknowledged offset among those `entries` that have the file's bytes; nullopt if none has.
 struct Acknowledged {
   std::uint64_t offset = 0;
   bool all = false;
@@ -75,7 +75,7 @@ Result<std::optional<Acknowledged>> furthest(const std::vector<const RegistryEnt
   for (const auto* entry : entries) {
     const auto ours = proved(content, *entry, by_content);
     if (!ours) return std::unexpected(ours.error());
-    // More than there is: of what was there before a truncation.
+    // The offset is beyond the end of the file, so it refers to content from before a truncation.
     const bool more = !content.compressed() && entry->acknowledged_offset > file.size_bytes;
     if (!*ours || more || (found && found->offset >= entry->acknowledged_offset)) continue;
     const auto all = ends_at(content, entry->acknowledged_offset, file);
@@ -131,7 +131,7 @@ Result<DrainState> wait_until_drained(const std::function<Result<DrainState>()>&
   for (;;) {
     auto state = look();
     const auto left = std::chrono::milliseconds(deadline - clock.steady_ms());
-    // What is being made this moment (a registry, a compressed file) is readable soon.
+    // A registry or a compressed file that is being created right now will be readable soon.
     const bool may_pass = !state && (state.error().code == Code::kIo || state.error().code == Code::kCorrupt);
     if ((!state && !may_pass) || (state && state->drained) || left.count() <= 0) return state;
     pause(std::min(left, kLookAgain));

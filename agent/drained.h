@@ -1,5 +1,5 @@
-// Whether a file may be deleted: all of it is acknowledged. Reads the file and what the
-// registry had to say a moment before; waits by a clock that is an argument.
+// Whether a file may be deleted because all of it is acknowledged. Compares the file with registry entries
+// that were read just before. Waiting goes through a `pause` argument.
 #pragma once
 
 #include <chrono>
@@ -19,16 +19,17 @@ struct DrainState {
   std::string why;  // "/var/log/a.log: 100 of 200 bytes are acknowledged"
 };
 
-// `entries` were read before the file is looked at here: bytes that come in between make it
-// not drained, never the other way. A source is proved to be this file's by its bytes, not only by
-// its inode, which copytruncate keeps. A copy (compressed, say) of a drained source is drained.
-// Errors: kNotFound (no such file), kInvalid (no regular file), kIo and kCorrupt (not readable).
+// `entries` must be read before this call checks the file: bytes that arrive in between can only make it "not
+// drained", never the reverse. A source is matched to this file by its bytes, not only by its inode, because
+// copytruncate keeps the inode. A copy of a drained source, for example a compressed one, is drained.
+// Errors: kNotFound (no such file), kInvalid (not a regular file), kIo and kCorrupt (not readable).
 [[nodiscard]] Result<DrainState> drain_state(const std::string& path,
                                              const std::vector<RegistryEntry>& entries,
                                              const FileSystem& files);
 
-// Looks every 100 ms until it is drained or `wait` is over; the last look's answer. `pause` waits
-// for so long. Errors: those of `look`; kIo and kCorrupt, which may pass, only after the wait.
+// Calls `look` every 100 ms until the file is drained or `wait` has passed, and returns the last answer.
+// `pause` sleeps for the given time. Errors: those of `look`. kIo and kCorrupt may be temporary, so they are
+// returned only after the wait.
 [[nodiscard]] Result<DrainState> wait_until_drained(
     const std::function<Result<DrainState>()>& look, std::chrono::milliseconds wait, const Clock& clock,
     const std::function<void(std::chrono::milliseconds)>& pause);

@@ -12,7 +12,7 @@ namespace {
 
 using Kind = FormatSpec::Kind;
 
-// What `table` takes as its format; nullopt when that is not exactly one thing.
+// Reads the kind of format that `table` defines; nullopt if it does not define exactly one.
 std::optional<FormatSpec> read_kind(ConfigTable& table, const std::string& name) {
   std::vector<FormatSpec> found;
   if (table.has("nginx")) found.push_back({.kind = Kind::kNginx, .text = table.verbatim("nginx")});

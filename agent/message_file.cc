@@ -38,14 +38,14 @@ Result<std::optional<std::string>> MessageFile::next() {
   const auto got = std::fread(head.data(), 1, head.size(), file_.get());
   if (got == 0 && std::feof(file_.get()) != 0) return std::nullopt;
   if (got < head.size()) return std::unexpected(cut());
-  // The magic is no length that may be: a file that begins with it is one batch.
+  // The magic is not a valid length, so a file that begins with it is a single batch.
   if (messages_ == 0 && std::string_view("\x0dWEIR").starts_with(head)) return read_rest(std::move(head));
   std::uint32_t size = 0;
   for (const char c : head) size = size << 8U | static_cast<unsigned char>(c);
   if (size > kMaxMessageBytes)
     return fail(Code::kCorrupt, fmt::format("{}: message {} claims to have {} bytes", name_, messages_, size),
                 "a file for cat is made by `weir-agent cat --messages`, or by kcat -f '%R%s'");
-  // No memory for what is only claimed.
+  // Do not allocate the stated length in advance: it may be wrong.
   std::string message;
   while (message.size() < size) {
     const auto begin = message.size();

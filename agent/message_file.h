@@ -1,5 +1,5 @@
-// Messages of a topic in a file: each behind its length, four bytes, big endian, as
-// `weir-agent cat --messages` and `kcat -f '%R%s'` write them. Or one batch, as it is.
+// Messages of a topic in a file. Each follows its length (four bytes, big endian), as `weir-agent cat
+// --messages` and `kcat -f '%R%s'` write them. The file may also be a single batch without a length.
 #pragma once
 
 #include <cstdio>
@@ -11,7 +11,7 @@
 
 namespace weir {
 
-// More than any batch has: the columns and the texts of its header are bounded.
+// More than any batch has, because its columns and the texts of its header are bounded.
 inline constexpr std::uint64_t kMaxMessageBytes = 128ULL << 20;
 
 class MessageFile {
@@ -19,8 +19,8 @@ class MessageFile {
   // "-": standard input. Errors: kIo.
   [[nodiscard]] static Result<MessageFile> open(const std::string& path);
 
-  // Nothing: the end. Errors, after which there is no more: kIo, kCorrupt (it ends inside a
-  // message; a length that none has).
+  // nullopt at the end. After an error there is nothing more to read: kIo, kCorrupt (the file ends inside a
+  // message, or a length is invalid).
   [[nodiscard]] Result<std::optional<std::string>> next();
 
  private:
@@ -38,6 +38,6 @@ class MessageFile {
   std::uint64_t messages_ = 0;
 };
 
-void append_message(std::string& out, std::string_view message);  // behind its length
+void append_message(std::string& out, std::string_view message);  // writes the length first
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// Prometheus metrics and /health of the agent, on a thread of its own.
+// Serves Prometheus metrics and /health of the agent on a thread of its own.
 #pragma once
 
 #include <functional>
@@ -16,11 +16,11 @@ namespace weir {
 
 class MetricsServer {
  public:
-  // Listens when it returns. kUnavailable: the address is in use or not ours.
+  // The server is listening when this returns. kUnavailable: the address is in use or not ours.
   [[nodiscard]] static Result<std::unique_ptr<MetricsServer>> start(const std::string& listen,
                                                                     std::function<AgentStatus()> status);
   ~MetricsServer();
-  [[nodiscard]] std::string address() const;  // "127.0.0.1:9601", the real port
+  [[nodiscard]] std::string address() const;  // "127.0.0.1:9601", with the actual port
 
  private:
   MetricsServer();

@@ -1,5 +1,5 @@
-// Inputs that follow nothing: the paths are wrong, or the logs are still to come. The agent
-// cannot know which, so it says so and waits.
+// Inputs that match no file: the paths are wrong, or the logs do not exist yet. The agent cannot know which,
+// so it reports this and waits.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,9 @@
 
 namespace weir {
 
-// Files (of any kind) that match now.
+// The number of files, of any kind, that match now.
 [[nodiscard]] std::size_t count_files(const InputConfig& input);
-// One sentence for each input without any: "input web: no file is at /var/log/nginx/acces.log; ...".
+// One sentence for each input without files: "input web: no file is at /var/log/nginx/acces.log; ...".
 [[nodiscard]] std::vector<std::string> missing_logs(const AgentConfig& config);
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// weir-agent parse: reads lines, prints one JSON object per line.
+// weir-agent parse: reads lines and prints one JSON object per line.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -59,7 +59,7 @@ class LinePrinter {
   Counts counts_;
 };
 
-// Reads from a descriptor, decompressing if need be.
+// Reads from a descriptor and decompresses if necessary.
 class Input {
  public:
   Input(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
@@ -69,12 +69,13 @@ class Input {
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
 
-  // 0 at the end.
+  // Returns 0 at the end.
   [[nodiscard]] Result<std::size_t> read_some(char* to, std::size_t room) {
     return decompressor_ != nullptr ? decompress_some(to, room) : read_raw(to, room);
   }
 
-  // A file's first bytes tell whether it is compressed. A pipe cannot be read twice, so its name tells.
+  // The first bytes of a file show whether it is compressed. A pipe cannot be read twice, so its name
+  // decides.
   [[nodiscard]] Result<void> recognise() {
     std::array<char, kCompressionMagicBytes> first{};
     const ssize_t got = pread(fd_, first.data(), first.size(), 0);
@@ -123,7 +124,7 @@ class Input {
   std::string name_;
   std::unique_ptr<Decompressor> decompressor_;
   std::string packed_;
-  std::string_view rest_;  // a part of packed_ that is not decompressed yet
+  std::string_view rest_;  // the part of packed_ that is not decompressed yet
 };
 
 class LineSplitter {
@@ -131,8 +132,8 @@ class LineSplitter {
   LineSplitter() : buffer_(kMaxLineBytes + kReadBytes, '\0') {}
 
   [[nodiscard]] Result<void> run(Input& input, LinePrinter& printer, StdoutWriter& out) {
-    std::size_t used = 0;   // bytes of the unfinished line at the buffer's start
-    bool dropping = false;  // the rest of a line that was cut
+    std::size_t used = 0;   // bytes of the unfinished line at the start of the buffer
+    bool dropping = false;  // skipping the rest of a truncated line
     while (!out.closed()) {
       out.flush();  // show results before waiting for more
       const auto got = input.read_some(buffer_.data() + used, kReadBytes);

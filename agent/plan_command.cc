@@ -1,3 +1,4 @@
+// weir-agent plan: shows what a start would read, and why, without starting.
 #include <fmt/format.h>
 
 #include <memory>
@@ -16,13 +17,13 @@
 namespace weir {
 namespace {
 
-// Of an agent that may be running: what it knows is looked at, and stays as it is.
+// The registry of an agent that may be running. It is read but never changed.
 class ReadOnlyRegistry : public RegistryFile {
  public:
   explicit ReadOnlyRegistry(std::string state_dir) : state_dir_(std::move(state_dir)) {}
   [[nodiscard]] Result<RegistryContent> load() override {
     auto content = read_registry(state_dir_);
-    if (!content && content.error().code == Code::kNotFound) return RegistryContent{};  // a first start
+    if (!content && content.error().code == Code::kNotFound) return RegistryContent{};  // the first start
     return content;
   }
   [[nodiscard]] Result<void> write(const Change& /*change*/) override { return {}; }
@@ -31,7 +32,7 @@ class ReadOnlyRegistry : public RegistryFile {
   std::string state_dir_;
 };
 
-// Without partitions nothing is ever sent.
+// Reports no partitions, so nothing is ever sent.
 class NoOutput : public Output {
  public:
   void set_on_settled(Settled /*on_settled*/) override {}
@@ -42,7 +43,7 @@ class NoOutput : public Output {
   [[nodiscard]] OutputStatus status() const override { return {}; }
 };
 
-// Of a compressed content nobody knows it without reading it all.
+// The size of compressed content is not known without reading all of it.
 bool knows_size(const PlanLine& line) { return !line.source.empty() && !is_compressed_path(line.path); }
 
 void print_json(const PlanLine& line) {

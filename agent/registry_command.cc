@@ -1,3 +1,4 @@
+// weir-agent registry: lists and exports the sources in the registry, and changes one by hand.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -63,7 +64,7 @@ void export_loss(const Loss& loss) {
       loss.partition, json_text(loss.path), json_text(loss.input), loss.noticed_ms);
 }
 
-// With its lock. A folder that was mistyped is not made.
+// Opens the registry and takes its lock. Does not create the folder, which may be mistyped.
 Result<std::unique_ptr<Registry>> open_to_change(const std::string& state_dir) {
   if (const auto there = read_registry(state_dir); !there && there.error().code == Code::kNotFound)
     return std::unexpected(there.error());

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kLookForLineBytes = 1 << 20;
 
-// "120 or 180": where lines start beside an offset that is none.
+// "120 or 180": the line starts nearest to an offset that is not one.
 Result<std::string> nearest_line_starts(Content& content, std::uint64_t offset) {
   const auto from = offset > kLookForLineBytes ? offset - kLookForLineBytes : 0;
   std::string before;
@@ -45,7 +45,7 @@ Result<void> check_line_start(const RegistryEntry& entry, std::uint64_t offset, 
                 "weir-agent registry list says its size");
   if (byte == "\n") return {};
   if (content.compressed()) {
-    // The last line of a finished file is whole without a newline.
+    // The last line of a finished file is complete even without a newline.
     const auto more = content.read(offset, 1, byte);
     if (!more) return std::unexpected(more.error());
     if (*more == 0 && content.complete()) return {};
@@ -91,7 +91,8 @@ Result<OffsetChange> change_offset(const RegistryEntry& entry, std::uint64_t off
   const auto old = entry.acknowledged_offset;
   fresh.acknowledged_offset = offset;
   fresh.tail_hash.clear();
-  // What was sent of it may lie on both sides of the new offset: it goes as records once, which can be cut.
+  // Ranges that were sent may lie on both sides of the new offset. So it is shipped once as records, which
+  // can be split.
   fresh.routes.clear();
   fresh.cuts_known = false;
   fresh.cuts.clear();
@@ -108,7 +109,7 @@ Result<OffsetChange> change_offset(const RegistryEntry& entry, std::uint64_t off
                             entry.size_bytes),
                 "the file is not there any more; give an offset within it");
   }
-  // Lines before a start_at = "end" are asked for now.
+  // The operator now asks for lines before a start_at = "end".
   fresh.origin = std::min(fresh.origin, offset);
   if (offset > old) {
     change.loss = Loss{.source = entry.id,
@@ -129,7 +130,7 @@ Result<std::unique_ptr<Content>> open_file_of(const RegistryEntry& entry, const 
   for (const auto& path : paths) {
     const auto facts = files.look(path);
     if (!facts || facts->device != entry.device || facts->inode != entry.inode) continue;
-    // An inode's number is used again, and then with another birth.
+    // An inode number may be reused; the birth time then differs.
     if (entry.birth_ns != 0 && facts->birth_ns != entry.birth_ns) continue;
     return Content::open(path, files);
   }

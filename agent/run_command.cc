@@ -1,3 +1,4 @@
+// weir-agent run: runs the agent, serves its metrics and handles signals until it stops.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <pthread.h>
@@ -34,7 +35,7 @@ int exit_code_of(const Error& error) {
   }
 }
 
-// The configuration when it may be used; else its first mistake. All of them were logged.
+// Returns the configuration if it is valid, otherwise its first mistake. All mistakes are logged.
 std::expected<AgentConfig, std::string> load(const std::string& path, Log& log) {
   auto loaded = load_agent_config(path);
   if (!loaded) {
@@ -46,7 +47,7 @@ std::expected<AgentConfig, std::string> load(const std::string& path, Log& log) 
   return std::move(loaded->config);
 }
 
-// The configuration that is followed: a reload changes it while /health is asked.
+// The active configuration. A reload changes it while other threads serve /health.
 class Current {
  public:
   explicit Current(AgentConfig config) : config_(std::move(config)) {}
@@ -54,7 +55,7 @@ class Current {
     const std::lock_guard lock(mutex_);
     config_ = std::move(config);
   }
-  // Which configuration it is, and whether a newer one was refused.
+  // When it was loaded, and whether a newer one was refused.
   SharedReloadState reload{system_clock().wall_ms()};
   [[nodiscard]] std::vector<std::string> missing() const {
     const std::lock_guard lock(mutex_);
@@ -70,7 +71,7 @@ void say_missing(const Current& current, Log& log) {
   for (const auto& missing : current.missing()) log.write(LogLevel::kWarning, missing);
 }
 
-// Null: the configuration wants none.
+// null: the configuration turns metrics off.
 Result<std::unique_ptr<MetricsServer>> start_metrics(const AgentConfig& config, const Agent& agent,
                                                      const Current& current) {
   if (config.metrics_listen.empty()) return nullptr;
@@ -82,7 +83,8 @@ Result<std::unique_ptr<MetricsServer>> start_metrics(const AgentConfig& config, 
   });
 }
 
-// SIGHUP: the new configuration, or the old one and what is wrong with the new.
+// Handles SIGHUP: takes the new configuration, or keeps the old one and reports what is wrong with the new
+// one.
 void reload(const std::string& path, const AgentConfig& started_with, Current& current, Agent& agent,
             Log& log) {
   auto fresh = load(path, log);
@@ -102,7 +104,7 @@ void reload(const std::string& path, const AgentConfig& started_with, Current& c
   agent.reload(std::move(*fresh));
 }
 
-// Blocked in every thread that starts later: one thread waits for them.
+// Blocks the signals in every thread that starts later. One thread waits for them.
 sigset_t block_signals() {
   sigset_t signals{};
   sigemptyset(&signals);

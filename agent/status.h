@@ -1,4 +1,4 @@
-// What the agent says of itself: in /health, in metrics, on the command line.
+// The agent's status, as reported by /health, metrics and the command line.
 #pragma once
 
 #include <cstddef>
@@ -15,20 +15,21 @@ namespace weir {
 inline constexpr std::size_t kMaxSourcesShown = 1000;
 
 struct AgentStatus {
-  bool caught_up = false;  // every file that matches is read to its end and acknowledged
+  bool caught_up = false;  // every matching file is read to its end and acknowledged
   std::uint64_t read_lines = 0, read_bytes = 0;
   std::uint64_t shipped_lines = 0, shipped_bytes = 0, shipped_batches = 0, wire_bytes = 0;
-  std::uint64_t crowded_batches = 0;  // of windows: closed early, for their sites or windows are many
+  std::uint64_t crowded_batches = 0;  // of windows: closed early because of many sites or windows
   std::uint64_t unparsed_lines = 0, filtered_lines = 0, truncated_lines = 0;
   std::uint64_t in_flight_bytes = 0;
-  std::uint64_t backlog_bytes = 0;       // of rotated files, not acknowledged
-  std::uint64_t lost_bytes = 0;          // that will never be sent; see the registry's losses
-  std::uint64_t unseen_truncations = 0;  // files that were truncated while nobody looked
-  std::uint64_t losses_waiting = 0;      // not yet acknowledged
+  std::uint64_t backlog_bytes = 0;       // unacknowledged bytes of rotated files
+  std::uint64_t lost_bytes = 0;          // bytes that will never be sent; see the registry's losses
+  std::uint64_t unseen_truncations = 0;  // files truncated while no agent was running
+  std::uint64_t losses_waiting = 0;      // losses that are not acknowledged yet
   OutputStatus output;
   std::size_t source_count = 0;
-  std::vector<SourceStatus> sources;  // the first kMaxSourcesShown: each is a name for whoever scrapes it
-  ReloadState reload;                 // of the configuration; loaded_at_ms 0: it was never loaded from a file
+  std::vector<SourceStatus>
+      sources;         // the first kMaxSourcesShown, because each one adds series to the metrics
+  ReloadState reload;  // of the configuration; loaded_at_ms 0: never loaded from a file
   std::vector<std::string> problems;  // "/var/log/x.log: permission denied; ..."
 };
 

@@ -1,3 +1,4 @@
+// weir-agent status: prints the sources in the registry, even while an agent is running.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -10,7 +10,9 @@
 
 namespace weir {
 
-StdoutWriter::StdoutWriter() { std::signal(SIGPIPE, SIG_IGN); }  // so that a closed pipe gives EPIPE
+StdoutWriter::StdoutWriter() {
+  std::signal(SIGPIPE, SIG_IGN);
+}  // so that writing to a closed pipe returns EPIPE
 
 void StdoutWriter::flush() {
   std::string_view rest = buffer_;

@@ -1,4 +1,4 @@
-// Buffered stdout for commands with much output. Stays quiet once nobody reads it.
+// Buffered stdout for commands with a lot of output. Drops output once nobody reads it.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,8 @@
 
 namespace weir {
 
-// When the reader of stdout is gone (`weir-agent parse | head`), closed() is true and writes do nothing.
+// Once the reader of stdout is gone (as in `weir-agent parse
+// head`), closed() is true and writes do nothing.
 class StdoutWriter {
  public:
   StdoutWriter();  // ignores SIGPIPE from now on

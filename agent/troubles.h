@@ -1,5 +1,5 @@
-// What is wrong now, in sentences for the operator: kept for the status, said at once when it is new and
-// once a minute while it lasts, so that a broker that is away for a night does not fill the journal.
+// Current problems, as sentences for the operator. They are kept for the status and logged: at once when new,
+// then once a minute while they last, so an overnight broker outage does not fill the journal.
 #pragma once
 
 #include <cstdint>
@@ -13,27 +13,27 @@ namespace weir {
 
 class Troubles {
  public:
-  static constexpr std::size_t kMost = 100;  // more are not kept
+  static constexpr std::size_t kMost = 100;  // the most that are kept
 
-  // A look at the files begins: it finds anew what is wrong with them.
+  // A scan of the files begins. It finds their problems afresh.
   void begin_look() { files_.clear(); }
   // `about`: a path or a pattern.
   void add(const std::string& about, std::string sentence);
-  // "": it can be written. True: that is news.
+  // "": the registry can be written. Returns true if the state has changed.
   bool set_registry(std::string sentence);
   [[nodiscard]] const std::string& registry() const { return registry_; }
   [[nodiscard]] const std::map<std::string, std::string>& of_files() const { return files_; }
   [[nodiscard]] bool none() const { return registry_.empty() && files_.empty(); }
   [[nodiscard]] std::vector<std::string> sentences() const;
 
-  // Says what is new or lasts; `more`: other troubles of this moment, by what they are about.
+  // Logs new and lasting problems. `more`: other current problems, by what they are about.
   void say(std::map<std::string, std::string> more, std::int64_t now_ms, const Say& say);
 
-  // Invariant: what is kept is bounded.
+  // Checks the invariant that the number kept is bounded.
   void check() const;
 
  private:
-  std::map<std::string, std::string> files_;  // of the last look
+  std::map<std::string, std::string> files_;  // from the last scan
   std::string registry_;
   std::map<std::string, std::int64_t> last_said_ms_;
 };
