@@ -1,4 +1,4 @@
-// weir-agent drained: tells whether all of a file is acknowledged, so that it may be deleted.
+// weir-agent drained: reports whether all of a file is acknowledged, so that it may be deleted.
 #include <fmt/format.h>
 
 #include <filesystem>

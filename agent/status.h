@@ -27,9 +27,9 @@ struct AgentStatus {
   std::uint64_t losses_waiting = 0;      // losses that are not acknowledged yet
   OutputStatus output;
   std::size_t source_count = 0;
-  std::vector<SourceStatus>
-      sources;         // the first kMaxSourcesShown, because each one adds series to the metrics
-  ReloadState reload;  // of the configuration; loaded_at_ms 0: never loaded from a file
+  // The first kMaxSourcesShown: each one adds series to the metrics.
+  std::vector<SourceStatus> sources;
+  ReloadState reload;                 // of the configuration; loaded_at_ms 0: never loaded from a file
   std::vector<std::string> problems;  // "/var/log/x.log: permission denied; ..."
 };
 

@@ -10,9 +10,7 @@
 
 namespace weir {
 
-StdoutWriter::StdoutWriter() {
-  std::signal(SIGPIPE, SIG_IGN);
-}  // so that writing to a closed pipe returns EPIPE
+StdoutWriter::StdoutWriter() { std::signal(SIGPIPE, SIG_IGN); }  // so that a closed pipe returns EPIPE
 
 void StdoutWriter::flush() {
   std::string_view rest = buffer_;

@@ -5,16 +5,16 @@
 namespace weir {
 namespace {
 
-// With acks below all a leader that dies takes with it what its followers do not have, and the claim
-// beside it. A follower further behind than this (replica.lag.time.max.ms, 30 s) does not become the
-// leader: what was claimed for longer has arrived, or its absence shows.
+// With acks below "all", a leader that dies loses the data that its followers do not have, and the claim with
+// it. A follower that lags more than this (replica.lag.time.max.ms, 30 s) cannot become the leader. So data
+// that was claimed for longer has arrived, or its absence is visible.
 constexpr std::int64_t kBelowAllMs = 40'000;
 constexpr std::int64_t kPauseMs = 10'000;
-// What failed may be a topic that is deleted and created again. A reader that continues there at the offset
-// of the old one skips what came first, the claim with the batch: it is claimed again once the reader must
-// have looked.
+// A failure may mean that the topic was deleted and recreated. A consumer that continues there at an offset
+// of the old topic skips the first messages, the batch and its claim among them. So we claim again after the
+// consumer must have noticed.
 constexpr std::int64_t kAfterFailureMs = 10'000;
-// The aggregator forgets a source that it has not heard of for months; a log that rests is not gone.
+// The aggregator forgets a source after months without messages, but an idle log is not gone.
 constexpr std::int64_t kAgainMs = 86'400'000;
 
 }  // namespace
@@ -33,7 +33,7 @@ bool Claims::due(const Source& source, std::int64_t now_ms) const {
   const auto end = source.sent.acknowledged_offset();
   const auto pause_ms = settled(source) ? kAgainMs : kPauseMs;
   if (source.claim.offset_ == end && now_ms - source.claim.last_ms_ < pause_ms) return false;
-  // One at a time: while the broker is away they would pile up with each heartbeat.
+  // One claim at a time: otherwise each heartbeat would add one while the broker is unreachable.
   return !source.claim.in_flight_ && source.sent.idle() && source.origin < end;
 }
 

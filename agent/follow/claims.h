@@ -1,8 +1,8 @@
-// What the reader of the batches was told to have received by now (docs/decisions/0010).
+// Tells the consumer of the batches what it should have received by now (docs/decisions/0010).
 //
-// What was acknowledged and never arrived shows when what comes next lies behind it. Where nothing comes
-// next, a claim does: a message that says that everything up to an offset was sent. It alone writes
-// Source::claim. Pure: times are arguments, of a clock that never goes back.
+// If data was acknowledged but never arrived, the next batch reveals the gap. If no batch follows, a claim
+// does: a message stating that everything up to an offset was sent. Only Claims writes Source::claim. Pure:
+// times are arguments, from a monotonic clock.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,20 @@ namespace weir {
 
 class Claims {
  public:
-  // `acks_all`: a message is acknowledged once all replicas that count have it.
+  // `acks_all`: a message is acknowledged once all in-sync replicas have it.
   explicit Claims(bool acks_all) : acks_all_(acks_all) {}
 
-  // The output did not take a message for good.
+  // Call it when the output has finally failed to deliver a message.
   void output_failed(std::int64_t now_ms) { failed_ms_ = now_ms; }
-  // Nothing needs to be claimed of it any more: the file may be closed.
+  // Whether nothing of the source needs to be claimed any more. The file may then be closed.
   [[nodiscard]] bool settled(const Source& source) const;
-  // Time to claim it (again).
+  // Whether it is time to claim the source (again).
   [[nodiscard]] bool due(const Source& source, std::int64_t now_ms) const;
   void sent(Source& source) const;
-  // `offset`: what was claimed.
+  // `offset`: the claimed offset.
   void answered(Source& source, std::uint64_t offset, bool acknowledged, std::int64_t now_ms) const;
 
-  // Invariant: nothing is claimed that was not acknowledged.
+  // Checks the invariant that only acknowledged data is claimed.
   void check(const Source& source) const;
 
  private:

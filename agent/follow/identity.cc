@@ -11,7 +11,7 @@
 namespace weir {
 namespace {
 
-// A source continues in a content only if that has the bytes before its offset.
+// Whether the content has the bytes before the source's offset. Only then does the source continue there.
 Result<bool> continues_at(Content& content, std::uint64_t offset, const std::string& expected_tail) {
   if (expected_tail.empty()) return true;
   const auto hash = tail_hash(content, offset);
@@ -19,15 +19,16 @@ Result<bool> continues_at(Content& content, std::uint64_t offset, const std::str
   return *hash == expected_tail;
 }
 
-// No byte of it was sent, or an operator set its offset: its name is known, and nothing of its content.
+// True if no byte of the source was sent, or an operator set its offset. Its name is then known, but none of
+// its content.
 bool nothing_proves(const RegistryEntry& entry) {
   return (entry.sent_offset == 0 || entry.sent_tail_hash.empty()) &&
          (entry.acknowledged_offset == 0 || entry.tail_hash.empty());
 }
 
 struct Known {
-  const RegistryEntry* entry = nullptr;     // its bytes are here, or it is this very file
-  const RegistryEntry* unproven = nullptr;  // nothing tells it from its look-alikes
+  const RegistryEntry* entry = nullptr;     // its bytes are here, or it is the same file
+  const RegistryEntry* unproven = nullptr;  // nothing distinguishes it from its look-alikes
 };
 
 bool same_file(const RegistryEntry& entry, const FileFacts& facts) {
@@ -39,8 +40,8 @@ std::uint64_t known_until(const RegistryEntry& entry) {
   return std::max(entry.sent_offset, entry.acknowledged_offset);
 }
 
-// Of the registry's sources that are not in memory, the one that continues here: the same file
-// before others, then the one that was read furthest.
+// Finds the source that continues here, among those in the registry but not in memory. The same file comes
+// before others, then the source that was read furthest.
 Result<Known> known_entry(const Sighting& sighting, const FirstLine& first, const Surroundings& around) {
   auto entries =
       around.registry.candidates(first.base, sighting.facts.device, sighting.facts.inode, first.line_hash);
@@ -57,7 +58,7 @@ Result<Known> known_entry(const Sighting& sighting, const FirstLine& first, cons
       if (known.unproven == nullptr && entry->base == first.base) known.unproven = entry;
       continue;
     }
-    // At the furthest boundary that was sent: what lies before it may be counted.
+    // Check at the end of the last range sent: everything before it may be counted.
     const bool further = entry->sent_offset > entry->acknowledged_offset && !entry->sent_tail_hash.empty();
     const auto proof = further ? continues_at(sighting.content, entry->sent_offset, entry->sent_tail_hash)
                                : continues_at(sighting.content, entry->acknowledged_offset, entry->tail_hash);
@@ -70,7 +71,7 @@ Result<Known> known_entry(const Sighting& sighting, const FirstLine& first, cons
   return known;
 }
 
-// One file that is being identified: its rules in their order, each of which may have the answer.
+// Identifies one file. The rules apply in order, and each may give the answer.
 class Identification {
  public:
   Identification(const Sighting& sighting, const FirstLine& first, const Surroundings& around)
@@ -93,7 +94,7 @@ class Identification {
   }
 
  private:
-  // A copy takes over from its original, which was truncated.
+  // A copy takes over from its truncated original.
   [[nodiscard]] Result<bool> takes_over_from_a_truncated_one() {
     for (const auto& source : around_.leaving) {
       if (source->reader.offset() == 0) {
@@ -135,7 +136,7 @@ class Identification {
     return false;
   }
 
-  // After the copies of what is followed: a copy must not take the name of another.
+  // Runs after the check for copies of followed files: a copy must not take another source's identity.
   [[nodiscard]] Result<bool> continues_one_without_proof() {
     if (unread_ != nullptr) return moves(unread_);
     return unproven_ != nullptr && resumes(*unproven_);
@@ -145,7 +146,7 @@ class Identification {
     identity_.verdict = Verdict::kNew;
     if (around_.position_of && !is_taken(first_.base)) {
       const auto position = around_.position_of(first_.base);
-      // The store has counted more of that source than this file has: it is another one.
+      // The store has counted more of that source than this file has, so it is a different source.
       const bool shorter =
           position && !sighting_.content.compressed() && *position > sighting_.facts.size_bytes;
       if (!shorter) {
@@ -167,7 +168,7 @@ class Identification {
     identity_.verdict = Verdict::kResumes;
     identity_.id = entry.id;
     identity_.entry = &entry;
-    // Its end of line may be CRLF.
+    // + 2: the line may end in CRLF.
     identity_.by_first_line =
         !same_file(entry, sighting_.facts) && known_until(entry) <= first_.line.size() + 2;
     return true;
@@ -181,7 +182,7 @@ class Identification {
   [[nodiscard]] bool is_taken(const SourceId& id) const {
     return around_.in_memory(id) || around_.registry.find(id) != nullptr;
   }
-  // A look-alike's id: of the file, too. An inode that comes again makes another generation.
+  // A look-alike's id also depends on the file. A reused inode gets another generation.
   [[nodiscard]] SourceId salted(int generation) const {
     const auto& facts = sighting_.facts;
     const auto salt = generation == 0 ? fmt::format("{}:{}", facts.device, facts.inode)
@@ -193,7 +194,8 @@ class Identification {
   const FirstLine& first_;
   const Surroundings& around_;
   Identity identity_;
-  std::shared_ptr<Source> unread_;  // nothing of it was read: nothing tells it from its look-alikes
+  std::shared_ptr<Source>
+      unread_;  // nothing of it was read, so nothing distinguishes it from its look-alikes
   const RegistryEntry* unproven_ = nullptr;
 };
 

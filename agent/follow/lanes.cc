@@ -16,8 +16,9 @@ void Lanes::enqueue(const std::shared_ptr<Source>& source) {
   queue.push_back(source);
 }
 
-// Rotated: compressed, without its name, or not the newest of its family any more. All others are live, and
-// so is one that was renamed and has no successor yet: its writer still appends to it.
+// A file is rotated if it is compressed, has a successor under its name, or is no longer the newest of its
+// family. All others are live. That includes a file that was renamed and has no successor yet, because its
+// writer still appends to it.
 void Lanes::sort(const SourceTable& sources) {
   std::unordered_map<std::string, const Source*> newest;
   for (const auto& [key, source] : sources.followed()) {
@@ -53,14 +54,14 @@ void Lanes::begin_round() {
 
 Lanes::Lane Lanes::next_lane(const Load& load) {
   if (load.bytes >= load.max_bytes || load.messages >= load.max_messages) return Lane::kNone;
-  // Live files that have nothing now must find room when they have: what they get next does not wait until
-  // bytes of rotated files are acknowledged.
+  // Keep room for live files that have nothing to read now. Their next data must not wait until bytes of
+  // rotated files are acknowledged.
   const bool room =
       contended() || (load.bytes < load.max_bytes / 4 * 3 && load.messages < load.max_messages / 4 * 3);
-  // At the end only those that failed have turns.
+  // While stopping, only sources with a failed range get turns.
   const bool may = load.stopping || (room && budget_.may_read(contended(), load.now_ms));
   if (rotated_turns_ > 0 && may) return Lane::kRotated;
-  // The share is not used up: the next round begins with it.
+  // Rotated files have not used up their share, so the next round begins with them.
   if (rotated_has_more_ && contended() && may) return Lane::kNone;
   return live_turns_ > 0 ? Lane::kLive : Lane::kNone;
 }

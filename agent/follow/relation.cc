@@ -9,7 +9,7 @@
 namespace weir {
 namespace {
 
-// Compares up to kHeadScanBytes of both, as far as the shorter one goes.
+// Compares up to kHeadScanBytes of both, up to the length of the shorter one.
 Result<bool> begin_alike(Content& a, Content& b) {
   std::string of_a;
   std::string of_b;
@@ -25,12 +25,12 @@ Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const s
                              Content& followed, const std::vector<std::string>& followed_names) {
   const auto other = followed.facts();
   if (!other) return std::unexpected(other.error());
-  // Rotation by rename: the bytes may be the same, if the same requests came within the same second, and are
-  // new nevertheless. An unlinked file was replaced, by an editor for example.
+  // Rotation by rename: the bytes are new even if they are equal, which happens if the same requests arrive
+  // within the same second. An unlinked file was replaced, for example by an editor.
   const bool renamed_away = other->links > 0 && std::find(followed_names.begin(), followed_names.end(),
                                                           path) != followed_names.end();
   if (renamed_away) return Relation::kLookAlike;
-  // The size of a compressed content is not known before its end, so their beginnings decide.
+  // The size of compressed content is not known before its end, so we compare the beginnings.
   if (candidate.compressed() || followed.compressed()) {
     const auto same = begin_alike(candidate, followed);
     if (!same) return std::unexpected(same.error());
@@ -42,8 +42,8 @@ Result<Relation> relation_to(Content& candidate, const FileFacts& facts, const s
   const auto theirs = tail_hash(followed, shared);
   if (!theirs) return std::unexpected(theirs.error());
   if (*ours != *theirs) return Relation::kLookAlike;
-  // A copy is rotated further than its original, and the original is never the shorter of the two. What is
-  // shorter and nearer to the base name is a new file.
+  // A copy is rotated further than its original, and the original is never shorter than the copy. So a file
+  // that is shorter and nearer to the base name is new.
   const bool shorter_is_newer = facts.size_bytes < other->size_bytes
                                     ? less_rotated(path, followed_names.back())
                                     : less_rotated(followed_names.back(), path);

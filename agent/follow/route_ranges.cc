@@ -17,7 +17,8 @@ std::uint64_t RouteRanges::acknowledged_offset() const {
   return offset;
 }
 
-// One that came to this offset by reading knows the bytes before it; one that was there at the start may not.
+// A route that reached this offset by reading knows the hash of the bytes before it. A route that started
+// there may not.
 const std::string& RouteRanges::acknowledged_tail() const {
   const auto offset = acknowledged_offset();
   const SentRanges* found = nullptr;
@@ -59,7 +60,7 @@ std::uint64_t RouteRanges::next_begin(std::uint64_t offset) const {
 void RouteRanges::check(std::uint64_t offset) const {
   for (const auto& route : routes_) route.check(std::max(offset, route.position()));
   MUST(acknowledged_offset() <= offset, "acknowledged by all routes <= offset");
-  // After a failure reading has gone on, or begins again, with routes on both sides of it.
+  // After a failure, the reader may be between the positions of the routes.
   MUST(failed() || std::any_of(routes_.begin(), routes_.end(),
                                [&](const auto& route) { return route.position() == offset; }),
        "reading stands where one of the routes does");

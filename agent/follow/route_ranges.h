@@ -1,7 +1,8 @@
-// How far each route has a source. Pure.
+// Tracks how far each route has sent a source. Pure.
 //
-// All routes get the bytes of one reader. One that failed is sent its ranges again while others are ahead of
-// it: a batch then ends where the next of these begins, so that no range lies on both sides.
+// All routes get the bytes of one reader. A route that failed gets its ranges again while other routes are
+// ahead. A batch then ends where the next of those routes continues, so that no route gets part of a range
+// twice.
 #pragma once
 
 #include <cstddef>
@@ -21,23 +22,23 @@ class RouteRanges {
   [[nodiscard]] const SentRanges& of(std::size_t route) const { return routes_[route]; }
   [[nodiscard]] std::size_t size() const { return routes_.size(); }
 
-  // By all routes: reading begins there again after a failure.
+  // Acknowledged by all routes. Reading restarts here after a failure.
   [[nodiscard]] std::uint64_t acknowledged_offset() const;
   [[nodiscard]] const std::string& acknowledged_tail() const;
   [[nodiscard]] bool idle() const;              // nothing is in flight on any route
-  [[nodiscard]] bool failed() const;            // on one of them at least
-  [[nodiscard]] std::size_t in_flight() const;  // ranges, of the route that has most
-  // Reading begins again at acknowledged_offset(). Routes that did not fail stay where they are.
+  [[nodiscard]] bool failed() const;            // on at least one route
+  [[nodiscard]] std::size_t in_flight() const;  // ranges of the route with the most
+  // Reading restarts at acknowledged_offset(). Routes that did not fail keep their position.
   void rewound();
 
-  // A route that has [.., offset) and no more, sent or acknowledged, wants what is read there.
+  // Whether the route still needs a range that ends at `end`, because it has not got that far.
   [[nodiscard]] bool wants(std::size_t route, std::uint64_t end) const {
     return routes_[route].position() < end;
   }
-  // Where a batch that begins at `offset` ends at the latest: where the next route begins. 0: anywhere.
+  // The latest end of a batch that begins at `offset`: the next position of a route. 0: no limit.
   [[nodiscard]] std::uint64_t next_begin(std::uint64_t offset) const;
 
-  // Invariants of each; `offset`: the reader's.
+  // Checks the invariants of each route. `offset` is the reader's.
   void check(std::uint64_t offset) const;
 
  private:

@@ -26,7 +26,7 @@ void SentRanges::settled(std::uint64_t message_id, bool acknowledged) {
   } else {
     failed_ = true;
   }
-  // In order only. What lies behind a failed range is sent again with it, and counted once.
+  // Only in order. Ranges after a failed one are sent again with it, and still counted once.
   while (!entries_.empty() && entries_.front().acknowledged) {
     MUST(entries_.front().range.end > acknowledged_offset_, "what is acknowledged only grows");
     acknowledged_offset_ = entries_.front().range.end;

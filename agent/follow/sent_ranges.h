@@ -1,4 +1,4 @@
-// The ranges of one source that are in flight, and how far it is acknowledged. Pure.
+// Tracks the ranges of one source in flight, and how far it is acknowledged. Pure.
 #pragma once
 
 #include <cstddef>
@@ -11,38 +11,38 @@
 
 namespace weir {
 
-// The ranges are in the order in which they were sent.
+// Ranges are kept in the order in which they were sent.
 class SentRanges {
  public:
-  // `tail_hash`: of the bytes before acknowledged_offset, see tail_hash(). "": not known.
+  // `tail_hash`: of the bytes before acknowledged_offset (see tail_hash()). "": not known.
   SentRanges(std::uint64_t acknowledged_offset, std::string tail_hash)
       : acknowledged_offset_(acknowledged_offset), acknowledged_tail_(std::move(tail_hash)) {}
-  // `tail_hash`: of the bytes before range.end, as they were when they were read.
+  // `tail_hash`: of the bytes before range.end, as they were read.
   void sent(std::uint64_t message_id, ByteRange range, std::string tail_hash);
-  // A message is settled. One that was sent before the last rewound() changes nothing.
+  // Records that a message is settled. A message sent before the last rewound() changes nothing.
   void settled(std::uint64_t message_id, bool acknowledged);
   [[nodiscard]] std::uint64_t acknowledged_offset() const { return acknowledged_offset_; }
   [[nodiscard]] const std::string& acknowledged_tail() const { return acknowledged_tail_; }
-  // All before it was sent, or acknowledged: the next range begins here.
+  // All bytes before it are sent or acknowledged. The next range begins here.
   [[nodiscard]] std::uint64_t position() const {
     return entries_.empty() ? acknowledged_offset_ : entries_.back().range.end;
   }
-  // Nothing is in flight.
+  // Whether nothing is in flight.
   [[nodiscard]] bool idle() const { return outstanding_ == 0; }
   [[nodiscard]] std::size_t in_flight() const { return entries_.size(); }
-  // A range failed. Once idle(), reading starts again at acknowledged_offset().
+  // Whether a range has failed. Once idle(), reading restarts at acknowledged_offset().
   [[nodiscard]] bool failed() const { return failed_; }
-  // Reading has started again.
+  // Call it when reading restarts.
   void rewound();
-  // Its invariants; `offset`: the reader's.
+  // Checks the invariants. `offset` is the reader's.
   void check(std::uint64_t offset) const;
-  // The newest range was not sent after all.
+  // Removes the newest range, which was not sent after all.
   void take_back();
 
-  // The ends of batches that cannot be cut, all behind acknowledged_offset: a range that is sent again ends
+  // The ends of batches that cannot be split, all after acknowledged_offset. A range that is sent again ends
   // at the same place.
   void cut_at(std::uint64_t end);
-  [[nodiscard]] std::uint64_t next_cut(std::uint64_t offset) const;  // the first one behind `offset`; 0: none
+  [[nodiscard]] std::uint64_t next_cut(std::uint64_t offset) const;  // the first one after `offset`; 0: none
   [[nodiscard]] const std::vector<std::uint64_t>& cuts() const { return cuts_; }
 
  private:
