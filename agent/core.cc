@@ -11,13 +11,13 @@ namespace weir {
 namespace {
 
 constexpr std::int64_t kRegistryFlushMs = 200;
-constexpr std::int64_t kLookPauseMs = 10;    // between two that events ask for
-constexpr std::int64_t kCrowdedMs = 60'000;  // so long a batch that was closed early is worth saying
-// Without anything due; and while something is tried again, or to be said.
+constexpr std::int64_t kLookPauseMs = 10;    // between two scans requested by events
+constexpr std::int64_t kCrowdedMs = 60'000;  // how long a batch that was closed early is reported
+// The longest rest when nothing is due, and the rest while something is being retried or must be reported.
 constexpr std::int64_t kMaxRestMs = 10'000;
 constexpr std::int64_t kTroubleMs = 1000;
 
-// Whether `path` is what `pattern` looks for, or a folder on the way to it.
+// Whether `path` matches `pattern` or is a folder on the way to a match.
 bool on_the_way(const std::string& pattern, const std::string& path) {
   auto depth = std::count(path.begin(), path.end(), '/');
   std::size_t end = 0;
@@ -37,7 +37,7 @@ AgentCore::Impl::Impl(const AgentConfig& configuration, Parts parts, AgentOption
       options(std::move(chosen)),
       registry(std::move(parts.registry)),
       host(std::move(parts.host)),
-      // A single box has no topic between, and counts each line where it is parsed.
+      // A single box has no topic in between, and counts each line in the process that parses it.
       routes(options.position_of
                  ? std::vector{RouteConfig{.codec = config.output.codec, .topic = {}, .topic_key = {}}}
                  : routes_of(config.output)),
@@ -59,7 +59,7 @@ bool AgentCore::Impl::caught_up() const {
 
 void AgentCore::Impl::say_troubles() {
   if (!options.say) return;
-  std::map<std::string, std::string> more;  // by what they are about
+  std::map<std::string, std::string> more;  // keyed by what they are about
   const auto status = output.status();
   if (!status.blocked_because.empty()) {
     more["output"] = fmt::format("output: {}; {} bytes wait for it, the files keep the rest",
@@ -78,13 +78,13 @@ void AgentCore::Impl::say_troubles() {
   troubles.say(std::move(more), now(), options.say);
 }
 
-// Sources continue under the new inputs; those whose input is gone are dropped.
+// Sources continue under the new inputs. Those whose input is gone are dropped.
 void AgentCore::Impl::take_config() {
   auto fresh = std::move(*next_config);
   next_config.reset();
   fresh.id = config.id;
   fresh.state_dir = config.state_dir;
-  const auto old = std::exchange(config, std::move(fresh));  // keeps the inputs that sources point to
+  const auto old = std::exchange(config, std::move(fresh));  // keeps alive the inputs that sources point to
   lanes.set_limits(config.ship.backlog);
   flight.set_max_bytes(config.ship.max_in_flight);
   parsers.clear();
@@ -118,8 +118,8 @@ void AgentCore::Impl::housekeeping() {
   if (!looked || now() - last_look_ms >= look_pause_ms(look_wanted)) look();
 }
 
-// From the end of one look to the next, and no shorter than it took: where a look at many thousand files
-// takes longer than the interval, half of the time is left for reading them.
+// The pause between two scans. It is at least as long as the last scan took. So even if a scan of many
+// thousand files takes longer than the interval, half of the time is left for reading them.
 std::int64_t AgentCore::Impl::look_pause_ms(bool wanted) const {
   return std::max<std::int64_t>(wanted ? kLookPauseMs : config.tail.scan_interval.count(), look_took_ms);
 }

@@ -1,6 +1,6 @@
-// The agent without an event loop: it decides which files there are, what they are, whose turn it is, what
-// is sent, and what the registry is told. Files, time and output are interfaces, so that tests and the
-// simulation run the same code. agent/agent.h is its edge.
+// The agent without an event loop. It decides which files exist, which source each file is, whose turn it is,
+// what is sent and what the registry records. Files, time and output are interfaces, so tests and the
+// simulation run the same code. agent/agent.h connects it to the outside.
 //
 // Thread: one. Nothing here blocks except the file system.
 #pragma once
@@ -21,7 +21,7 @@
 
 namespace weir {
 
-// What a start would do with one file, and why.
+// What a start would do with one file, and the reason.
 struct PlanLine {
   std::string path;
   SourceId source;  // empty: nothing would be read
@@ -31,7 +31,7 @@ struct PlanLine {
 
 class AgentCore {
  public:
-  // The references outlive the core. `host` is the machine's name.
+  // The referenced objects must outlive the core. `host` is the machine's name.
   struct Parts {
     Output& output;
     const FileSystem& files;
@@ -43,36 +43,37 @@ class AgentCore {
                                                                  AgentOptions options);
   ~AgentCore();
 
-  // Delivers what was acknowledged, looks for files when it is time, reads and ships one round.
+  // Processes acknowledgements, scans for files if it is time, then reads and ships one round.
   // True: call it again at once. False: there may be more to do after tick(), path_changed() or an
   // acknowledgement.
   bool work();
   // Periodic work: call it about every 100 ms, then work(). While quiet(), after due_in_ms() is enough.
   void tick();
   [[nodiscard]] std::int64_t due_in_ms() const;  // at least 1
-  // Only heartbeats are in flight, nothing waits for its turn, and the registry was given everything.
+  // Whether only heartbeats are in flight, no source waits for its turn, and the registry has everything.
   [[nodiscard]] bool quiet() const;
-  // Increases when something that status() reports changes, except times and the output's own state.
+  // Increases when anything that status() reports changes, except times and the output's own state.
   [[nodiscard]] std::uint64_t changes() const;
 
-  // Hints from the watcher. None is required: the core finds by itself what the watcher does not report.
+  // Hints from the watcher. None is required: the core finds unreported changes itself.
   void path_changed(const std::string& path, bool name_changed);
   void look_everywhere();  // events were lost
-  // Folders to watch, as of the last look; and those of them that are watched.
+  // The folders to watch, as of the last scan, and those that are actually watched.
   [[nodiscard]] const std::set<std::string>& folders_to_watch() const;
   void set_watched(std::set<std::string> folders);
-  [[nodiscard]] std::uint64_t scans() const;  // how often folders_to_watch() may have changed
+  // The number of scans. Each may have changed folders_to_watch().
+  [[nodiscard]] std::uint64_t scans() const;
 
-  void reload(AgentConfig config);  // once nothing is in flight
-  void stop();                      // reads no more; done() once all is acknowledged or time is up
+  void reload(AgentConfig config);  // takes effect once nothing is in flight
+  void stop();                      // stops reading; done() once everything is acknowledged or time is up
   [[nodiscard]] bool done() const;
-  void finish();  // gives the registry what it does not have yet
+  void finish();  // writes the remaining changes to the registry
 
-  // Its invariants, and those of its parts (proto/must.h).
+  // Checks the invariants of the core and of its parts (proto/must.h).
   void check() const;
 
   [[nodiscard]] AgentStatus status() const;
-  // What a start would do: looks once, reads no lines, keeps nothing.
+  // What a start would do. Scans once, reads no lines and stores nothing.
   [[nodiscard]] std::vector<PlanLine> plan();
 
  private:

@@ -1,4 +1,4 @@
-// The invariants of the core as a whole; its parts check their own.
+// Checks the invariants of the core as a whole. Its parts check their own.
 #include "agent/core_impl.h"
 #include "proto/must.h"
 

@@ -1,4 +1,4 @@
-// Which files there are, and which source each of them is.
+// Finds the files and decides which source each one is.
 #include <fmt/format.h>
 #include <fnmatch.h>
 
@@ -11,7 +11,7 @@
 namespace weir {
 namespace {
 
-// How far back a start_at = "end" looks for the start of the line that is being written.
+// How far back start_at = "end" searches for the start of the line that is being written.
 constexpr std::uint64_t kLineStartBytes = 1U << 20;
 
 std::string folder_of(const std::string& path) {
@@ -56,7 +56,7 @@ std::vector<AgentCore::Impl::Found> AgentCore::Impl::find_files() {
     }
     return std::move(result.paths);
   };
-  // The folder itself when it exists, else the nearest one above it that does.
+  // Watch the folder if it exists, otherwise its nearest existing parent.
   const auto watch = [&](std::string folder) {
     for (; folder != "/" && folder != "."; folder = folder_of(folder)) {
       if (const auto facts = files.look(folder); facts && facts->kind == FileKind::kFolder) break;
@@ -77,7 +77,8 @@ std::vector<AgentCore::Impl::Found> AgentCore::Impl::find_files() {
   return found;
 }
 
-// Of several names of a file the shortest: the one that it had before a rotation by hard link.
+// Checks each path. If a file has several names, takes the shortest: the one it had before a rotation by hard
+// link.
 std::vector<AgentCore::Impl::Seen> AgentCore::Impl::see_files(const std::vector<Found>& found) {
   struct Name {
     const std::string* path;
@@ -103,7 +104,7 @@ std::vector<AgentCore::Impl::Seen> AgentCore::Impl::see_files(const std::vector<
   for (const auto& [key, source] : sources.followed()) {
     const auto name = names.find(source.get());
     const bool present = name != names.end();
-    if (!present && !all_known) continue;  // nobody can tell
+    if (!present && !all_known) continue;  // cannot be determined
     if (present && *name->second.path != source->path) renamed(source, *name->second.path);
     if (present) source->by_link = name->second.by_link;
     if (source->present && !present && source->quiet_since_ms == 0) source->quiet_since_ms = now();
@@ -119,7 +120,7 @@ std::vector<Decision> AgentCore::Impl::look() {
   look_wanted = false;
   const auto begun_ms = now();
   troubles.begin_look();
-  // A truncated file must have made way for its copy.
+  // First move truncated files to leaving, so that their copies can take over.
   for (auto at = sources.followed().begin(); at != sources.followed().end();) {
     const auto source = (at++)->second;
     look_at_size(source, Proof::kAlways);
@@ -127,9 +128,9 @@ std::vector<Decision> AgentCore::Impl::look() {
   all_known = true;
   const auto found = find_files();
   auto seen = see_files(found);
-  // Files that were followed before come first: what shares its first line with one of them, a copy that
-  // is still being written say, is then compared with it. Then the oldest, so that generations are read in
-  // their order.
+  // Files that the registry knows come first. Files that share a first line with one of them, for example a
+  // copy that is still being written, are then compared with it. Among the rest, the oldest come first, so
+  // that generations are read in order.
   std::sort(seen.begin(), seen.end(), [](const Seen& a, const Seen& b) {
     if (a.known != b.known) return a.known;
     if (a.family != b.family) return a.family < b.family;
@@ -155,12 +156,13 @@ std::vector<Decision> AgentCore::Impl::look() {
   return decisions;
 }
 
-// Under which paths a change of a source may be announced: its own, and that of the file that it leads to.
+// Sets the paths under which the watcher may report a change of a source: its own path and that of the file
+// it leads to.
 void AgentCore::Impl::index_paths() {
   sources.clear_paths();
   std::map<std::string, std::shared_ptr<const std::string>> real_folders;
   for (const auto& [key, source] : sources.followed()) {
-    if (!source->trouble.none()) wake(source);  // tried again
+    if (!source->trouble.none()) wake(source);  // retry
     if (!source->present) continue;
     sources.set_path(source->path, source);
     if (source->by_link) {
@@ -216,7 +218,7 @@ Decision AgentCore::Impl::look_at(const std::string& path, const InputConfig& in
     return content.error().code == Code::kNotFound ? decision : in_trouble(path, sentence(content.error()));
   auto opened = (*content)->facts();
   if (!opened) return in_trouble(path, sentence(opened.error()));
-  if (sources.of_file(*opened)) return decision;  // renamed since the look
+  if (sources.of_file(*opened)) return decision;  // renamed since the check above
   decision.content = std::move(*content);
   decision.facts = *opened;
   decision.facts.by_link = facts->by_link;
@@ -225,7 +227,7 @@ Decision AgentCore::Impl::look_at(const std::string& path, const InputConfig& in
   return decision;
 }
 
-// Which source it is.
+// Decides which source the file is.
 void AgentCore::Impl::identify_file(Decision& decision) {
   auto identity = identity_of({decision.path, *decision.content, decision.facts});
   const auto in_trouble = [&](std::string what) {
@@ -263,7 +265,7 @@ void AgentCore::Impl::identify_file(Decision& decision) {
   choose_start(decision);
 }
 
-// Where a source that is new or resumes is read from.
+// Decides where to start reading a new or resumed source.
 void AgentCore::Impl::choose_start(Decision& decision) {
   const auto& identity = decision.identity;
   if (const auto* entry = identity.entry) {
@@ -309,17 +311,18 @@ Result<Identity> AgentCore::Impl::identity_of(const Sighting& sighting) {
   }
   around.leaving = sources.leaving_with(first->base);
   auto identity = identify(sighting, *first, around);
-  // A source truncated meanwhile was compared by content that it no longer has.
+  // A source truncated in the meantime was compared by content that it no longer has.
   bool all_unchanged = true;
   for (const auto& source : around.followed) {
     auto trouble = std::exchange(source->trouble, {});
     const bool unchanged = look_at_size(source, Proof::kAlways);
-    // An error says nothing of what it was.
+    // After an error it is unknown whether the source has changed.
     all_unchanged = all_unchanged && unchanged && source->trouble.none();
     if (source->trouble.none()) source->trouble = std::move(trouble);
   }
   if (!all_unchanged && identity && identity->verdict != Verdict::kResumes) return Identity{};
-  // So may the file itself have been, between its first line and what was compared behind it.
+  // The file itself may have been truncated, too, after its first line was read and before later bytes were
+  // compared.
   const auto again = first_line_of(config.id, sighting);
   if (!again) return std::unexpected(again.error());
   if (again->line_hash != first->line_hash) {
@@ -355,7 +358,7 @@ void AgentCore::Impl::act(Decision& decision) {
       follow(decision);
       break;
   }
-  // A decision may outlive the look: it holds no file open, and points to nothing of the registry's.
+  // A decision may outlive the scan, so it must not keep a file open or point into the registry.
   decision.content.reset();
   decision.identity.entry = nullptr;
 }
@@ -397,7 +400,8 @@ void AgentCore::Impl::follow(Decision& decision) {
     for (std::size_t route = 0; route < routes.size(); ++route) {
       for (const auto cut : entry->cuts) source->sent.of(route).cut_at(cut);
     }
-    // Renamed since. A copy that took over is no rename: its original may be where it was.
+    // The file was renamed since. A copy that took over is not a rename: its original may still be at the old
+    // path.
     const bool same_file = entry->device == facts.device && entry->inode == facts.inode;
     if (same_file && entry->path != path) source->names.insert(source->names.begin(), entry->path);
     source->last_acknowledged_ms = entry->last_acknowledged_ms;
@@ -408,18 +412,18 @@ void AgentCore::Impl::follow(Decision& decision) {
   wake(source);
 }
 
-// In another folder it is known by another first-line id: copies of it that are made there have that one.
+// In another folder the source gets another first-line id, the one that its copies in that folder will have.
 void AgentCore::Impl::renamed(const std::shared_ptr<Source>& source, const std::string& path) {
   if (log_family(path) != log_family(source->path)) {
     const auto first = first_line_of(config.id, {path, *source->content, source->facts});
-    if (!first) return;  // asked again at the next look
+    if (!first) return;  // retried at the next scan
     if (!first->base.empty() && first->base != source->base) sources.set_base(source, first->base);
   }
   say(LogLevel::kInfo, fmt::format("{}: rotated to {}", source->path, path));
   source->rename(path);
 }
 
-// A descriptor that gives errors (a stale handle, say) is opened anew, if the file is the same.
+// Reopens a file whose descriptor returns errors (for example a stale handle), if it is still the same file.
 void AgentCore::Impl::reopen(const std::string& path, Source& source) {
   auto content = Content::open(path, files);
   if (!content) return;
@@ -429,12 +433,12 @@ void AgentCore::Impl::reopen(const std::string& path, Source& source) {
   source.reader.move_to(source.content);
 }
 
-// The source continues in another file: what was read of it and its place in the registry stay.
+// The source continues in another file. It keeps its offset and its registry entry.
 void AgentCore::Impl::take_over(Decision& decision) {
   const bool was_followed = sources.follows(decision.source);
   say(LogLevel::kInfo, fmt::format("{}: continues in {}", decision.source->path, decision.path));
   sources.move_to_file(decision.source, [&](Source& source) {
-    // What is left under its name is a copy of its beginning, and may stay there.
+    // The file left under the old name is a copy of its beginning, and may stay there.
     if (was_followed && source.facts.links > 0) source.names.clear();
     source.content = decision.content;
     source.reader.move_to(decision.content);

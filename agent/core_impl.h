@@ -1,8 +1,8 @@
-// What the files of AgentCore share: core_files.cc (which files there are, and what they are),
-// core_sources.cc (what becomes of the sources), core_ship.cc (reading and shipping), core_registry.cc
-// (what the registry is told) and core.cc (the outside). No other file includes it.
+// Shared by the files of AgentCore: core_files.cc (finding and identifying files), core_sources.cc (changes
+// of followed sources), core_ship.cc (reading and shipping), core_registry.cc (updating the registry),
+// core_check.cc (invariants) and core.cc (the public interface). No other file includes it.
 //
-// The core decides the order of things. Its parts keep the state: SourceTable, Lanes, Flight, Claims,
+// The core decides the order of actions. Its parts keep the state: SourceTable, Lanes, Flight, Claims,
 // Troubles.
 #pragma once
 
@@ -30,7 +30,7 @@
 
 namespace weir {
 
-// Before this offset there is little that could prove what a file is: its first line does.
+// Below this offset a file has too few bytes to prove which source it is, so its first line is compared, too.
 inline constexpr std::uint64_t kYoungBytes = 4096;
 
 inline std::string sentence(const Error& error) { return error.sentence(); }
@@ -57,15 +57,16 @@ struct AgentCore::Impl {
   Claims claims;
   Troubles troubles;
 
-  std::unordered_map<SourceId, std::int64_t, SourceIdHash> vanished_at_ms;  // with bytes unread
+  // When sources with unread bytes vanished.
+  std::unordered_map<SourceId, std::int64_t, SourceIdHash> vanished_at_ms;
   std::set<std::string> folders, watched;
   Registry::Keep staged_keep = Registry::Keep::kUsually;
   std::int64_t loss_again_ms = 0;
   std::int32_t partitions = 0;
-  bool all_known = true;  // the last look could read every folder, and look at every file
+  bool all_known = true;  // the last scan could read every folder and check every file
   bool looked = false, look_wanted = true, stopping = false;
   std::uint64_t look_count = 0, changes = 0, flushed_changes = 0;
-  // As of the last look: an idle tick then has no need to go through the sources.
+  // As of the last scan. If both are true, an idle tick need not visit the sources.
   bool all_present = false, all_watched = false;
   std::int64_t look_took_ms = 0;
   std::int64_t last_look_ms = 0, last_heartbeat_ms = 0, last_flush_ms = 0, stop_asked_ms = 0,
@@ -76,7 +77,7 @@ struct AgentCore::Impl {
   void say(LogLevel level, std::string_view what) const {
     if (options.say) options.say(level, what);
   }
-  // Of `config`: a parser keeps nothing of one line for the next, unless it reads directives.
+  // The parsers of `config`'s inputs. A parser keeps no state between lines, unless it reads directives.
   std::map<const InputConfig*, std::shared_ptr<LineParser>> parsers;
   Result<std::shared_ptr<LineParser>> parser_for(const InputConfig& input);
 
@@ -87,18 +88,18 @@ struct AgentCore::Impl {
   };
   struct Seen {
     const std::string* path;
-    std::string_view family;  // the beginning of `path`
+    std::string_view family;  // a prefix of `path`
     const InputConfig* input;
     FileFacts facts;
-    bool known;  // the registry knows the file
+    bool known;  // the registry knows this file
   };
-  // Looks for files, decides about each and acts on it.
+  // Scans for files, makes a decision about each and acts on it.
   std::vector<Decision> look();
   [[nodiscard]] std::int64_t look_pause_ms(bool wanted) const;
   [[nodiscard]] std::vector<Found> find_files();
   [[nodiscard]] std::vector<Seen> see_files(const std::vector<Found>& found);
   void index_paths();
-  // `seen`: what the path led to when the look began.
+  // `seen`: what the path led to when the scan began.
   [[nodiscard]] Decision look_at(const std::string& path, const InputConfig& input, const FileFacts& seen);
   void identify_file(Decision& decision);
   void choose_start(Decision& decision);
@@ -111,7 +112,7 @@ struct AgentCore::Impl {
   void renamed(const std::shared_ptr<Source>& source, const std::string& path);
 
   // ---- core_sources.cc
-  // It may have bytes that were not read.
+  // Call it when the source may have unread bytes.
   void wake(const std::shared_ptr<Source>& source);
   void touch(const std::shared_ptr<Source>& source);
   void leave(const std::shared_ptr<Source>& source);
@@ -119,12 +120,13 @@ struct AgentCore::Impl {
   bool look_at_size(const std::shared_ptr<Source>& source, Proof proof = Proof::kWhenChanged);
   [[nodiscard]] Result<bool> has_same_bytes(Source& source, const FileFacts& facts, Proof proof) const;
   [[nodiscard]] Result<bool> begins_as_before(const Source& source) const;
-  // There are few bytes before its offset that could prove what it is, or none that tell.
+  // Whether the bytes before its position are too few, or not distinctive enough, to prove which source it
+  // is.
   [[nodiscard]] static bool needs_first_line(const Source& source) {
     return source.reader.position() < kYoungBytes || !source.reader.has_proof();
   }
   void unreadable(Source& source, const Error& error);
-  // A watch announces when it grows.
+  // Whether a watch reports when it grows.
   [[nodiscard]] bool is_watched(const Source& source) const {
     return source.present && source.folder && watched.contains(*source.folder);
   }
@@ -138,7 +140,7 @@ struct AgentCore::Impl {
   void release_under_pressure();
 
   // ---- core_registry.cc
-  // How far the registry has a source on one of the routes.
+  // The offset up to which one route has acknowledged a source, according to the registry.
   [[nodiscard]] std::uint64_t acknowledged_by(const RegistryEntry& entry, std::size_t route) const;
   void lose(const Source& source, ByteRange range, LossCause cause);
   void note_vanished();
@@ -153,26 +155,27 @@ struct AgentCore::Impl {
   bool pump();
   bool take_turn(const Lanes::Turn& turn);
   [[nodiscard]] Lanes::Load load() const;
-  // Of some, or of all routes, ranges that were sent once are sent again with the same ends.
+  // Whether some, or all, routes keep the ends of a range that is sent again.
   [[nodiscard]] bool some_keep_ranges() const;
   [[nodiscard]] bool all_keep_ranges() const;
-  // Those who read some route count bytes of files: they are told of losses, and get claims and heartbeats.
+  // Whether consumers of some route count bytes of files. They get losses, claims and heartbeats.
   [[nodiscard]] bool counts_bytes() const;
-  // The route's own, unless that keeps ranges and the source's are not known: it goes as records then.
+  // The route's own codec, unless that keeps ranges and the source's cuts are not known. The source is then
+  // sent as records.
   [[nodiscard]] Codec codec_of(std::size_t route, const Source& source) const;
   [[nodiscard]] std::uint64_t batch_limit(const Source& source) const;
   [[nodiscard]] bool gathers(const Source& source) const;
   bool ship(const std::shared_ptr<Source>& source);
   [[nodiscard]] bool may_ship(const std::shared_ptr<Source>& source);
-  // What was read of a source and is not sent yet: its lines are in `batch`.
+  // Data read from a source but not sent yet. Its lines are in `batch`.
   struct Read {
     std::uint64_t begin = 0;
     std::string tail_before;
-    std::vector<std::size_t> takers;  // routes that want it
-    bool uncut = false;               // one of them keeps its ranges
+    std::vector<std::size_t> takers;  // routes that need it
+    bool uncut = false;               // one of them keeps ranges
   };
   [[nodiscard]] std::optional<Read> read_batch(const std::shared_ptr<Source>& source);
-  // Where a range that begins at `offset` ended when it was sent before. 0: it was not.
+  // The end of a range that was sent before from `offset`. 0: none was.
   [[nodiscard]] std::uint64_t next_cut(const Source& source, std::uint64_t offset) const;
   void choose_takers(const Source& source, std::uint64_t end, Read& read) const;
   void begin_batch(const Source& source, const Read& read);

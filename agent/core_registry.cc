@@ -1,4 +1,4 @@
-// What the registry is told: how far each source is acknowledged, what is lost, what is forgotten.
+// Updates the registry: how far each source is acknowledged, what is lost, and what is forgotten.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 namespace weir {
 namespace {
 
-// Beyond this the oldest of those that are not followed are forgotten.
+// Above this number, the oldest entries that are not followed are forgotten.
 constexpr std::size_t kMaxRegistryEntries = 200'000;
 
 }  // namespace
@@ -27,7 +27,7 @@ void AgentCore::Impl::lose(const Source& source, ByteRange range, LossCause caus
                       .noticed_ms = clock.wall_ms()});
 }
 
-// Unread bytes on record whose file is gone.
+// Records sources whose unread bytes are gone because the file is gone or was truncated.
 void AgentCore::Impl::note_vanished() {
   if (!all_known || options.position_of) return;
   std::vector<RegistryEntry> lost;
@@ -52,7 +52,7 @@ void AgentCore::Impl::note_vanished() {
   for (auto& entry : lost) note_lost(std::move(entry));
 }
 
-// What came behind the bytes on record, if anything did, was seen by nobody.
+// Lines written after the bytes on record, if there were any, were never seen.
 void AgentCore::Impl::note_truncated(RegistryEntry entry) {
   say(LogLevel::kError,
       fmt::format("{}: was truncated while no agent was looking; lines that were written after byte {} and "

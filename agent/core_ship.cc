@@ -1,4 +1,4 @@
-// Reading and shipping: one turn of a source from its file to the output, and what comes back.
+// Reading and shipping: one turn of a source, from its file to the output, and the results that come back.
 #include <algorithm>
 #include <optional>
 #include <type_traits>
@@ -10,12 +10,12 @@ namespace {
 
 constexpr std::int64_t kLossAgainMs = 1000;
 constexpr std::int64_t kSendAgainMs = 500;  // after a failure
-// Of one source that is shipped as windows: each has its end in the registry.
+// The most ranges in flight of one source that is shipped as windows. The registry keeps the end of each.
 constexpr std::size_t kMaxCutsInFlight = 16;
 // Small batches of ten thousand files would otherwise all sit in the output at once, each with its overhead.
 constexpr std::size_t kMaxInFlightMessages = 1000;
 
-// The partition of what has none yet: the same one each time.
+// The partition for a source that has none yet, the same one every time.
 std::int32_t partition_of(const SourceId& id, std::int32_t partitions) {
   return static_cast<std::int32_t>(id.low % static_cast<std::uint64_t>(partitions));
 }
@@ -33,9 +33,9 @@ Lanes::Load AgentCore::Impl::load() const {
           .now_ms = now()};
 }
 
-// One turn for each source that has something; true when there is more to do at once.
+// Gives one turn to each source that has data. True: there is more to do at once.
 bool AgentCore::Impl::pump() {
-  // Without a descriptor that tells, what was just taken is settled by the next poll().
+  // Without a descriptor that becomes readable, the next poll() settles what the output just took.
   const bool tells = output.readable_fd() >= 0;
   const auto held = flight.held();
   if (!flight.send_held()) return flight.held() < held && !tells;
@@ -65,7 +65,8 @@ bool AgentCore::Impl::take_turn(const Lanes::Turn& turn) {
   const auto read_bytes = flight.bytes() - std::min(flight.bytes(), before_bytes);
   lanes.finish(turn, {.read_bytes = read_bytes,
                       .has_more = read_bytes > 0 && source->unread,
-                      // Also what only gathers, or waits until the others of a failed batch are settled.
+                      // This includes sources that are still gathering lines, or that wait until the other
+                      // batches in flight are settled after a failure.
                       .waits = source->unread || source->sent.failed()});
   return shipped;
 }
@@ -100,12 +101,12 @@ std::uint64_t AgentCore::Impl::batch_limit(const Source& source) const {
   return source.batch_limit_bytes > 0 ? std::min(source.batch_limit_bytes, limit) : limit;
 }
 
-// More lines may join those that wait, so that batches get full.
+// Whether to wait for more lines, so that batches get full.
 bool AgentCore::Impl::gathers(const Source& source) const {
   const auto unsent =
       source.facts.size_bytes > source.reader.offset() ? source.facts.size_bytes - source.reader.offset() : 0;
   const bool windows = all_keep_ranges() && source.cuts_known;
-  // Something of it is in flight: a busy file makes full batches. Windows wait in any case.
+  // A busy file, which has data in flight, waits for full batches. Windows wait in any case.
   if (!windows && source.sent.idle()) return false;
   const auto enough = windows ? batch_limit(source) : config.ship.batch_max_bytes;
   const auto interval = windows ? config.ship.windows_interval : config.ship.flush_interval;
@@ -132,7 +133,7 @@ bool AgentCore::Impl::may_ship(const std::shared_ptr<Source>& source) {
   if (now() < source->retry_at_ms && !stopping) return false;
   if (some_keep_ranges()) {
     if (!source->cuts_known && source->reader.offset() >= source->records_until) {
-      // From here on no batch may be cut: none that may is in flight before it.
+      // From here on no batch may be split. So no batch that may be split may still be in flight.
       if (!source->sent.idle()) return false;
       source->cuts_known = true;
     }
@@ -142,18 +143,19 @@ bool AgentCore::Impl::may_ship(const std::shared_ptr<Source>& source) {
   if (!std::exchange(source->trouble, {}).none()) source->unread = true;
   if (!look_at_size(source)) return false;
   if (source->trouble.none()) return true;
-  source->unread = false;  // looked at again with the next look at all files
+  source->unread = false;  // checked again at the next scan
   return false;
 }
 
-// Fills `batch`. None: nothing to send now.
+// Fills `batch`. nullopt: there is nothing to send now.
 std::optional<AgentCore::Impl::Read> AgentCore::Impl::read_batch(const std::shared_ptr<Source>& source) {
   Read read{.begin = source->reader.offset(), .tail_before = source->reader.tail_hash(), .takers = {}};
   const auto begin = read.begin;
   const auto cut = next_cut(*source, begin);
   const auto next_begin = source->sent.next_begin(begin);
   if (cut == 0 && next_begin == 0 && !stopping && gathers(*source)) return std::nullopt;
-  // What was cut once is cut there again, or in between when the topic takes no larger one.
+  // A range that was sent before ends at the same place again, or earlier if the topic refuses batches of
+  // that size.
   auto limit = batch_limit(*source);
   if (cut > 0) {
     limit = source->batch_limit_bytes > 0 ? std::min(limit, cut - begin) : cut - begin;
@@ -213,7 +215,7 @@ void AgentCore::Impl::begin_batch(const Source& source, const Read& read) {
   batch.begin(*source.parser, codecs, encoding);
 }
 
-// By its first line, which is looked at after the read, as the reader does it with the bytes further on.
+// Compares the first line. This comes after the read, just as the reader checks later bytes after it reads.
 bool AgentCore::Impl::is_still_the_file(const std::shared_ptr<Source>& source, const Read& read) {
   const auto same = begins_as_before(*source);
   if (same && *same) return true;
@@ -226,7 +228,7 @@ bool AgentCore::Impl::is_still_the_file(const std::shared_ptr<Source>& source, c
   return false;
 }
 
-// What the end of the file, if it was reached, means.
+// Handles the end of the file, if it was reached.
 void AgentCore::Impl::note_end(Source& source, bool filled) {
   if (!filled || source.reader.at_end()) source.unread = false;
   if (source.reader.at_end() && source.content->compressed()) {
@@ -251,7 +253,8 @@ bool AgentCore::Impl::send_batch(const std::shared_ptr<Source>& source, Read rea
   SentLines lines{source, header.range, batch.counts(), batch.last_time_ms()};
   auto messages = messages_of(*source, read, std::move(header));
   if (!messages) {
-    // Cannot happen with a range of our own making; never skip lines that were not sent.
+    // This cannot happen with a range that we made ourselves, but lines that were not sent must never be
+    // skipped.
     unreadable(*source, messages.error());
     source->reader.rewind(read.begin, std::move(read.tail_before));
     return false;
@@ -269,11 +272,11 @@ bool AgentCore::Impl::send_batch(const std::shared_ptr<Source>& source, Read rea
     note_read(lines);
     return flight.send(std::move(*messages), std::move(lines));
   }
-  // From now on it may be counted, and must be known again, whatever happens. Afterwards the registry may
-  // lag, but for cuts: what it knows of it is enough to tell it from all others.
+  // From now on its data may be counted, so the source must be recognised again after any failure. Later the
+  // registry may lag, except for cuts: its entry then suffices to distinguish the source from all others.
   remember(*source);
-  // Without the registry its content alone would not tell it from its look-alike; or the registry would tell
-  // later where windows must be cut, and not that records were sent.
+  // These batches need the registry. A look-alike cannot be distinguished by its content alone. If a source
+  // is or was shipped as windows, a stale entry would have the wrong cuts or not show that records were sent.
   const bool look_alike = source->id != source->base;
   const bool cuts = read.uncut || source->had_cuts;
   if (cuts) staged_keep = Registry::Keep::kThroughPowerCuts;
@@ -281,7 +284,7 @@ bool AgentCore::Impl::send_batch(const std::shared_ptr<Source>& source, Read rea
   return flight.staged_full() && send_staged();
 }
 
-// The lines of the batch for each route that takes them.
+// Makes the batch's messages, one for each route that takes it.
 Result<std::vector<Message>> AgentCore::Impl::messages_of(const Source& source, const Read& read,
                                                           BatchHeader header) {
   std::vector<Message> messages;
@@ -312,7 +315,8 @@ void AgentCore::Impl::note_read(const SentLines& lines) {
   totals.truncated_lines += lines.counts.truncated;
 }
 
-// One write of the registry, which may wait for the disk, for all that is staged. True: the output took some.
+// Writes the registry once for everything that is staged, which may wait for the disk, then sends it. True:
+// the output took some.
 bool AgentCore::Impl::send_staged() {
   auto batches = flight.take_staged();
   write_registry(std::exchange(staged_keep, Registry::Keep::kUsually));
@@ -327,13 +331,13 @@ bool AgentCore::Impl::send_staged() {
     note_read(one.lines);
     taken |= flight.send(std::move(one));
   }
-  // The newest of a source first.
+  // Newest first, per source.
   for (auto at = not_sent.rbegin(); at != not_sent.rend(); ++at) take_back(**at);
   return taken;
 }
 
-// Sent but not recorded, it would be unknown after a crash: it is read again once the registry can be
-// written.
+// If the batch were sent but not recorded, it would be unknown after a crash. So it is read again once the
+// registry can be written.
 void AgentCore::Impl::take_back(const Flight::Staged& staged) {
   const auto& source = staged.lines.source;
   flight.abandon(staged);
@@ -374,10 +378,10 @@ BatchHeader AgentCore::Impl::header_of(const SourceId& id, std::uint64_t origin,
   return header;
 }
 
-// One at a time and in their order; they are few. False: the output is full.
+// Sends losses one at a time and in order; there are few. False: the output is full.
 bool AgentCore::Impl::ship_losses() {
   if (!counts_bytes()) {
-    // No route has words for it: it was said and counted.
+    // No route can carry losses. They were logged and counted already.
     while (!registry->losses().empty()) registry->remove_loss(Loss(registry->losses().front()));
     return true;
   }
@@ -473,7 +477,7 @@ void AgentCore::Impl::lines_settled(const SentLines& lines, const Flight::Settle
   source.sent.of(done.route).settled(done.id, done.error == nullptr);
   if (done.error != nullptr) {
     source.retry_at_ms = now() + kSendAgainMs;
-    // Larger than the topic takes: smaller ones, until a single line is too large.
+    // The batch is larger than the topic accepts. Send smaller ones, down to a single line.
     if (done.error->code == Code::kInvalid)
       source.batch_limit_bytes =
           std::max<std::uint64_t>(1, std::min(batch_limit(source), lines.range.size()) / 2);

@@ -1,4 +1,4 @@
-// What becomes of the sources that are followed: grown, truncated, rotated, deleted, given up.
+// Handles changes of followed sources: growth, truncation, rotation, deletion and giving up.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,8 +8,8 @@
 namespace weir {
 namespace {
 
-// A writer that was not told of a rotation still appends to the old file: one whose name nobody has taken
-// over is kept open this long.
+// A writer that does not know of a rotation still appends to the old file. So a file whose name no other file
+// has taken is kept open this long.
 constexpr std::int64_t kKeepWithoutSuccessorMs = 3'600'000;
 
 }  // namespace
@@ -35,20 +35,20 @@ void AgentCore::Impl::leave(const std::shared_ptr<Source>& source) {
   look_wanted = true;
 }
 
-// Whether the file still has the bytes that were read of it. Errors: those of Content::read.
+// Whether the file still has the bytes that were read from it. Errors: those of Content::read.
 Result<bool> AgentCore::Impl::has_same_bytes(Source& source, const FileFacts& facts, Proof proof) const {
   if (!source.content->compressed() && facts.size_bytes < source.reader.position()) return false;
   const bool changed =
       facts.size_bytes != source.facts.size_bytes || facts.modified_ms != source.facts.modified_ms;
   if (!changed && proof != Proof::kAlways) return true;
-  // Grown, or truncated and grown to the offset and past it since.
+  // The file has grown, or it was truncated and has since grown past the offset.
   auto same = source.reader.still_there();
   if (!same || !*same || !needs_first_line(source)) return same;
   return begins_as_before(source);
 }
 
-// Its size now. A file that shrank has new content: what was read of the old one is in flight, the rest is
-// gone unless a copy has it. False: it has left.
+// Checks the current size and content. A file that shrank has new content: data read from the old content is
+// in flight, and the rest is gone unless a copy has it. False: the source has moved to leaving.
 bool AgentCore::Impl::look_at_size(const std::shared_ptr<Source>& source, Proof proof) {
   const auto facts = source->content->facts();
   if (!facts) {
@@ -95,7 +95,7 @@ void AgentCore::Impl::note_present_and_watched() {
 
 void AgentCore::Impl::poll_sizes() {
   last_poll_ms = now();
-  // What has unread bytes waits for its turn, or for the end.
+  // Nothing to check: watches report growth, and a source with unread bytes waits in a lane until the end.
   if (all_watched && lanes.empty()) return;
   for (auto at = sources.followed().begin(); at != sources.followed().end();) {
     const auto source = (at++)->second;
@@ -125,7 +125,7 @@ void AgentCore::Impl::close_finished() {
   }
 }
 
-// After a look at all files: nothing has taken over from what is still leaving.
+// Runs after a full scan: no file has taken over from the sources that are still leaving.
 void AgentCore::Impl::settle_leaving() {
   ++changes;
   const auto leaving = sources.leaving();
@@ -138,7 +138,7 @@ void AgentCore::Impl::settle_leaving() {
   for (const auto& source : leaving) {
     if (!source->sent.idle()) continue;
     if (source->sent.failed() && source->sent.acknowledged_offset() < source->reader.offset()) {
-      // What was in flight failed and cannot be read again.
+      // Data in flight failed and cannot be read again.
       lose(*source, {source->sent.acknowledged_offset(), source->reader.offset()},
            LossCause::kTruncatedUnread);
     }
@@ -154,15 +154,15 @@ void AgentCore::Impl::lose_unread(Source& source, LossCause cause) {
   source.reader.rewind(offset, source.reader.tail_hash());
 }
 
-// What is unread of it is lost; what is in flight may still be acknowledged.
+// Its unread bytes are lost. Data in flight may still be acknowledged.
 void AgentCore::Impl::give_up(const std::shared_ptr<Source>& source, LossCause cause) {
   lose_unread(*source, cause);
   leave(source);
   source->content->give_up(source->path);
 }
 
-// A descriptor that gives errors is opened anew while the file has a name. Without one nothing will ever
-// give its bytes.
+// Gives up files that have no name and whose descriptor returns errors. While a file has a name it can be
+// reopened; without one its bytes are unreachable.
 void AgentCore::Impl::give_up_unreadable() {
   std::vector<std::shared_ptr<Source>> lost;
   for (const auto& [key, source] : sources.followed()) {
@@ -172,7 +172,7 @@ void AgentCore::Impl::give_up_unreadable() {
     if (facts && facts->links > 0) continue;
     std::string probe;
     if (source->content->read(source->reader.position(), 1, probe)) {
-      source->unreadable_since_ms = 0;  // an error that has passed
+      source->unreadable_since_ms = 0;  // the error has passed
       continue;
     }
     if (facts) source->facts = *facts;
@@ -181,7 +181,7 @@ void AgentCore::Impl::give_up_unreadable() {
   for (const auto& source : lost) give_up(source, LossCause::kUnreadable);
 }
 
-// Deleted files hold their disk space while they are open. The operator may rather lose them.
+// Deleted files occupy disk space while they are open. The operator may prefer to lose them.
 void AgentCore::Impl::release_under_pressure() {
   if (!config.tail.release_under_pressure) return;
   std::vector<std::shared_ptr<Source>> deleted;

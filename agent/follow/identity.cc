@@ -194,8 +194,7 @@ class Identification {
   const FirstLine& first_;
   const Surroundings& around_;
   Identity identity_;
-  std::shared_ptr<Source>
-      unread_;  // nothing of it was read, so nothing distinguishes it from its look-alikes
+  std::shared_ptr<Source> unread_;  // unread, so nothing distinguishes it from its look-alikes
   const RegistryEntry* unproven_ = nullptr;
 };
 

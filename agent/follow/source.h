@@ -68,7 +68,7 @@ struct Source {
   bool by_link = false;  // its path is a symbolic link
   // The folder of the file that its path leads to; files in one folder share it. null: not determined yet.
   std::shared_ptr<const std::string> folder;
-  std::int64_t quiet_since_ms = 0;       // when it lost its name; 0: it has one
+  std::int64_t quiet_since_ms = 0;       // start of the quiet time without a name; 0: it has a name
   std::int64_t unreadable_since_ms = 0;  // by the monotonic clock; 0: it can be read
   Trouble trouble;
 
