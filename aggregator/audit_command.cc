@@ -22,7 +22,7 @@ Result<std::string> read_file(const std::string& path) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   std::string text(std::istreambuf_iterator<char>(in), {});
-  // A folder can be opened, and fails at the first byte.
+  // A folder can be opened; reading its first byte fails.
   if (!in.is_open() || in.bad() || errno == EISDIR)
     return fail(Code::kIo, fmt::format("{} cannot be read: {}", path, std::strerror(errno)),
                 "check the path and its rights");
@@ -42,7 +42,7 @@ int audit_command(const Traffic& store, const AuditOptions& options, std::FILE* 
                    "table and json are"},
                   kExitUsage);
   }
-  // Read the agents' status before the store: so what they have shipped has had the most time to arrive.
+  // Read the agents' status before the store, so that what they have shipped has the most time to arrive.
   std::vector<AgentSource> agents;
   for (const auto& path : options.agent_status) {
     const auto text = read_file(path);

@@ -1,4 +1,4 @@
-// `weir-aggregator audit`: the edge of audit.h.
+// `weir-aggregator audit`: the input and output around audit.h.
 #pragma once
 
 #include <cstdio>
@@ -11,10 +11,10 @@ namespace weir {
 
 struct AuditOptions {
   std::string format = "table";           // "table", "json"
-  std::vector<std::string> agent_status;  // files of `weir-agent status --json`
+  std::vector<std::string> agent_status;  // files with the output of `weir-agent status --json`
 };
 
-// Reads the store, writes to `out`; kExitOk when everything is whole, kExitNotWhole when not, else
+// Reads the store and writes to `out`. Returns kExitOk if everything is whole, kExitNotWhole if not, else
 // another ExitCode. Errors go to stderr.
 int audit_command(const Traffic& store, const AuditOptions& options, std::FILE* out);
 

@@ -1,5 +1,5 @@
-// The sub-commands of weir-aggregator. Each returns an ExitCode; results go to stdout,
-// errors and progress to stderr.
+// The sub-commands of weir-aggregator. Each returns an ExitCode. Results go to stdout, errors and progress to
+// stderr.
 #pragma once
 
 #include <string>
@@ -15,15 +15,16 @@ int check_command(const std::string& config_path, bool store);
 struct LocalOptions {
   std::vector<std::string> logs;  // files and globs
   std::string store_path;         // "": default_store_path()
-  std::string format_name;        // a known format, or one of config_path; "": log_format, or detected
-  std::string log_format;         // the string of nginx's log_format
-  std::string config_path;        // "": no rules, no mail, no formats
+  std::string format_name;        // a known format, or one defined in config_path; "": log_format, or
+                                  // detected
+  std::string log_format;         // the string of nginx's log_format directive
+  std::string config_path;        // "": no rules, no mail, no formats of its own
   std::string listen;             // "": 127.0.0.1:8080, or any free port
   bool once = false;
 };
 int local_command(const LocalOptions& options);
 
-// weir.db in $XDG_STATE_HOME when that is set, else in the current directory.
+// weir.db in $XDG_STATE_HOME if that is set, else in the current directory.
 [[nodiscard]] std::string default_store_path();
 
 }  // namespace weir

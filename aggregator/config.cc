@@ -19,7 +19,7 @@ void read_metric(ConfigTable& table, RuleConfig& rule) {
   table.require("metric");
   if (!table.has("metric")) return;
   const auto metric = metric_named(read_choice(table, "metric", names, ""));
-  if (!metric) return;  // the mistake is noted
+  if (!metric) return;  // the mistake was already recorded
   rule.metric = *metric;
   const std::string status_class = table.string("status_class");
   if (!row_of(rule.metric).is_share) {

@@ -1,5 +1,5 @@
-// The aggregator's configuration. Every key is described in
-// docs/reference/aggregator-config.md under the same name.
+// The aggregator's configuration. docs/reference/aggregator-config.md describes every key under the same
+// name.
 #pragma once
 
 #include <chrono>
@@ -21,14 +21,14 @@ namespace weir {
 struct KafkaSourceConfig : KafkaConnection {
   std::vector<std::string> topics;
   std::string group = "weir-aggregator";
-  FormatSpec format;  // key `format`: of raw lines and of foreign JSON's `message`
+  FormatSpec format;  // key `format`: for raw lines and the `message` of foreign JSON
 };
 
 struct SettleConfig {
   std::chrono::milliseconds commit_interval{1000};
-  std::uint64_t max_pending_bytes = 64 << 20;  // held uncommitted; fetching stops here
-  std::size_t max_sites = 10000;               // more distinct sites become "(other)"
-  // Logs that no agent has named for so long are forgotten, those with gaps after twice as long. 0: never.
+  std::uint64_t max_pending_bytes = 64 << 20;  // uncommitted bytes held; fetching stops at this
+  std::size_t max_sites = 10000;               // sites beyond this are counted as "(other)"
+  // A log that no agent has named for this long is forgotten; with gaps, after twice as long. 0: never.
   std::chrono::milliseconds forget_after = std::chrono::days(90);
 };
 
@@ -38,17 +38,17 @@ struct AggregatorConfig {
   std::string sqlite_path;
   std::chrono::seconds window{60};
   std::string pages_listen = "127.0.0.1:8080";
-  std::string public_url;   // [pages] url: what alerts link to; "": http://LISTEN/
+  std::string public_url;   // [pages] url: where links in alerts point; "": http://LISTEN/
   ChannelsConfig channels;  // [mail], [[webhook]]
   std::vector<RuleConfig> rules;
   SettleConfig settle;
   std::map<std::string, FormatSpec> formats;  // [format.NAME], by NAME
 };
 
-// What the file is read for decides what must be in it.
+// The purpose of reading the file decides which sections it must have.
 enum class ConfigPurpose {
   kRun,    // [source.kafka] and exactly one store are required
-  kLocal,  // a single box: neither is required, and neither is used
+  kLocal,  // a single box: neither is required, and both are ignored
 };
 
 struct LoadedAggregatorConfig {
@@ -60,7 +60,7 @@ struct LoadedAggregatorConfig {
 [[nodiscard]] LoadedAggregatorConfig parse_aggregator_config(ConfigFile file,
                                                              ConfigPurpose purpose = ConfigPurpose::kRun);
 
-// Opens the store that the configuration names.
+// Opens the store named in the configuration.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_store(const AggregatorConfig& config);
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// Which of the known formats (agent/format/known.h) a log has, from its first lines. Pure.
+// Detects which known format (agent/format/known.h) a log has, from its first lines. Pure.
 #pragma once
 
 #include <optional>
@@ -13,10 +13,10 @@ namespace weir {
 struct DetectedFormat {
   std::string name;
   FormatSpec spec;
-  std::size_t matched = 0;  // lines that fit, of those given
+  std::size_t matched = 0;  // how many of the given lines fit
 };
 
-// The format that fits the most lines, the first of those that fit as many; nullopt: none fits any.
+// The format that fits the most lines; of several, the first. nullopt: none fits any line.
 [[nodiscard]] std::optional<DetectedFormat> detect_format(const std::vector<std::string>& lines);
 
 }  // namespace weir

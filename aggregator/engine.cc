@@ -11,7 +11,7 @@ namespace weir {
 namespace {
 
 constexpr std::chrono::milliseconds kLookInterval{200};
-// A message may have some MiB: this bounds what was polled and waits for the store.
+// A message can have several MiB: this bounds the polled messages that wait for the store.
 constexpr std::size_t kMaxEventsPerPoll = 64;
 
 const PartitionKey* partition_of(const SourceEvent& event) {
@@ -63,7 +63,7 @@ Result<void> Engine::take_foreign_format() {
     format = std::exchange(next_foreign_format_, std::nullopt);
   }
   if (!format) return {};
-  config_.settler.foreign_format = *format;  // of the settler that the next connection makes, too
+  config_.settler.foreign_format = *format;  // also for the settler that the next connection creates
   return settler_ ? settler_->set_foreign_format(*format) : Result<void>{};
 }
 
@@ -102,7 +102,7 @@ void Engine::finish() {
   publish();
 }
 
-// Errors: those that no retry can help. A store that does not answer is not one of them.
+// Errors: only those that no retry can fix. An unavailable store is not one of them.
 Result<void> Engine::connect() {
   auto opened = open_ledger_();
   if (!opened) {
@@ -124,7 +124,7 @@ Result<void> Engine::connect() {
     settler_ = std::move(*settler);
   }
   ledger_ = std::move(*opened);
-  // When something waits to be committed, its commit shows whether the store works (the disk may be full).
+  // If something waits to be committed, its commit will show whether the store works (the disk may be full).
   if (inbox_.empty() && settler_->pending_partitions().empty()) store_works();
   return {};
 }
@@ -177,7 +177,7 @@ Result<Engine::Progress> Engine::handle(SourceEvent& event) {
   return Progress::kDone;
 }
 
-// Removes partitions as they are done: after a failure half-way only the rest is asked for.
+// Removes partitions as they are finished, so that after a failure half-way only the rest is tried again.
 Result<Engine::Progress> Engine::handle_assigned(Assigned& assigned) {
   while (!assigned.partitions.empty()) {
     if (!ledger_ || !settler_) return Progress::kBlocked;
@@ -191,14 +191,14 @@ Result<Engine::Progress> Engine::handle_assigned(Assigned& assigned) {
     store_works();
     owned_.insert(partition);
     fenced_.erase(partition);
-    // These were fetched before the seek that follows: their offsets are ahead of the store's.
+    // These were fetched before the coming seek: their offsets are ahead of the store's.
     forget_messages(partition);
     settler_->assign(partition, *state);
     std::int64_t start = state->next_offset;
     const std::string cluster = source_.cluster_id();
     if (start >= 0 && !cluster.empty() && !state->cluster_id.empty() && cluster != state->cluster_id) {
-      // Offsets of another cluster mean nothing here. What its topic shares with the old one is recognised
-      // by the byte ranges of its batches.
+      // Offsets of another cluster mean nothing here. Content that its topic shares with the old one is
+      // recognised by the byte ranges of its batches.
       settler_->record_gap({partition, start, 0}, now_ms());
       start = -1;
     }
@@ -211,7 +211,7 @@ Result<Engine::Progress> Engine::handle_assigned(Assigned& assigned) {
 }
 
 Engine::Progress Engine::handle_message(const SourceMessage& message) {
-  if (!settler_) return Progress::kDone;  // nothing was assigned yet
+  if (!settler_) return Progress::kDone;  // nothing has been assigned yet
   for (Need need = settler_->need(message); !std::holds_alternative<Ready>(need);
        need = settler_->need(message)) {
     if (!ledger_) return Progress::kBlocked;
@@ -225,7 +225,7 @@ Engine::Progress Engine::handle_message(const SourceMessage& message) {
   return Progress::kDone;
 }
 
-// A failure is in ledger_ by then.
+// A failure shows in ledger_ afterwards.
 void Engine::load_source(const SourceId& id) {
   auto sources = ledger_->load_sources({id});
   if (!sources) return store_failed(sources.error());
@@ -236,7 +236,7 @@ void Engine::load_source(const SourceId& id) {
 
 void Engine::handle_revoked(const Revoked& revoked) {
   for (const PartitionKey& partition : revoked.partitions) {
-    // The next owner of the partition reads again what cannot be committed now.
+    // The partition's next owner reads again what cannot be committed now.
     if (!revoked.lost && settler_) commit_all(partition);
     if (settler_) settler_->drop(partition);
     owned_.erase(partition);
@@ -245,8 +245,8 @@ void Engine::handle_revoked(const Revoked& revoked) {
   source_.revoked_done();
 }
 
-// The consumer group does not wait for our store: answer revocations, and forget what waited for their
-// partitions.
+// The consumer group does not wait for our store. Answer revocations, and discard the messages waiting for
+// the revoked partitions.
 void Engine::revoke_past_blocked_events() {
   const auto is_revoked = [](const SourceEvent& event) { return std::holds_alternative<Revoked>(event); };
   for (auto it = std::find_if(inbox_.begin(), inbox_.end(), is_revoked); it != inbox_.end();
@@ -294,7 +294,7 @@ void Engine::check() const {
 #endif
 }
 
-// False: it has not landed.
+// False: it was not committed.
 bool Engine::commit_partition(const PartitionKey& partition) {
   MUST(owned_.contains(partition), "only the owner of a partition commits");
   const Commit& commit = settler_->take(partition, source_.cluster_id());
@@ -302,7 +302,7 @@ bool Engine::commit_partition(const PartitionKey& partition) {
   auto done = ledger_->commit(commit);
   if (done) {
     source_.committed(partition, commit.next_offset);
-    settler_->committed(commit);  // `commit` is gone now
+    settler_->committed(commit);  // `commit` is invalid from here on
     ++commits_;
     last_commit_ms_ = now_ms();
     store_works();
@@ -318,7 +318,7 @@ bool Engine::commit_partition(const PartitionKey& partition) {
   return false;
 }
 
-// All that is pending of the partition: a sealed commit that was tried before, and what came after it.
+// Commits everything pending of the partition: a sealed commit that was tried before, and what followed it.
 void Engine::commit_all(const PartitionKey& partition) {
   while (ledger_ && settler_->has_pending(partition)) {
     if (!commit_partition(partition)) return;
@@ -336,7 +336,7 @@ void Engine::commit_due(bool idle) {
   if (!due) return;
   for (const PartitionKey& partition : settler_->pending_partitions()) {
     if (!ledger_) return;
-    static_cast<void>(commit_partition(partition));  // a failure is in ledger_ or fenced_ by now
+    static_cast<void>(commit_partition(partition));  // a failure shows in ledger_ or fenced_
   }
   last_commit_ = now();
   content_bytes_at_commit_ = settler_->counters().content_bytes;
@@ -350,7 +350,7 @@ std::chrono::milliseconds Engine::poll_timeout() const {
 }
 
 void Engine::publish() {
-  // It looks at every source and agent: too costly after every few messages.
+  // This check visits every source and agent, so it is too costly after every few messages.
   if (now() - last_look_ >= kLookInterval) {
     last_look_ = now();
     other_problem_ = source_.status();

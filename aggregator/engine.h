@@ -1,5 +1,5 @@
-// The loop that joins source, settler and ledger. It decides when to commit, when to stop fetching, and
-// what a failure of the store means.
+// The loop that connects source, settler and ledger. It decides when to commit, when to stop fetching, and
+// what to do when the store fails.
 #pragma once
 
 #include <atomic>
@@ -26,46 +26,46 @@ namespace weir {
 struct EngineConfig {
   SettlerConfig settler;
   std::chrono::milliseconds commit_interval{1000};
-  std::uint64_t max_pending_bytes = 64 << 20;  // held uncommitted; fetching stops here
-  std::string owner;                           // written to the store, for people who look at it
-  // Also commit after this much newly counted content; 0: never for that reason. On a single box the agent
-  // waits for acknowledgements after max_in_flight.
+  std::uint64_t max_pending_bytes = 64 << 20;  // uncommitted bytes held; fetching stops at this
+  std::string owner;                           // written to the store for people who inspect it
+  // Also commit after this much newly counted content; 0: no such limit. On a single box the agent waits for
+  // acknowledgements after max_in_flight.
   std::uint64_t commit_content_bytes = 0;
-  // Also commit when nothing arrives and the last commit is at least this old; 0: never for that reason.
+  // Also commit when nothing arrives and the last commit is at least this old; 0: no such limit.
   std::chrono::milliseconds commit_when_idle{0};
   // The longest wait for messages: an upper bound on how long stop() takes, and on how late silence is
   // reported.
   std::chrono::milliseconds poll_timeout{100};
-  // How long to wait after a fence: until then the consumer group has settled who owns the partition.
+  // How long to wait after being fenced. By then the consumer group has settled who owns the partition.
   std::chrono::milliseconds reacquire_delay{3000};
   std::chrono::milliseconds backoff_min{100}, backoff_max{10000};
   std::chrono::milliseconds log_interval{60000};
   const Clock* clock = &system_clock();
-  std::function<void(const Error&)> log;  // a problem, again each log_interval while it lasts
+  std::function<void(const Error&)> log;  // reports a problem, and again each log_interval while it lasts
 };
 
 class Engine {
  public:
-  // `source` outlives it. `open_ledger` is called on run()'s thread, again after each failure.
+  // `source` must outlive the engine. `open_ledger` is called on run()'s thread, again after each failure.
   Engine(EngineConfig config, Source& source, OpenLedger open_ledger);
   ~Engine();
 
-  // Until stop(); then commits what is pending. Errors: the source ended, a foreign format does not compile,
-  // another process has taken over the store for good.
+  // Runs until stop(), then commits what is pending. Errors: the source ended, a foreign format does not
+  // compile, another process has taken over the store permanently.
   [[nodiscard]] Result<void> run();
-  // The format of raw lines, from the next message on. Any thread; a format that was checked.
+  // The format of raw lines, used from the next message on. Any thread. It must have been checked.
   void set_foreign_format(FormatSpec format);
   void stop();                                // any thread
-  [[nodiscard]] EngineStatus status() const;  // any thread; as of the last step
+  [[nodiscard]] EngineStatus status() const;  // any thread; describes the last step
 
-  // run() is step() until stop(), then finish(). For tests.
+  // run() calls step() until stop(), then finish(). Public for tests.
   [[nodiscard]] Result<void> step();
   void finish();
-  void check() const;  // its invariants (proto/must.h), on the thread of step()
+  void check() const;  // checks the invariants (proto/must.h), on the thread of step()
 
  private:
-  using Time = std::chrono::milliseconds;   // of the clock that never goes back
-  enum class Progress { kDone, kBlocked };  // kBlocked: the store is away, again later
+  using Time = std::chrono::milliseconds;   // on the monotonic clock
+  enum class Progress { kDone, kBlocked };  // kBlocked: the store is unavailable, try again later
 
   [[nodiscard]] Time now() const { return Time(config_.clock->steady_ms()); }
   [[nodiscard]] std::int64_t now_ms() const { return config_.clock->wall_ms(); }
@@ -92,19 +92,19 @@ class Engine {
   EngineConfig config_;
   Source& source_;
   OpenLedger open_ledger_;
-  std::unique_ptr<Ledger> ledger_;  // null: away
+  std::unique_ptr<Ledger> ledger_;  // null: unavailable
   std::unique_ptr<Settler> settler_;
   std::atomic<bool> stop_ = false;
 
-  std::deque<SourceEvent> inbox_;  // polled and not yet handled: more than one poll only while blocked
+  std::deque<SourceEvent> inbox_;  // polled, not yet handled; holds more than one poll only while blocked
   std::set<PartitionKey> owned_;
-  std::map<PartitionKey, Time> fenced_;  // ours still, to be taken again then
+  std::map<PartitionKey, Time> fenced_;  // still assigned to us; when to acquire them again
   bool paused_ = false;
 
   Time retry_at_{};
   std::chrono::milliseconds backoff_;
   std::string store_problem_;
-  std::string other_problem_;  // of the source and the agents, as of last_look_
+  std::string other_problem_;  // of the source and the agents, as found at last_look_
   Time last_look_{};
   Time last_commit_{};
   std::uint64_t content_bytes_at_commit_ = 0;

@@ -7,7 +7,7 @@
 namespace weir {
 
 struct EngineStatus {
-  std::string problem;  // "" when healthy; else a sentence: "store: connection refused; ..."
+  std::string problem;  // "" when healthy, else a sentence: "store: connection refused; ..."
   std::uint64_t messages = 0, message_bytes = 0, records = 0, dead_letters = 0;
   std::uint64_t commits = 0, fenced = 0, duplicates_dropped_bytes = 0;
   std::uint64_t pending_bytes = 0;

@@ -1,4 +1,4 @@
-// Loads the configuration for a sub-command: every mistake is printed.
+// Loads the configuration for a sub-command and prints every mistake.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@ namespace weir {
 
 inline constexpr const char* kProgram = "weir-aggregator";
 
-// nullopt: mistakes, or the file cannot be read; said on stderr. The exit code is kExitConfig.
+// nullopt: the file has mistakes or cannot be read; stderr says why. The exit code is then kExitConfig.
 [[nodiscard]] std::optional<AggregatorConfig> load_or_print(const std::string& path,
                                                             ConfigPurpose purpose = ConfigPurpose::kRun);
 

@@ -49,7 +49,7 @@ struct CloseGz {
 Result<LogArguments> look_at_logs(const std::vector<std::string>& arguments) {
   LogArguments out;
   for (const std::string& argument : arguments) {
-    // The path is part of a source's identity: it must not depend on the current directory.
+    // The path is part of a source's identity, so it must not depend on the current directory.
     std::error_code error;
     const std::string path = std::filesystem::absolute(argument, error).lexically_normal().string();
     std::error_code exists_error;

@@ -1,4 +1,4 @@
-// Names a partition of a topic: to the source, the settler and the store alike.
+// Names a partition of a topic, for the source, the settler and the store alike.
 #pragma once
 
 #include <compare>

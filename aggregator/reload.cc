@@ -7,7 +7,7 @@
 namespace weir {
 namespace {
 
-// The format of raw lines can be replaced in a running source; the rest of it cannot.
+// A running source can change its format of raw lines, but nothing else.
 bool same_source(const std::optional<KafkaSourceConfig>& a, const std::optional<KafkaSourceConfig>& b) {
   if (!a || !b) return a.has_value() == b.has_value();
   return static_cast<const KafkaConnection&>(*a) == static_cast<const KafkaConnection&>(*b) &&
@@ -38,7 +38,7 @@ class Plan {
     auto& fresh = plan_.config.kafka;
     if (same_source(running_.kafka, fresh)) return;
     plan_.needs_restart.emplace_back("source.kafka");
-    // The old source with the new format, if the new configuration still has one.
+    // The old source with the new format, if the new configuration still has a source.
     const auto format = fresh ? fresh->format : FormatSpec{};
     const bool has_format = fresh.has_value();
     fresh = running_.kafka;

@@ -1,5 +1,4 @@
-// What a reload of the configuration changes in a running aggregator. Pure: two configurations in, a
-// plan out.
+// What reloading the configuration changes in a running aggregator. Pure: two configurations in, a plan out.
 #pragma once
 
 #include <string>
@@ -10,9 +9,10 @@
 namespace weir {
 
 struct ReloadPlan {
-  // The new configuration, with the old values of what needs a restart.
+  // The new configuration, except that settings which need a restart keep their old values.
   AggregatorConfig config;
-  std::vector<std::string> needs_restart;  // what was changed and keeps its old value: "pages.listen"
+  std::vector<std::string> needs_restart;  // the settings that were changed but keep their old value:
+                                           // "pages.listen"
 };
 [[nodiscard]] ReloadPlan plan_reload(const AggregatorConfig& running, AggregatorConfig fresh);
 

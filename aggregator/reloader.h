@@ -1,4 +1,4 @@
-// Reads the configuration again and hands it to the running parts: all of it, or nothing.
+// Reads the configuration again and hands it to the running parts: all of it or nothing.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@ namespace weir {
 
 class Reloader {
  public:
-  // Hands a configuration to the parts. It cannot fail: the configuration was checked.
+  // Hands a configuration to the parts. This cannot fail, because the configuration was checked.
   using Apply = std::function<void(const AggregatorConfig&)>;
   struct Parts {
     std::string path;
@@ -22,10 +22,10 @@ class Reloader {
     Say say;
     const Clock& clock = system_clock();
   };
-  // `running`: what was read from parts.path at the start.
+  // `running`: the configuration read from parts.path at the start.
   Reloader(Parts parts, AggregatorConfig running);
 
-  // One thread: the one that gets SIGHUP.
+  // Call it from one thread only, the one that receives SIGHUP.
   void reload();
   [[nodiscard]] ReloadState state() const { return state_.get(); }  // any thread
 

@@ -27,7 +27,7 @@ struct Total {
   std::array<std::uint64_t, 6> by_class{};  // index: status / 100
 };
 
-// Decimal, as on the page.
+// Decimal units, as on the page.
 std::string human_bytes(std::uint64_t value) {
   constexpr std::array kUnits = {"B", "kB", "MB", "GB", "TB", "PB"};
   auto amount = static_cast<double>(value);
@@ -36,7 +36,7 @@ std::string human_bytes(std::uint64_t value) {
   return unit == 0 ? fmt::format("{} B", value) : fmt::format("{:.1f} {}", amount, kUnits[unit]);
 }
 
-// Names come from strangers, and a CSV is also read on terminals.
+// Names come from outside, and CSV is also read on terminals.
 std::string csv_field(const std::string& name) {
   const auto value = visible(name);
   if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
@@ -71,7 +71,7 @@ constexpr std::array kMeasures = {
     "requests", "bytes_sent", "flow_bytes", "request_bytes", "request_time_seconds", "upstream_time_seconds",
     "p50_ms",   "p95_ms",     "p99_ms"};
 
-// For people: whole milliseconds, "-" when the logs have no times.
+// For people: whole milliseconds, "-" if the logs have no request times.
 void add_quantiles(std::vector<std::string>& cells, const WindowSum& sum) {
   for (const double q : kQuantiles)
     cells.push_back(sum.latency.empty() ? "-" : fmt::format("{:.0f}", sum.latency.quantile_ms(q)));
@@ -81,7 +81,7 @@ std::vector<std::string> measure_values(const WindowSum& sum) {
   std::vector<std::string> out = {fmt::format("{}", sum.requests),   fmt::format("{}", sum.bytes_sent),
                                   fmt::format("{}", sum.flow_bytes), fmt::format("{}", sum.request_bytes),
                                   seconds_text(sum.request_time_ms), seconds_text(sum.upstream_time_ms)};
-  // A log without request times has no latency: 0 would look like a very good one.
+  // A log without request times has no latency. Showing 0 would look like an excellent one.
   for (const double q : kQuantiles)
     out.push_back(sum.latency.empty() ? "" : fmt::format("{:.1f}", sum.latency.quantile_ms(q)));
   return out;
@@ -144,7 +144,7 @@ void write_table(const std::vector<TrafficRow>& rows, const ReportOptions& optio
   fmt::print(out, "{}", aligned(table, dimensions));
 }
 
-// What the table leaves out, as a sentence; "" when nothing.
+// What the table leaves out, as a sentence; "" if nothing.
 Result<std::string> unread_text(const Traffic& store) {
   const auto letters = store.dead_letters(1);
   if (!letters) return std::unexpected(letters.error());
@@ -157,8 +157,8 @@ Result<std::string> unread_text(const Traffic& store) {
                      letters->total == 1 ? "" : "s", visible(newest.reason), sample);
 }
 
-// The window that steps are multiples of: as configured, or else the longest one, up to a minute, that
-// the first and the last window of the store may have.
+// The window that steps must be a multiple of. As configured; else the longest window up to a minute that
+// fits the first and the last window of the store.
 Result<std::int64_t> window_of(const Traffic& store, const ReportOptions& options) {
   constexpr std::int64_t kMinute = 60;
   if (options.window_s > 0) return options.window_s;
@@ -194,7 +194,7 @@ Result<void> read_range(const ReportOptions& options, std::int64_t now_s, Traffi
   return {};
 }
 
-// What the options ask for. kInvalid: one of them is wrong.
+// Builds the query from the options. kInvalid: an option is wrong.
 Result<TrafficQuery> query_of(const Traffic& store, const ReportOptions& options, std::int64_t now_s) {
   TrafficQuery query;
   if (const auto done = read_dimensions(options.by, query); !done) return std::unexpected(done.error());

@@ -11,7 +11,7 @@ namespace weir {
 
 namespace {
 
-// Whether the process has a controlling terminal that works.
+// Whether the process has a working controlling terminal.
 bool has_terminal() {
   const int terminal = ::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (terminal < 0) return false;
@@ -29,7 +29,7 @@ sigset_t watched_signals() {
 }  // namespace
 
 void block_signals() {
-  std::signal(SIGPIPE, SIG_IGN);  // a peer that closes is an error of write(), not our end
+  std::signal(SIGPIPE, SIG_IGN);  // a peer that closes makes write() fail; it must not kill us
   const sigset_t signals = watched_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
@@ -59,7 +59,7 @@ void SignalWatcher::handle(int received) {
 
 SignalWatcher::~SignalWatcher() {
   done_ = true;
-  pthread_kill(thread_.native_handle(), SIGINT);  // to it alone: it looks at done_
+  pthread_kill(thread_.native_handle(), SIGINT);  // to that thread alone, which then checks done_
   thread_.join();
 }
 

@@ -1,4 +1,4 @@
-// Signals as calls on a thread of their own: no code runs in a signal handler.
+// Delivers signals as calls on a thread of their own: no code runs in a signal handler.
 #pragma once
 
 #include <atomic>
@@ -7,14 +7,15 @@
 
 namespace weir {
 
-// Blocks what SignalWatcher waits for, in this thread and those that it starts: call it before the first
-// thread that is to leave signals alone. What arrives until the watcher starts is kept for it.
+// Blocks the signals that SignalWatcher waits for, in this thread and in threads it starts later. Call it
+// before starting the first thread that must not receive them. Signals that arrive before the watcher starts
+// are kept for it.
 void block_signals();
 
 class SignalWatcher {
  public:
-  // `on_stop` is called at the first SIGINT or SIGTERM; a second one ends the process at once. `on_reload`
-  // is called at SIGHUP. SIGHUP stops the process when its terminal is gone, or without `on_reload`.
+  // `on_stop` is called at the first SIGINT or SIGTERM; a second one ends the process at once. `on_reload` is
+  // called at SIGHUP. If the terminal is gone, or without `on_reload`, SIGHUP stops the process.
   explicit SignalWatcher(std::function<void()> on_stop, std::function<void()> on_reload = nullptr);
   ~SignalWatcher();
   SignalWatcher(const SignalWatcher&) = delete;

@@ -1,4 +1,4 @@
-// Tables for people: `report`, `audit`. Pure.
+// Formats tables for people: `report`, `audit`. Pure.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace weir {
 
-// Columns as wide as they need; the first `text_columns` to the left, numbers to the right. The
-// first row is the head.
+// Makes each column as wide as its content. The first `text_columns` are left-aligned, the numbers
+// right-aligned. The first row is the header.
 [[nodiscard]] std::string aligned(const std::vector<std::vector<std::string>>& rows,
                                   std::size_t text_columns);
 // 1234567 -> "1,234,567".

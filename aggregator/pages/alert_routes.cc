@@ -1,4 +1,4 @@
-// The alerts: their state now, and what they were.
+// Routes for alerts: their current state and their history.
 #include <limits>
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,4 @@
-// What the API answers: a status, a type and a body.
+// An answer of the API: a status, a type and a body.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct Answer {
   std::string body;
 };
 
-// Names and paths in `body` come from logs: bytes that are not UTF-8 become U+FFFD.
+// Names and paths in `body` come from logs. Bytes that are not UTF-8 become U+FFFD.
 [[nodiscard]] Answer json_answer(const nlohmann::json& body);
 // {"error":{"what":...,"hint":...}}
 [[nodiscard]] Answer error_answer(int status, std::string_view what, std::string_view hint);

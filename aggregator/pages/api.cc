@@ -32,7 +32,7 @@ Answer Api::get(std::string_view path, const Params& params) {
         "the page is at /, its API is listed at /api/v1 and described in docs/reference/api.md");
   }
   if (const auto known = check_params(params, route->parameters); !known) return error_answer(known.error());
-  // Health and metrics ask no store, and must answer while it hangs.
+  // Health and metrics do not ask the store, and must answer even if it hangs.
   if (!path.starts_with("/api/")) return route->handler(context_, params);
   return flight_.ask({std::string(path), params}, [&] { return route->handler(context_, params); });
 }

@@ -1,5 +1,5 @@
-// The JSON API: a path and its parameters in, an answer out. Knows nothing of HTTP's wire.
-// Its routes are the table in routes.cc; docs/reference/api.md describes them.
+// The JSON API: takes a path and its parameters, returns an answer. Knows nothing about HTTP's wire format.
+// The table in routes.cc lists its routes; docs/reference/api.md describes them.
 #pragma once
 
 #include <cstdint>
@@ -21,12 +21,12 @@ class Api {
   Api(PagesConfig config, OpenStore open_store, std::function<EngineStatus()> engine,
       std::function<WarnerStatus()> warner, std::function<std::int64_t()> now_ms);
 
-  // Any thread. Never throws on what a stranger sends. Concurrent requests for the same path with the
-  // same parameters ask the store once and share the answer.
+  // Any thread. Never throws, whatever the client sends. Concurrent requests for the same path with the same
+  // parameters ask the store once and share the answer.
   [[nodiscard]] Answer get(std::string_view path, const Params& params);
-  // Asks the store what /health and /metrics say of it: every few seconds, from one thread.
+  // Asks the store for what /health and /metrics report about it. Called every few seconds, from one thread.
   void look_at_store() { context_.watch.look(context_.now_ms()); }
-  // Requests that wait for the answer to another one's question.
+  // Requests that wait for the answer to another request.
   [[nodiscard]] std::size_t sharing() const { return flight_.waiting(); }
 
  private:

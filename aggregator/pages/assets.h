@@ -1,4 +1,4 @@
-// The page's files, embedded by cmake/web.cmake: nothing is read from disk at run time.
+// The page's files, embedded by cmake/web.cmake. Nothing is read from disk at run time.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 namespace weir {
 
 struct Asset {
-  const char* path;  // of the URL
+  const char* path;  // in the URL
   const char* content_type;
   const unsigned char* bytes;
   std::size_t size;

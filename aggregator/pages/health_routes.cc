@@ -1,4 +1,4 @@
-// /health and /metrics: what the process knows of itself, at once, also while the store hangs.
+// /health and /metrics: what the process knows about itself. They answer at once, even if the store hangs.
 #include <nlohmann/json.hpp>
 
 #include "aggregator/pages/routes.h"

@@ -9,7 +9,7 @@ namespace weir {
 namespace {
 
 constexpr std::int64_t kOutOfServiceAfterMs = 86'400'000;
-// With fewer whole steps than these beside it, the step of the first window is drawn, too.
+// With fewer whole steps than this, the step of the first window is drawn, too.
 constexpr std::int64_t kEnoughSteps = 2;
 
 std::int64_t ceil_to(std::int64_t value, std::int64_t unit) { return floor_to(value + unit - 1, unit); }
@@ -18,7 +18,7 @@ std::int64_t watermark_s(const AgentState& agent, std::int64_t now_ms, std::int6
   return floor_to(std::clamp<std::int64_t>(agent.watermark_ms, 0, now_ms) / 1000, window_s);
 }
 
-// The marks in their order, whatever clocks and late lines made of them.
+// Puts the marks in their order, even if clocks and late lines have mixed them up.
 Knowledge ordered(Knowledge known) {
   known.complete_s = std::max(known.complete_s, known.data.first_s);
   known.newest_s = std::max(known.newest_s, known.complete_s);
@@ -55,7 +55,7 @@ Knowledge knowledge_of(const DataRange& data, const std::vector<AgentState>& age
     out.awaited_s = heard ? present_s + window_s : out.newest_s;
     return ordered(out);
   }
-  // Nobody reports any more: what there is is what there will be. Lines may still come without agents.
+  // No agent reports any more, so nothing more is expected. Without agents, lines may still arrive.
   out.complete_s = std::min(data.end_s, present_s - window_s);
   for (const AgentState& agent : agents)
     out.complete_s = std::max(out.complete_s, watermark_s(agent, now_ms, window_s));
@@ -69,7 +69,7 @@ DrawnSteps drawn_steps(const Knowledge& known, std::int64_t from_s, std::int64_t
                  floor_to(std::min(to_s, known.newest_s), step_s)};
   if (out.begin_s == first_step_s && out.end_s - out.begin_s > kEnoughSteps * step_s) out.begin_s += step_s;
   if (out.begin_s < out.end_s) return out;
-  // No step is whole: what came is drawn, over the seconds that it is of.
+  // No step is whole: draw what has arrived, over the seconds that it covers.
   out = {floor_to(std::max(from_s, known.data.first_s), step_s),
          ceil_to(std::min(to_s, known.data.end_s), step_s), false};
   return out.begin_s < out.end_s ? out : DrawnSteps{};

@@ -1,4 +1,4 @@
-// What is known of logs, agents and what could not be read.
+// Routes for logs, agents, and what could not be read.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -72,7 +72,7 @@ Answer agents(ApiContext& context, const Params&) {
   std::size_t past = 0;
   json list = json::array();
   for (const AgentState& agent : *all) {
-    // One that is gone for a day was taken out of service; before that it is missing.
+    // An agent silent for a day counts as taken out of service; until then it is missing.
     if (in_service(agent, now_ms)) {
       ++known;
       if (agent.watermark_ms >= until_s * 1000) ++past;

@@ -62,7 +62,7 @@ std::string render_metrics(const AggregatorFacts& facts) {
   text.gauge("store_up", "1: the store answers.", gap_bytes ? 1 : 0);
   if (gap_bytes) {
     text.family("gap_bytes", "gauge", "Bytes of logs that never came: known loss.");
-    // Each of them always: an alert on a rise needs the 0 before it.
+    // List every cause, even at 0: an alert on an increase needs the 0 before it.
     for (const LossCause cause : kCauses) {
       const auto found = gap_bytes->find(cause);
       text.sample("gap_bytes", {{"cause", to_string(cause)}}, found == gap_bytes->end() ? 0 : found->second);

@@ -1,4 +1,4 @@
-// What /metrics answers. Pure.
+// Produces the answer of /metrics. Pure.
 #pragma once
 
 #include <cstdint>

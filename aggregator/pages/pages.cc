@@ -53,7 +53,7 @@ struct PagesServer::Impl {
     set_up_http(server, kThreads, 4096);
     server.set_read_timeout(5, 0);
     server.set_write_timeout(10, 0);
-    // A connection occupies a thread. None is kept for a reader that may never ask again.
+    // Each connection occupies a thread. Do not keep one for a client that may never ask again.
     server.set_keep_alive_max_count(1);
     server.set_default_headers({{"Content-Security-Policy",
                                  "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
@@ -62,8 +62,8 @@ struct PagesServer::Impl {
                                 {"X-Frame-Options", "DENY"},
                                 {"Referrer-Policy", "no-referrer"},
                                 {"Cache-Control", "no-cache"}});
-    // Comes before the library's own routing, which matches regular expressions: hostile paths make
-    // those slow.
+    // Runs before the library's own routing, which matches regular expressions: hostile paths make those
+    // slow.
     server.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       if (request.method != "GET" && request.method != "HEAD") {
         response.set_header("Allow", "GET, HEAD");
@@ -83,7 +83,7 @@ struct PagesServer::Impl {
         });
   }
 
-  // Waits for the first look, so that the first reader gets an answer, unless the store is slow.
+  // Waits for the first answer of the store, so that the first client finds one, unless the store is slow.
   void watch_store() {
     std::promise<void> looked;
     auto first_look = looked.get_future();
@@ -132,7 +132,7 @@ Result<std::unique_ptr<PagesServer>> PagesServer::start(PagesConfig config, Open
     impl.server.listen_after_bind();
     impl.ended = true;
   });
-  // stop() has no effect on a server that is not running yet.
+  // stop() has no effect until the server is running.
   while (!impl.server.is_running() && !impl.ended) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return out;
 }

@@ -1,4 +1,4 @@
-// HTTP: the page, its JSON API, /metrics and /health. Only reads the store.
+// The HTTP server: the page, its JSON API, /metrics and /health. Only reads the store.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +14,15 @@
 namespace weir {
 
 struct PagesConfig {
-  std::string listen = "127.0.0.1:8080";  // port 0: any free one
+  std::string listen = "127.0.0.1:8080";  // port 0: any free port
   std::int64_t window_s = 60;
   std::function<ReloadState()> reload_state{};  // empty: the program was started without a configuration
 };
 
 class PagesServer {
  public:
-  // Listens when it returns. kInvalid: not an address; kUnavailable: in use, or not of this machine.
+  // The server is listening when this returns. kInvalid: not an address; kUnavailable: in use, or not an
+  // address of this machine.
   [[nodiscard]] static Result<std::unique_ptr<PagesServer>> start(PagesConfig config, OpenStore open_store,
                                                                   std::function<EngineStatus()> engine,
                                                                   std::function<WarnerStatus()> warner);

@@ -12,7 +12,7 @@
 namespace weir {
 namespace {
 
-// "90s", "15m", "1h30m", or seconds.
+// "90s", "15m", "1h30m", or a number of seconds.
 std::optional<std::int64_t> duration_s(std::string_view text) {
   std::int64_t seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
@@ -22,11 +22,11 @@ std::optional<std::int64_t> duration_s(std::string_view text) {
   return duration->count() / 1000;
 }
 
-// The parameter as an error shows it: a stranger wrote it.
+// A parameter in the form that errors show: it comes from outside.
 std::string shown(std::string_view text) { return visible(clean_text(text, 80)); }
 
-// In an address "+" means a space, which is easily forgotten: "2026-11-23T10:00:00+02:00" typed by hand
-// arrives as "2026-11-23T10:00:00 02:00".
+// In a URL "+" means a space, which is easily forgotten: "2026-11-23T10:00:00+02:00" typed by hand arrives as
+// "2026-11-23T10:00:00 02:00".
 std::string with_plus(std::string time) {
   const auto space = time.rfind(' ');
   if (space != std::string::npos && time.find('T') < space) time[space] = '+';

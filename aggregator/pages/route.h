@@ -17,7 +17,7 @@
 
 namespace weir {
 
-// What a handler answers from. Any thread.
+// What handlers answer from. Any thread.
 struct ApiContext {
   PagesConfig config;
   std::function<EngineStatus()> engine;
@@ -32,7 +32,7 @@ struct ApiContext {
     return config.reload_state ? std::optional(config.reload_state()) : std::nullopt;
   }
   [[nodiscard]] std::int64_t now_s() const { return now_ms() / 1000; }
-  // Of all windows: two look-ups in an index. nullopt: there are none.
+  // The range of all windows, from two index look-ups. nullopt: there are none.
   [[nodiscard]] Result<std::optional<DataRange>> data_range();
 };
 
@@ -40,7 +40,7 @@ struct Route {
   std::string_view path;
   std::string_view parameters;  // "from, to, site": others are refused before the handler is called
   Answer (*handler)(ApiContext& context, const Params& params);
-  std::string_view doc;  // one line, answered by GET /api/v1
+  std::string_view doc;  // one line, listed by GET /api/v1
 };
 
 }  // namespace weir

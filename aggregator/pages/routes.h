@@ -1,5 +1,5 @@
-// Every path that the API answers. To add one: a row in routes.cc, a handler, a section in
-// docs/reference/api.md, a test in tests/unit/pages (docs/extending.md).
+// Every path of the API. To add one: a row in routes.cc, a handler, a section in docs/reference/api.md, and a
+// test in tests/unit/pages (docs/extending.md).
 #pragma once
 
 #include <span>
@@ -10,9 +10,9 @@
 namespace weir {
 
 [[nodiscard]] std::span<const Route> routes();
-[[nodiscard]] const Route* find_route(std::string_view path);  // nullptr: there is none
+[[nodiscard]] const Route* find_route(std::string_view path);  // nullptr: unknown path
 
-// The handlers, by what they read.
+// The handlers, grouped by what they read.
 namespace routes_of_traffic {
 [[nodiscard]] Answer summary(ApiContext& context, const Params& params);
 [[nodiscard]] Answer traffic(ApiContext& context, const Params& params);

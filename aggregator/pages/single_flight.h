@@ -1,5 +1,5 @@
-// Concurrent identical questions share one answer: the first one asks, the others wait for it.
-// Any thread. An answer is forgotten as soon as it was given.
+// Concurrent identical questions share one answer: the first caller asks, the others wait for it. Any thread.
+// An answer is forgotten as soon as it was returned.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ namespace weir {
 template <class Key, class Answer>
 class SingleFlight {
  public:
-  // Calls `question` unless the same key is being asked; then returns that answer. What `question`
-  // throws reaches all who wait for it.
+  // Calls `question`, unless the same key is already being asked: then waits for that answer and returns it.
+  // An exception from `question` reaches all callers that wait for it.
   template <class Question>
   [[nodiscard]] Answer ask(const Key& key, Question question) {
     std::promise<Answer> promise;
@@ -39,7 +39,7 @@ class SingleFlight {
     return land(key);
   }
 
-  // Askers that wait for another one's answer.
+  // Callers that wait for another caller's answer.
   [[nodiscard]] std::size_t waiting() const {
     const std::lock_guard lock(mutex_);
     return waiting_;
@@ -63,7 +63,7 @@ class SingleFlight {
     return landed.get();
   }
 
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // guards the members below
   std::map<Key, std::shared_future<Answer>> in_flight_;
   std::size_t waiting_ = 0;
 };

@@ -1,4 +1,4 @@
-// Connections to the store: one for each request in progress, kept for later requests.
+// A pool of connections to the store: one for each request in progress, kept for later requests.
 #pragma once
 
 #include <memory>
@@ -14,9 +14,9 @@ class StorePool {
  public:
   explicit StorePool(OpenStore open_store) : open_store_(std::move(open_store)) {}
 
-  // Calls `use` with a connection of its own. A connection that failed is not kept. If it was an old one,
-  // `use` is called again with a fresh one: the reader need not notice that a server was restarted.
-  // `use` only reads, so calling it twice does no harm.
+  // Calls `use` with a connection that no one else uses. A connection that failed is not kept. If it was an
+  // old one, `use` is called again with a fresh one, so that a restarted server goes unnoticed. `use` only
+  // reads, so calling it twice does no harm.
   template <class T, class Use>
   [[nodiscard]] Result<T> with(Use use) {
     for (;;) {

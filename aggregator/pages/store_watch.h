@@ -1,5 +1,5 @@
-// What /health and /metrics say about the store: its last answer, and when it came. So they answer at
-// once even while the store hangs, which is when people look at them.
+// What /health and /metrics report about the store: its last answer, and the time of that answer. Thus they
+// answer at once even if the store hangs, which is when people check them.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +14,17 @@ namespace weir {
 
 class StoreWatch {
  public:
-  // An older answer says nothing about now.
+  // An answer older than this says nothing about the present.
   static constexpr std::int64_t kStaleAfterMs = 15'000;
 
   struct View {
     std::optional<GapBytes> gap_bytes;  // nullopt: the store does not answer
-    std::string problem;                // empty: it answers
+    std::string problem;                // empty: the store answers
   };
 
   StoreWatch(StorePool& pool, std::int64_t now_ms) : pool_(pool), started_ms_(now_ms) {}
 
-  // Asks the store and waits for its answer. One thread at a time.
+  // Asks the store and waits for the answer. One thread at a time.
   void look(std::int64_t now_ms);
   // Any thread. Never waits for the store.
   [[nodiscard]] View view(std::int64_t now_ms) const;
@@ -32,9 +32,9 @@ class StoreWatch {
  private:
   StorePool& pool_;
   const std::int64_t started_ms_;
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // guards the members below
   std::optional<Result<GapBytes>> answer_;
-  std::int64_t asked_ms_ = 0;  // when that answer was asked for
+  std::int64_t asked_ms_ = 0;  // when the last answer was requested
 };
 
 }  // namespace weir

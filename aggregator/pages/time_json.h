@@ -1,4 +1,4 @@
-// Times as the API writes them.
+// Formats times for the API.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace weir {
 
-// null: never, or not known.
+// null: never, or unknown.
 [[nodiscard]] inline nlohmann::json time_json(std::int64_t time_ms) {
   return time_ms <= 0 ? nlohmann::json(nullptr) : nlohmann::json(time_ms);
 }

@@ -1,4 +1,4 @@
-// Sums of requests: in total, by time, by name.
+// Routes for sums of requests: in total, by time, by name.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -58,14 +58,14 @@ struct ClassSums {
   }
 };
 
-// Windows are whole: the one that holds `from` belongs to the range.
+// Windows are not split: the one that contains `from` belongs to the range.
 void align(TrafficQuery& query, std::int64_t window_s) {
   if (!query.from_s) return;
   const std::int64_t rest = *query.from_s % window_s;
   *query.from_s -= rest < 0 ? rest + window_s : rest;
 }
 
-// The part of the query's range that has data; empty ranges have no rows, and the store is not asked.
+// Reads the part of the query's range that has data. An empty range has no rows, and the store is not asked.
 Result<Rows> read_rows(ApiContext& context, TrafficQuery query, const std::optional<DataRange>& data) {
   if (!data) return Rows();
   query.from_s = std::max(query.from_s.value_or(data->first_s), data->first_s);
@@ -78,7 +78,7 @@ json time_or_null(const std::optional<std::int64_t>& time_s) {
   return time_s ? json(*time_s) : json(nullptr);
 }
 
-// What a chart of the range may say of the times that have no row. null: the store has no data at all.
+// What a chart of the range may say about times without a row. null: the store has no data at all.
 Result<json> known_json(ApiContext& context, const TrafficQuery& query,
                         const std::optional<DataRange>& data) {
   if (!data) return json(nullptr);
@@ -103,7 +103,7 @@ Result<json> known_json(ApiContext& context, const TrafficQuery& query,
 
 using Key = std::tuple<std::int64_t, std::string, std::string, std::size_t>;
 
-// kFull: more than one answer may have.
+// kFull: more groups than one answer may have.
 Result<std::map<Key, WindowSum>> grouped(const Rows& rows, const TrafficRequest& request) {
   std::map<Key, WindowSum> sums;
   for (const TrafficRow& row : rows) {
@@ -183,13 +183,13 @@ Answer traffic(ApiContext& context, const Params& params) {
   align(query, context.config.window_s);
   const auto data = context.data_range();
   if (!data) return error_answer(data.error());
-  // Where there is no data there are no rows: the range that matters is that of the data.
+  // Without data there are no rows, so the range of the data is the one that matters.
   std::int64_t from_s = query.from_s.value_or(now_s);
   std::int64_t to_s = query.to_s.value_or(now_s);
   if (*data) {
     from_s = std::max(query.from_s.value_or((*data)->first_s), (*data)->first_s);
     to_s = std::min(query.to_s.value_or((*data)->end_s), (*data)->end_s);
-    // The steps of a chart of the last hour must not depend on how much of it has data.
+    // The steps of a chart of the last hour must not depend on how much of the hour has data.
     if (request->auto_step) {
       query.step_s =
           choose_step(query.from_s.value_or(from_s), query.to_s.value_or(to_s), context.config.window_s);
@@ -219,7 +219,7 @@ Answer sites(ApiContext& context, const Params&) {
 Answer hosts(ApiContext& context, const Params&) {
   const auto names = context.pool.with<Names>([](Store& store) { return store.hosts(); });
   if (!names) return error_answer(names.error());
-  // A new host shows with its agent's first heartbeat.
+  // A new host appears with its agent's first heartbeat.
   const auto agents = context.pool.with<std::vector<AgentState>>([](Store& store) { return store.agents(); });
   if (!agents) return error_answer(agents.error());
   std::set<std::string> hosts(names->begin(), names->end());

@@ -1,4 +1,4 @@
-// Notices two hosts that use one agent id, as cloned machines do.
+// Detects two hosts that use the same agent id, as cloned machines do.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace weir {
 class AgentConflicts {
  public:
   void note(const BatchHeader& header, std::int64_t now_ms);
-  // A sentence for each conflict. Forgotten 10 minutes after the last sign of it.
+  // One sentence per conflict. A conflict is forgotten 10 minutes after its last sign.
   [[nodiscard]] std::vector<std::string> sentences(std::int64_t now_ms) const;
 
  private:
@@ -23,7 +23,7 @@ class AgentConflicts {
     std::int64_t seen_ms = 0;
   };
   std::unordered_map<std::string, std::vector<Claim>>
-      agents_;  // at most two claims: enough to name a conflict
+      agents_;  // at most two claims each: enough to name a conflict
 };
 
 }  // namespace weir

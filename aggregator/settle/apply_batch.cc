@@ -1,4 +1,4 @@
-// What a batch adds: records, windows, a heartbeat or a loss.
+// What a batch adds to a commit: records, windows, a heartbeat or a loss.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 namespace weir {
 namespace {
 
-// A hostile agent could leave a gap with every batch. Past this number a batch that would leave one more is
+// A hostile agent could leave a gap with every batch. At this limit, a batch that would add another gap is
 // refused.
 constexpr std::size_t kMaxGapsPerSource = 10000;
 
@@ -26,7 +26,7 @@ DeadLetter unparsed_letter(const SourceState& source, const SourceMessage& messa
           .seen_ms = now_ms};
 }
 
-// The cause of a gap that a batch of the partition leaves.
+// The cause to record for a gap that a batch of this partition leaves.
 LossCause cause_of_gaps(const SettledPartition& partition) {
   return partition.lost_offsets ? LossCause::kRetention : LossCause::kNotReceived;
 }
@@ -61,7 +61,7 @@ void Settler::Impl::apply_heartbeat(Generation& generation, const BatchHeader& h
   agent.agent_id = header.agent_id;
   agent.host = header.host;
   agent.instance = header.instance;
-  // The broker's time: an agent that died does not look alive while a backlog is read.
+  // Use the broker's time, so that a dead agent does not look alive while its backlog is read.
   agent.last_heartbeat_ms = message.timestamp_ms > 0 ? std::min(message.timestamp_ms, now_ms) : now_ms;
   agent.watermark_ms = header.watermark_ms == kNoTime ? 0 : header.watermark_ms;
   agent.lag_bytes = header.lag_bytes;
@@ -79,7 +79,7 @@ void Settler::Impl::apply_lines(Generation& generation, SourceState& state, cons
   const auto end_unparsed = std::lower_bound(begin_unparsed, columns.unparsed.end(), end, by_line);
   for (auto it = begin_unparsed; it != end_unparsed; ++it) {
     if (it->reason == Unparsed::kTooLong) ++state.too_long;
-    if (it->text.empty()) {  // beyond the samples of its batch: counted
+    if (it->text.empty()) {  // beyond the batch's samples: only counted
       ++generation.dead_letter_count;
       ++counters.dead_letters;
       continue;
@@ -135,8 +135,8 @@ void Settler::Impl::apply_records(SettledPartition& partition, DecodedBatch& bat
   const auto lines = static_cast<std::uint32_t>(columns.line_bytes.size());
   std::uint64_t counted = 0;
   for (const ByteRange& part : state.coverage.uncovered(header.range)) {
-    // A line that is partly counted was counted: parts are cut at line ends, unless the
-    // file was rewritten under its agent, and then no cut is right.
+    // Skip a line that begins before the part: it was counted. Parts are cut at line ends, unless the file
+    // was rewritten under its agent. In that case no cut is right.
     while (line < lines && line_begin < part.begin) line_begin += columns.line_bytes[line++];
     const std::uint32_t first = line;
     while (line < lines && line_begin + columns.line_bytes[line] <= part.end) {
@@ -161,7 +161,7 @@ void Settler::Impl::count_folded(Generation& generation, SourceState& state, con
     ++sampled;
     add_dead_letter(generation, unparsed_letter(state, message, bad, now_ms));
   }
-  // Beyond the samples of a batch they are only counted.
+  // Beyond a batch's samples they are only counted.
   generation.dead_letter_count += folded.unparsed - sampled;
   counters.dead_letters += folded.unparsed - sampled;
   counters.records += folded.lines - folded.unparsed - folded.filtered;
@@ -188,7 +188,7 @@ std::optional<std::string> Settler::Impl::refusal(const DecodedBatch& batch, std
   return std::nullopt;
 }
 
-// All or nothing: what was summed cannot be cut.
+// All or nothing: sums cannot be split.
 void Settler::Impl::apply_windows(SettledPartition& partition, DecodedBatch& batch,
                                   const SourceMessage& message, std::int64_t now_ms) {
   const BatchHeader& header = batch.header;
@@ -224,8 +224,8 @@ void Settler::Impl::apply_windows(SettledPartition& partition, DecodedBatch& bat
   touch(partition, source, header, message, now_ms);
 }
 
-// The agent says that bytes will never come (a loss), or that all of them were acknowledged (a claim):
-// what is missing of these is a gap.
+// The agent says that bytes will never come (a loss) or that all of them were acknowledged (a claim).
+// Whatever is missing from that range is a gap.
 void Settler::Impl::apply_loss(SettledPartition& partition, const BatchHeader& header,
                                const SourceMessage& message, std::int64_t now_ms) {
   KnownSource& source = sources[header.source];
@@ -255,7 +255,7 @@ void Settler::Impl::refuse(Generation& generation, const BatchHeader& header, co
                                .seen_ms = now_ms});
 }
 
-// The source's row goes into the next commit.
+// Puts the source's row into the next commit.
 void Settler::Impl::touch(SettledPartition& partition, KnownSource& source, const BatchHeader& header,
                           const SourceMessage& message, std::int64_t now_ms) {
   SourceState& state = source.state;

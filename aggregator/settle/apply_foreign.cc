@@ -1,4 +1,4 @@
-// What a message of a foreign producer adds: JSON of another shipper, or a raw line.
+// What a message of a foreign producer adds to a commit: JSON of another shipper, or a raw line.
 #include <algorithm>
 #include <limits>
 
@@ -7,8 +7,8 @@
 
 namespace weir {
 
-// One message, one record, once per (topic, partition, offset). Folded as a batch of one
-// line, so that there is one arithmetic.
+// One message is one record, counted once per (topic, partition, offset). It is folded as a batch of one
+// line, so that the arithmetic exists only once.
 void Settler::Impl::apply_foreign(Generation& generation, const SourceMessage& message, std::int64_t now_ms) {
   switch (foreign->read(message.payload, reading)) {
     case ForeignReader::Outcome::kSkip:
@@ -30,7 +30,7 @@ void Settler::Impl::apply_foreign(Generation& generation, const SourceMessage& m
   columns.record_line.assign(1, 0);
   columns.time_ms.assign(1, record.time_ms);
   columns.line_bytes.assign(1, 1);
-  // Only what windows are grouped by.
+  // Only the fields that windows are grouped by.
   for (const Text field : {Text::kHost, Text::kServerName}) {
     auto& column = columns.text[static_cast<std::size_t>(field)];
     column.strings = {std::string_view(), record.get(field)};

@@ -1,4 +1,4 @@
-// How long the names may be that strangers wrote (host names, paths, agent ids) and that become keys.
+// Length limits for names that come from outside (host names, paths, agent ids) and become keys.
 #pragma once
 
 #include <cstddef>

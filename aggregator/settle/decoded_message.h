@@ -1,4 +1,4 @@
-// The one message that the settler looks at, decoded once: need() and apply() see it in turn.
+// Decodes the settler's current message once, for both need() and apply().
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@ class DecodedMessage {
  public:
   explicit DecodedMessage(const DecodeLimits& limits) : limits_(limits) {}
 
-  // Valid until the next call and forget(). The batch may be changed, or moved from before forget().
+  // Valid until the next call or forget(). The caller may change the batch, or move from it, before forget().
   [[nodiscard]] Result<DecodedBatch>& of(const SourceMessage& message) {
     if (!batch_ || offset_ != message.offset || partition_ != message.partition) {
       batch_.emplace(decode_batch(message.payload, limits_));

@@ -14,7 +14,7 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-// "http.response.status_code", as one key or as nested objects.
+// Finds "http.response.status_code", written as one key or as nested objects.
 std::optional<dom::element> find(const dom::object& object, std::string_view path) {
   dom::element found;
   if (object.at_key(path).get(found) == simdjson::SUCCESS) return found;
@@ -56,12 +56,12 @@ void read_number(const dom::object& object, Number field, Record& out) {
   const auto value = find_number(object, ecs_name(field));
   if (!value) return;
   const double scaled = is_milliseconds(field) ? *value * 1000.0 : *value;
-  // Beyond 2^53 a double is not an exact integer; no real value is that large.
+  // Beyond 2^53 a double is not an exact integer. No real value is that large.
   if (!(scaled >= 0) || scaled > 9007199254740992.0) return;
   out.set(field, static_cast<std::uint64_t>(std::llround(scaled)));
 }
 
-// What weir's json codec writes: names of the Elastic Common Schema.
+// Reads what weir's json codec writes, with names of the Elastic Common Schema.
 bool read_own(const dom::object& object, Record& out) {
   const auto timestamp = find_string(object, "@timestamp");
   if (!timestamp) return false;
@@ -78,7 +78,7 @@ bool read_own(const dom::object& object, Record& out) {
       any_text = any_text || field == Text::kMethod || field == Text::kPath || field == Text::kRequest;
     }
   }
-  // Records of other kinds of logs have a timestamp, too.
+  // A timestamp alone proves nothing: records of other kinds of logs have one, too.
   return out.has(Number::kStatus) || any_text;
 }
 
@@ -93,7 +93,7 @@ std::string_view host_of(const dom::object& object) {
 
 struct ForeignReader::Impl {
   std::unique_ptr<LineParser> line_parser;
-  std::unique_ptr<LineParser> json_parser;  // JSON lines of other programs (nginx's escape=json)
+  std::unique_ptr<LineParser> json_parser;  // for JSON lines of other programs (nginx's escape=json)
   dom::parser json;
 
   Outcome parse(LineParser& parser, std::string_view line, Reading& out) {
@@ -122,10 +122,10 @@ struct ForeignReader::Impl {
       dom::element element;
       std::string_view line;
       if (object.at_key(key).get(element) != simdjson::SUCCESS) continue;
-      if (element.get(line) != simdjson::SUCCESS) continue;  // Filebeat's `log` is an object
+      if (element.get(line) != simdjson::SUCCESS) continue;  // Filebeat's `log` is an object, not the line
       const Outcome outcome = parse(*line_parser, line, out);
       if (outcome != Outcome::kUnparsed) return outcome;
-      // Filebeat's modules parse the line and may keep it beside the fields.
+      // Filebeat's modules parse the line and may keep the original beside the fields.
       return read_own(object, out.record) ? Outcome::kRecord : outcome;
     }
     if (read_own(object, out.record)) return Outcome::kRecord;

@@ -11,13 +11,13 @@
 namespace weir {
 namespace {
 
-// Kept per commit; all are counted. A topic full of rubbish must not fill the memory.
+// How many a commit keeps; all are counted. A topic full of garbage must not fill the memory.
 constexpr std::size_t kMaxDeadLettersPerCommit = 1000;
 constexpr std::size_t kMaxKnownSources = 200'000;
 
 DecodeLimits limits_of(const SettlerConfig& config) {
   DecodeLimits limits = config.limits;
-  // Only what windows are grouped by.
+  // Only the fields that windows are grouped by.
   limits.text_columns =
       1U << static_cast<unsigned>(Text::kHost) | 1U << static_cast<unsigned>(Text::kServerName);
   limits.extra_columns = false;
@@ -50,7 +50,7 @@ void Settler::Impl::add_dead_letter(Generation& generation, DeadLetter letter) {
   ++generation.dead_letter_count;
   ++counters.dead_letters;
   if (generation.dead_letters.size() >= kMaxDeadLettersPerCommit) return;
-  // People read both: a stranger's bytes must not move a cursor or turn the text around them.
+  // People read both: bytes from outside must not move the cursor or reverse the text around them.
   letter.text = clean_text(visible(letter.text.substr(0, kDeadLetterTextBytes)), kDeadLetterTextBytes);
   letter.reason = visible(letter.reason);
   generation.bytes += sizeof(DeadLetter) + letter.text.size() + letter.reason.size();
@@ -88,7 +88,7 @@ void Settler::assign(const PartitionKey& partition, const PartitionState& state)
 
 void Settler::drop(const PartitionKey& partition) {
   if (impl_->partitions.erase(partition) == 0) return;
-  // Their coverage here is ahead of the store's, or will fall behind that of the new owner.
+  // Their coverage here is ahead of the store's, or will fall behind the new owner's.
   std::erase_if(impl_->sources, [&](const auto& entry) { return entry.second.partition == partition; });
   impl_->decoded.forget();
 }
@@ -101,7 +101,7 @@ Need Settler::need(const SourceMessage& message) {
   const KnownSource& source = it->second;
   if (!source.partition || *source.partition == message.partition) return Ready{};
   if (source.in_open || source.in_sealed) return CommitFirst{*source.partition};
-  // The owner of the other partition may be another process by now.
+  // Another process may own the other partition by now.
   return Load{*id};
 }
 

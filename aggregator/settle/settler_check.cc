@@ -1,4 +1,4 @@
-// The settler's invariants.
+// Checks the settler's invariants.
 #include "aggregator/settle/settler_impl.h"
 #include "proto/must.h"
 

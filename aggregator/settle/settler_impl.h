@@ -1,5 +1,5 @@
-// What the settler knows between messages. Only its own files include this: settler.cc has the
-// protocol with the engine, apply_batch.cc and apply_foreign.cc what a message adds.
+// The settler's state between messages. Only its own files include this: settler.cc holds the protocol with
+// the engine, apply_batch.cc and apply_foreign.cc what a message adds.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ namespace weir {
 
 inline constexpr std::size_t kDeadLetterTextBytes = 512;
 
-// What one commit will hold.
+// The contents of one commit.
 struct Generation {
   explicit Generation(const FoldConfig& fold) : windows(fold) {}
   [[nodiscard]] std::uint64_t all_bytes() const { return bytes + windows.bytes(); }
@@ -32,7 +32,7 @@ struct Generation {
   std::uint64_t dead_letter_count = 0;
   std::map<std::string, AgentState> agents;
   SiteAdmission::NewSites new_sites;
-  std::uint64_t bytes = 0;  // without the windows
+  std::uint64_t bytes = 0;  // not counting the windows
   std::int32_t leader_epoch = -1;
 };
 
@@ -40,17 +40,17 @@ struct SettledPartition {
   explicit SettledPartition(const FoldConfig& fold) : open(fold) {}
 
   PartitionState state;
-  std::int64_t next_apply = -1;  // offsets below were applied: they are pending or committed
+  std::int64_t next_apply = -1;  // messages below this offset were applied: they are pending or committed
   Generation open;
-  std::optional<Commit> sealed;  // taken and not yet committed
+  std::optional<Commit> sealed;  // taken, not yet committed
   std::uint64_t sealed_bytes = 0;
-  bool lost_offsets = false;  // some of its messages were lost since it was assigned
+  bool lost_offsets = false;  // some of the partition's messages were lost since it was assigned
   bool open_touched = false;  // something was applied since the last take()
 };
 
 struct KnownSource {
   SourceState state;
-  std::optional<PartitionKey> partition;  // it was last applied from; none: fresh from the store
+  std::optional<PartitionKey> partition;  // where it was last applied from; none: fresh from the store
   bool in_open = false;
   bool in_sealed = false;
 };
@@ -67,14 +67,14 @@ struct Settler::Impl {
   AgentConflicts conflicts;
   SettlerCounters counters;
   DecodedMessage decoded;
-  DecodedBatch foreign_batch;  // of one line; its memory is used again
+  DecodedBatch foreign_batch;  // one line; kept so that its memory is reused
   ForeignReader::Reading reading;
 
-  // The partition, if the message is still to be applied.
+  // The message's partition, if the message still has to be applied.
   [[nodiscard]] SettledPartition* applicable(const SourceMessage& message);
-  // The source of a batch that is still to be applied.
+  // The source of a batch that still has to be applied.
   [[nodiscard]] const SourceId* source_of(const SourceMessage& message);
-  // For the generation's windows: which sites have rows of their own.
+  // Says for the generation's windows which sites have rows of their own.
   [[nodiscard]] auto admits(Generation& generation) {
     return [this, &generation](const std::string& site) {
       return sites.admit(site, generation.new_sites, generation.bytes);
@@ -88,14 +88,14 @@ struct Settler::Impl {
                               std::int64_t now_ms);
   void apply_records(SettledPartition& partition, DecodedBatch& batch, const SourceMessage& message,
                      std::int64_t now_ms);
-  // Lines [first, end) of the batch, none of them counted before.
+  // Applies lines [first, end) of the batch. None of them may have been counted before.
   void apply_lines(Generation& generation, SourceState& state, const DecodedBatch& batch, std::uint32_t first,
                    std::uint32_t end, const SourceMessage& message, std::int64_t now_ms);
   void apply_windows(SettledPartition& partition, DecodedBatch& batch, const SourceMessage& message,
                      std::int64_t now_ms);
   void count_folded(Generation& generation, SourceState& state, const FoldedLines& folded,
                     const SourceMessage& message, std::int64_t now_ms);
-  // Why the windows cannot be added; nothing: they can. `uncovered`: how many bytes of their range.
+  // Why the windows cannot be added; nullopt: they can. `uncovered`: bytes of their range not yet counted.
   [[nodiscard]] std::optional<std::string> refusal(const DecodedBatch& batch, std::uint64_t uncovered) const;
   void apply_loss(SettledPartition& partition, const BatchHeader& header, const SourceMessage& message,
                   std::int64_t now_ms);

@@ -1,5 +1,5 @@
-// Which sites have rows of their own. Strangers write the Host header, so the number is bounded: past it
-// a new site is counted under "(other)".
+// Decides which sites get rows of their own. Clients choose the Host header, so the number is bounded: beyond
+// it, new sites are counted as "(other)".
 #pragma once
 
 #include <cstddef>
@@ -14,18 +14,19 @@ class SiteAdmission {
  public:
   using NewSites = std::set<std::string, std::less<>>;  // of one commit
 
-  // `stored`: those that the store has.
+  // `stored`: the sites that the store already has.
   SiteAdmission(std::size_t max_sites, const std::vector<std::string>& stored);
 
-  // Whether the site may be a key of its own. Until a commit has brought a new site to the store each
-  // commit that uses it carries it, as the one that admitted it may be dropped. `bytes` grows with `carried`.
+  // Whether the site may be a key of its own. Every commit that uses a new site carries it until one of them
+  // reaches the store, because the commit that first admitted it may be dropped. `bytes` grows with
+  // `carried`.
   [[nodiscard]] bool admit(const std::string& site, NewSites& carried, std::uint64_t& bytes);
   void stored(const std::string& site) { sites_[site] = true; }
   [[nodiscard]] bool knows(const std::string& site) const { return sites_.contains(site); }
 
  private:
   std::size_t max_sites_;
-  std::map<std::string, bool, std::less<>> sites_;  // -> the store has it
+  std::map<std::string, bool, std::less<>> sites_;  // -> whether the store has it
 };
 
 }  // namespace weir

@@ -71,11 +71,11 @@ PartitionList make_list(const std::vector<PartitionKey>& partitions) {
   return list;
 }
 
-// Properties that exactly-once depends on. The key `librdkafka` may still override them.
+// Exactly-once depends on these properties. The configuration key `librdkafka` can still override them.
 const std::vector<std::pair<const char*, const char*>>& own_properties() {
   static const std::vector<std::pair<const char*, const char*>> properties = {
       {"partition.assignment.strategy", "cooperative-sticky"},
-      // How long the partitions of a consumer that died wait for another one.
+      // How long a dead consumer's partitions wait for another consumer.
       {"session.timeout.ms", "10000"},
       {"enable.auto.commit", "false"},
       {"enable.auto.offset.store", "false"},
@@ -83,12 +83,12 @@ const std::vector<std::pair<const char*, const char*>>& own_properties() {
       {"isolation.level", "read_committed"},
       {"enable.partition.eof", "false"},
       {"allow.auto.create.topics", "false"},
-      // Prefetched and not yet polled: this bounds the memory of the source.
+      // Messages prefetched and not yet polled: this bounds the source's memory.
       {"queued.min.messages", "1000"},
       {"queued.max.messages.kbytes", "32768"},
       {"fetch.message.max.bytes", "1048576"},
       {"fetch.max.bytes", "16777216"},
-      // Only used to notice that a broker is back.
+      // Only used to notice that a broker is reachable again.
       {"statistics.interval.ms", "5000"},
       {"topic.metadata.refresh.interval.ms", "10000"},
       {"reconnect.backoff.max.ms", "5000"},
@@ -117,20 +117,20 @@ struct KafkaSource::Impl {
   Consumer consumer;
   std::string brokers;
   std::string group;
-  std::vector<SourceEvent> events;  // from callbacks, which run inside consumer_poll()
+  std::vector<SourceEvent> events;  // filled by callbacks, which run inside consumer_poll()
   bool closing = false;
   Pauses pauses;
 
-  // An assignment that waits for start_at() of each of its partitions.
+  // An assignment that waits for start_at() for each of its partitions.
   std::map<PartitionKey, std::optional<std::int64_t>> starting;
   // A revocation that waits for revoked_done().
   PartitionList revoking;
-  // Of assigned partitions: the next offset; -1: the beginning.
+  // The next offset of each assigned partition; -1: the beginning.
   std::map<PartitionKey, std::int64_t> next_offsets;
-  std::map<PartitionKey, std::int64_t> seeks;  // still to do; a seek may fail while no broker answers
+  std::map<PartitionKey, std::int64_t> seeks;  // still to do; a seek can fail while no broker answers
   std::set<PartitionKey> out_of_range;         // still to examine; needs an answer from a broker
   Clock::time_point retry_at{};
-  // librdkafka reports once that a topic is missing, and never that it is back.
+  // librdkafka reports once that a topic is missing, but never that it has returned.
   std::set<std::string> missing_topics;
   Clock::time_point look_at{};
 
@@ -164,7 +164,7 @@ void KafkaSource::Impl::unassign(const rd_kafka_topic_partition_list_t* list) {
     for (const auto& [key, next] : next_offsets) leaving.push_back(key);
     starting.clear();
   }
-  std::vector<PartitionKey> paused;  // librdkafka would keep the pause for the next assignment
+  std::vector<PartitionKey> paused;  // else librdkafka keeps the pause for the next assignment
   for (const PartitionKey& key : leaving) {
     starting.erase(key);
     next_offsets.erase(key);
@@ -221,7 +221,7 @@ void KafkaSource::Impl::on_error(rd_kafka_resp_err_t error, std::string_view rea
       broker_problem = fmt::format("kafka {}: {}; check the host names in brokers", brokers, reason);
       break;
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-      // The error before this one says why; this one only says that all brokers are down.
+      // The previous error gives the reason; this one only says that all brokers are down.
       if (broker_problem.empty()) {
         broker_problem = fmt::format(
             "kafka {}: no broker answers; nothing is lost, weir continues when one does", brokers);
@@ -279,7 +279,7 @@ void KafkaSource::Impl::on_message(const rd_kafka_message_t& message, std::vecto
         seeks.emplace(key, message.offset);
         retry_at = {};
       }
-      // A seek is still to come: messages that arrive before it are not the ones asked for.
+      // A seek is still to come: messages that arrive before it are not the requested ones.
       if (seeks.contains(key) || out_of_range.contains(key)) return;
       assigned->second = message.offset + 1;
       broker_problem.clear();
@@ -318,7 +318,7 @@ void KafkaSource::Impl::on_message(const rd_kafka_message_t& message, std::vecto
   }
 }
 
-// Repeats seeks and questions that no broker could answer at once.
+// Repeats the seeks and queries that no broker could answer at the time.
 void KafkaSource::Impl::retry(std::vector<SourceEvent>& out) {
   // Not while paused: a seek would make a paused partition fetch.
   if (pauses.paused() || (out_of_range.empty() && seeks.empty()) || Clock::now() < retry_at) return;
@@ -329,7 +329,7 @@ void KafkaSource::Impl::retry(std::vector<SourceEvent>& out) {
     std::int64_t high = 0;
     const auto error = rd_kafka_query_watermark_offsets(consumer.get(), key.topic.c_str(), key.partition,
                                                         &low, &high, kWatermarkTimeoutMs);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) break;  // no broker answers: again later
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) break;  // no broker answers: try again later
     it = out_of_range.erase(it);
     std::int64_t& next = next_offsets[key];
     if (next >= 0 && (next < low || next > high)) {
@@ -349,7 +349,7 @@ void KafkaSource::Impl::look_for_missing_topics() {
   look_at = Clock::now() + kRetryInterval;
 }
 
-// False also when no broker answers.
+// Also false when no broker answers.
 bool KafkaSource::Impl::exists(const std::string& topic) {
   const Topic handle(rd_kafka_topic_new(consumer.get(), topic.c_str(), nullptr));
   const rd_kafka_metadata_t* raw = nullptr;
@@ -360,7 +360,7 @@ bool KafkaSource::Impl::exists(const std::string& topic) {
   return metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-// False: not now. Only while nothing is paused, so that a partition that starts again needs no resume.
+// False: not possible now. Seeks only while nothing is paused, so that a restarted partition needs no resume.
 bool KafkaSource::Impl::seek(const PartitionKey& key, std::int64_t offset) {
   auto list = make_list(1);
   add_to(list, key, offset < 0 ? RD_KAFKA_OFFSET_BEGINNING : offset);
@@ -369,7 +369,7 @@ bool KafkaSource::Impl::seek(const PartitionKey& key, std::int64_t offset) {
   if (error) return false;
   if (list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
   // A partition whose fetch ended (its offset does not exist) accepts a new assignment, but no seek. This
-  // must not be mixed up with the answer to a rebalance that is under way.
+  // must not interfere with the answer to a rebalance in progress.
   if (list->elems[0].err != RD_KAFKA_RESP_ERR__STATE || !starting.empty() || revoking) return false;
   list->elems[0].err = RD_KAFKA_RESP_ERR_NO_ERROR;
   if (cooperative()) {
@@ -391,7 +391,7 @@ KafkaSource::KafkaSource() : impl_(std::make_unique<Impl>()) {}
 KafkaSource::~KafkaSource() {
   if (!impl_->consumer) return;
   impl_->closing = true;
-  // A rebalance that stays unanswered would keep close() waiting.
+  // An unanswered rebalance would keep close() waiting.
   if (!impl_->starting.empty() || impl_->revoking) impl_->unassign(impl_->revoking.get());
   rd_kafka_consumer_close(impl_->consumer.get());
 }
@@ -426,13 +426,13 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::create(const KafkaConnection& 
     static_cast<Impl*>(opaque)->on_error(static_cast<rd_kafka_resp_err_t>(error), reason);
   });
   rd_kafka_conf_set_stats_cb(conf.get(), [](rd_kafka_t*, char* json, std::size_t length, void* opaque) {
-    // The connection to a broker is up: what the error callback said no longer holds.
+    // A broker is connected again: the last error no longer applies.
     if (std::string_view(json, length).find("\"state\":\"UP\"") != std::string_view::npos) {
       static_cast<Impl*>(opaque)->broker_problem.clear();
     }
     return 0;  // librdkafka frees the text
   });
-  // librdkafka's own log repeats for as long as no broker answers; status() has the reason, once.
+  // librdkafka's own log repeats while no broker answers; status() gives the reason once.
   rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t*, int, const char*, const char*) {});
 
   std::array<char, kErrorTextBytes> why{};
@@ -473,7 +473,7 @@ Result<void> KafkaSource::poll(std::chrono::milliseconds timeout, std::size_t ma
     } else if (!rebalanced) {
       break;
     }
-    if (rebalanced) break;  // the caller must answer it before the next poll
+    if (rebalanced) break;  // the caller must answer the rebalance before the next poll
     wait_ms = 0;
   }
   std::array<char, kErrorTextBytes> why{};
@@ -492,7 +492,7 @@ Result<void> KafkaSource::start_at(const PartitionKey& partition, std::int64_t o
                                  [](const auto& entry) { return entry.second.has_value(); });
     return all ? impl_->assign_started() : Result<void>();
   }
-  // Fenced and acquired again: the partition was assigned to us all the time.
+  // Fenced and acquired again: the partition stayed assigned to us the whole time.
   if (const auto it = impl_->next_offsets.find(partition); it != impl_->next_offsets.end()) {
     it->second = offset;
     impl_->out_of_range.erase(partition);

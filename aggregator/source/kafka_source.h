@@ -1,4 +1,4 @@
-// Messages from Kafka, as one consumer of a group. Offsets come from the store, never from Kafka, and
+// Reads messages from Kafka as one consumer of a group. Offsets come from the store, never from Kafka, and
 // nothing is skipped silently (docs/architecture.md).
 #pragma once
 
@@ -11,11 +11,11 @@
 
 namespace weir {
 
-// Not thread-safe: call it from the engine's thread only.
+// Not thread-safe: only the engine's thread calls it.
 class KafkaSource : public Source {
  public:
-  // Errors: kInvalid (a property that librdkafka refuses). A broker that does not answer is not an error:
-  // status() reports it, and the source connects when it can.
+  // Errors: kInvalid (librdkafka refuses a property). A broker that does not answer is not an error: status()
+  // reports it, and the source connects when it can.
   [[nodiscard]] static Result<std::unique_ptr<KafkaSource>> create(const KafkaConnection& connection,
                                                                    const std::vector<std::string>& topics,
                                                                    const std::string& group);

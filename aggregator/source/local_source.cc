@@ -12,7 +12,7 @@
 namespace weir {
 namespace {
 
-// Batches between the agent and the engine. Together with the agent's max_in_flight this bounds the memory.
+// Batches queued between agent and engine. Together with the agent's max_in_flight this bounds the memory.
 constexpr std::size_t kMaxQueuedMessages = 64;
 
 const PartitionKey& local_partition() {
@@ -31,36 +31,36 @@ std::int64_t now_ms() {
 std::optional<std::uint64_t> resume_offset(const Coverage& coverage) {
   if (coverage.high_water() <= coverage.origin()) return std::nullopt;
   if (coverage.gaps().empty()) return coverage.high_water();
-  // Reading continues at the first gap; what is counted beyond it is not counted again.
+  // Continue reading at the first gap; content beyond it that is already counted is not counted again.
   return coverage.gaps().front().begin;
 }
 
 struct LocalSource::Impl {
   QueueOutput output{kMaxQueuedMessages};
   OpenLedger open_ledger;
-  std::unique_ptr<Ledger> ledger;  // the agent thread's
+  std::unique_ptr<Ledger> ledger;  // used by the agent's thread only
   std::unique_ptr<Agent> agent;
   std::thread thread;
   std::atomic<bool> ended = false;
   mutable std::mutex mutex;
   std::optional<Error> failure;  // of the agent's loop
-  std::string position_problem;  // the store could not say where to continue
+  std::string position_problem;  // set when the store could not say where to continue
 
-  // The engine's thread.
+  // Used by the engine's thread only.
   bool announced = false;
   bool started = false;
   std::int64_t next_offset = 0;
-  std::deque<std::pair<std::int64_t, std::uint64_t>> unacknowledged;  // offset, the queue's id
+  std::deque<std::pair<std::int64_t, std::uint64_t>> unacknowledged;  // offset, id in the queue
   std::vector<Message> popped;
 
   std::optional<std::uint64_t> position_of(const SourceId& id);
   void run();
 };
 
-// Without an answer the source is read from its start: slower, but still counted once.
+// Without an answer the source is read from its start: slower, but still counted only once.
 std::optional<std::uint64_t> LocalSource::Impl::position_of(const SourceId& id) {
   Error error;
-  // A connection that went stale is opened again, once.
+  // If the connection has gone stale, open it again, once.
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (!ledger) {
       auto opened = open_ledger();
@@ -98,8 +98,8 @@ LocalSource::LocalSource() : impl_(std::make_unique<Impl>()) {}
 LocalSource::~LocalSource() {
   if (!impl_->thread.joinable()) return;
   impl_->agent->stop();
-  // The agent waits for acknowledgements of what it has shipped. Giving them does no harm: there is no
-  // registry that could run ahead, as the store says where to continue.
+  // The agent waits for acknowledgements of what it has shipped. Acknowledging here is harmless: no registry
+  // can run ahead, because the store says where to continue.
   while (!impl_->ended) {
     impl_->popped.clear();
     impl_->output.pop(std::chrono::milliseconds(20), kMaxQueuedMessages, impl_->popped);
@@ -137,7 +137,7 @@ Result<void> LocalSource::poll(std::chrono::milliseconds timeout, std::size_t ma
     return fail(Code::kIo, "the reader of the logs ended", "start weir-aggregator again");
   }
   if (!impl_->started || paused_) {
-    std::this_thread::sleep_for(timeout);  // nothing can arrive: keep the engine at its pace
+    std::this_thread::sleep_for(timeout);  // nothing can arrive: keep the engine's pace
     return {};
   }
   impl_->popped.clear();

@@ -1,4 +1,4 @@
-// The single box: the agent's code runs on a thread of this process, with a bounded queue in place of
+// The single box: the agent's code runs on a thread of this process, and a bounded queue takes the place of
 // Kafka. The store serves as the agent's registry (docs/decisions/0006).
 #pragma once
 
@@ -14,20 +14,20 @@
 
 namespace weir {
 
-// Where reading of a source continues: its content is counted up to here without a gap.
-// nullopt: nothing is counted.
+// Where to continue reading a source: its content is counted without a gap up to here. nullopt: nothing is
+// counted.
 [[nodiscard]] std::optional<std::uint64_t> resume_offset(const Coverage& coverage);
 
 class LocalSource : public Source {
  public:
-  // `open_ledger` is called on the agent's thread; that thread alone uses the connection.
+  // `open_ledger` is called on the agent's thread, and only that thread uses the connection.
   [[nodiscard]] static Result<std::unique_ptr<LocalSource>> create(AgentConfig config,
                                                                    OpenLedger open_ledger);
-  ~LocalSource() override;  // stops the agent and joins; what was not committed is read again later
+  ~LocalSource() override;  // stops the agent and joins; uncommitted content is read again later
 
   [[nodiscard]] AgentStatus agent_status() const;  // any thread
 
-  // On the engine's thread. start_at() starts the agent; a second call means that another process has taken
+  // On the engine's thread. start_at() starts the agent. A second call means that another process has taken
   // over the store, and returns kFenced.
   [[nodiscard]] Result<void> poll(std::chrono::milliseconds timeout, std::size_t max_events,
                                   std::vector<SourceEvent>& out) override;

@@ -31,7 +31,8 @@ Result<std::vector<AlertState>> SqlStore::alerts() const {
     RowReader in(row);
     in >> alert.rule >> alert.subject >> phase >> alert.since_s >> alert.value;
     if (auto read = in.end(); !read) return std::unexpected(read.error());
-    // No rule is nameless. An aggregator of schema version 2 that still runs writes its lease here.
+    // Every rule has a name. The row without one is the lease that an aggregator of schema version 2, if one
+    // still runs, writes here.
     if (alert.rule.empty()) continue;
     auto known = phase_of(phase);
     if (!known) return std::unexpected(known.error());
@@ -41,7 +42,7 @@ Result<std::vector<AlertState>> SqlStore::alerts() const {
   return out;
 }
 
-// A number of its own, in the transaction. Never given again, also when its row is deleted.
+// Draws a fresh number within the transaction. It is never reused, even after its row is deleted.
 Result<std::int64_t> SqlStore::next_id(std::string_view counter) {
   const std::string name(counter);
   if (auto raised = session_->run("UPDATE meta SET value = value + 1 WHERE name = ?", {name}); !raised)
@@ -134,7 +135,7 @@ Result<std::vector<Letter>> SqlStore::claim_letters(std::string_view channel, st
     in >> letter.id >> letter.channel >> letter.address >> letter.payload >> letter.created_ms >>
         letter.next_try_ms >> letter.attempts >> letter.last_error;
     if (auto read = in.end(); !read) return std::unexpected(read.error());
-    // The first to move next_try_ms has the letter: the update of another matches nothing then.
+    // The first to move next_try_ms has claimed the letter; the update of a second one then matches no row.
     auto claimed = session_->ask("UPDATE outbox SET next_try_ms = ? WHERE id = ? AND next_try_ms = ?",
                                  {now_ms + claim_ms, letter.id, letter.next_try_ms});
     if (!claimed) return std::unexpected(claimed.error());
@@ -192,7 +193,7 @@ Result<bool> SqlStore::lease(std::string_view name, std::string_view owner, std:
   row << key << taker << now_ms + for_ms;
   auto made = session_->ask(insert_sql(tables::kLease), row.take());
   if (made) return true;
-  if (made.error().code == Code::kFenced) return false;  // another was first
+  if (made.error().code == Code::kFenced) return false;  // another aggregator was first
   return std::unexpected(made.error());
 }
 

@@ -143,7 +143,7 @@ Result<void> SqlStore::write_source(const SourceState& source) {
   const auto hex = source.id.hex();
   auto values = values_of(source);
   if (source.version == 0) {
-    // A row that another aggregator inserted first makes this a duplicate key, which is kFenced.
+    // If another aggregator inserted the row first, this fails with a duplicate key, which is kFenced.
     if (auto made = session_->run(insert_sql(tables::kSource), values); !made) return made;
   } else {
     static const auto update = update_sql(tables::kSource) +
@@ -231,8 +231,8 @@ Result<void> SqlStore::write_dead_letters(const Commit& commit) {
        as_number(DeadLetterKind::kOffsetGone)});
 }
 
-// The body of the transaction. The compare-and-set comes first: it fences, and it gives all writers
-// the same order of locks.
+// The body of the transaction. The compare-and-set comes first: it fences, and it makes all writers take
+// their locks in the same order.
 Result<void> SqlStore::write_commit(const Commit& commit, std::int64_t token) {
   const auto key = key_of(commit.partition);
   auto set = session_->run(
@@ -259,7 +259,7 @@ Result<void> SqlStore::write_commit(const Commit& commit, std::int64_t token) {
 
 Result<void> SqlStore::commit(const Commit& commit) {
   check_commit(commit);
-  // Written with the offset: it tells a COMMIT that landed without an answer from one that did not.
+  // Written with the offset, to tell a COMMIT that landed without an answer from one that did not land.
   const auto token = static_cast<std::int64_t>(random_() >> 1);
   for (int attempt = 1;; ++attempt) {
     bool unknown = false;
@@ -272,12 +272,12 @@ Result<void> SqlStore::commit(const Commit& commit) {
     auto row =
         session_->ask("SELECT commit_token, epoch FROM partition_state WHERE topic = ? AND partition_id = ?",
                       key_of(commit.partition));
-    // Still unknown: the caller tries the same commit again, and is answered kFenced if it had landed.
+    // Still unknown: the caller retries the same commit, and gets kFenced if it had landed.
     if (!row) return fail(Code::kUnavailable, row.error().what, row.error().hint);
     if (!row->empty() && number(row->front()[0]) == token) return {};
     if (row->empty() || as_unsigned(row->front()[1]) != commit.epoch)
       return taken_by_another(commit.partition);
-    // It did not land. The caller must get its turn: it answers revocations.
+    // It did not land. Return to the caller, which has revocations to answer.
     if (attempt == kMaxAttempts) return done;
     session_->pause_after(attempt);
   }
@@ -285,7 +285,7 @@ Result<void> SqlStore::commit(const Commit& commit) {
 
 Result<std::uint64_t> SqlStore::forget_sources(std::int64_t before_ms, std::int64_t with_gaps_before_ms,
                                                std::size_t max) {
-  // Searched outside of the transaction, so that no commit waits for the search.
+  // Search outside the transaction, so that no commit waits for the search.
   auto rows = session_->ask(
       fmt::format("SELECT id, version FROM source WHERE last_seen_ms > 0 AND last_seen_ms < ? AND "
                   "(last_seen_ms < ? OR NOT EXISTS (SELECT 1 FROM source_gap WHERE source_id = id)) "
@@ -294,7 +294,7 @@ Result<std::uint64_t> SqlStore::forget_sources(std::int64_t before_ms, std::int6
       {before_ms, with_gaps_before_ms});
   if (!rows) return std::unexpected(rows.error());
   if (rows->empty()) return 0;
-  // In the order of a commit, or the two would lock each other out.
+  // Lock in the order that commits use; otherwise the two could deadlock.
   std::sort(rows->begin(), rows->end());
   std::uint64_t forgotten = 0;
   auto done = session_->transaction([&]() -> Result<void> {

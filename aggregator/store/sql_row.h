@@ -1,4 +1,4 @@
-// Rows by type: a reader that takes one column after the other, a writer that gives them.
+// Typed rows: a reader that extracts one column after the other, and a writer that appends them.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,12 @@
 
 namespace weir {
 
-inline constexpr std::size_t kMaxKeyBytes = 255;  // of a column of type kKey
+inline constexpr std::size_t kMaxKeyBytes = 255;  // in a column of type kKey
 
 //   RowReader in(row);
 //   in >> letter.id >> letter.channel;
 //   if (auto read = in.end(); !read) return read;
-// A column too many, one too few or one of the other type shows in end(). The row outlives the reader.
+// end() reports a surplus column, a missing one or a wrong type. The row must outlive the reader.
 class RowReader {
  public:
   explicit RowReader(const SqlRow& row) : row_(row) {}
@@ -33,8 +33,8 @@ class RowReader {
     if (const auto* value = next<std::string>()) out = *value;
     return *this;
   }
-  RowReader& operator>>(double& out);  // kept as text
-  // kCorrupt when what was read is not what the row has.
+  RowReader& operator>>(double& out);  // stored as text
+  // kCorrupt when the columns read do not match the row.
   [[nodiscard]] Result<void> end() const;
 
  private:
@@ -51,7 +51,7 @@ class RowReader {
   bool good_ = true;
 };
 
-// The values of one row, in the order of the table's columns. Cuts keys to what they may have.
+// The values of one row, in the order of the table's columns. Truncates keys to their maximum length.
 class RowWriter {
  public:
   explicit RowWriter(const Table& table) : table_(table) { values_.reserve(table.columns.size()); }
@@ -63,8 +63,8 @@ class RowWriter {
     return *this;
   }
   RowWriter& operator<<(std::string_view value);
-  RowWriter& operator<<(double value);  // kept as text
-  // All columns of the table.
+  RowWriter& operator<<(double value);  // stored as text
+  // Values for all columns of the table.
   [[nodiscard]] std::vector<SqlValue> take();
 
  private:

@@ -1,4 +1,4 @@
-// How the values of the store are read from rows, where more than one role reads them.
+// Reads the store's values from rows, where more than one role needs them.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace weir {
 
-// A row of `source` as it is stored; its coverage is complete with the gaps.
+// A row of `source` as stored; its coverage is complete once the gaps are added.
 struct StoredSource {
   std::string id;
   SourceState state;
@@ -21,7 +21,7 @@ RowReader& operator>>(RowReader& in, StoredSource& out);
 // A row of `source_gap` without its source.
 RowReader& operator>>(RowReader& in, Gap& out);
 
-// Columns requests to latency of a row of `window_traffic`.
+// The columns from requests to latency of a row of `window_traffic`.
 struct StoredSum {
   WindowSum sum;
   std::string latency;

@@ -1,5 +1,5 @@
-// A migration may end after any statement: MySQL commits each of them by itself. So each step asks
-// whether it was done before, and the version is written last.
+// A migration may stop after any statement, because MySQL commits each of them by itself. So each step checks
+// whether it was already done, and the version is written last.
 #include "aggregator/store/sql_schema.h"
 
 #include <fmt/format.h>
@@ -19,7 +19,7 @@ namespace weir {
 namespace {
 
 constexpr std::string_view kVersion = "schema_version";
-// Counters of ids that were given.
+// Counters of ids that were assigned.
 constexpr std::string_view kCounters[] = {"last_mail_id", "last_event_id"};
 
 Result<void> run(SqlConnection& db, std::string_view sql, const std::vector<SqlValue>& parameters = {}) {
@@ -49,7 +49,7 @@ Result<void> create_tables(SqlConnection& db) {
   return {};
 }
 
-// nullopt: it is not written yet.
+// nullopt: not written yet.
 Result<std::optional<std::int64_t>> version_of(SqlConnection& db) {
   auto rows = db.query("SELECT value FROM meta WHERE name = ?", {std::string(kVersion)});
   if (!rows) return std::unexpected(rows.error());
@@ -57,7 +57,7 @@ Result<std::optional<std::int64_t>> version_of(SqlConnection& db) {
   return number(rows->front().front());
 }
 
-// Version 2 has the versions of sources, and why and since when there is a gap.
+// Version 2 adds versions of sources, and the cause and the time of each gap.
 Result<void> migrate_from_1(SqlConnection& db) {
   for (const auto& [table, column] : {std::pair{"source", "version"},
                                       {"source", "too_long"},
@@ -65,14 +65,14 @@ Result<void> migrate_from_1(SqlConnection& db) {
                                       {"source_gap", "since_ms"}}) {
     if (auto added = add_number(db, table, column); !added) return added;
   }
-  // Version 0 means that there is no row.
+  // Version 0 means that the row does not exist.
   if (auto set = run(db, "UPDATE source SET version = 1 WHERE version = 0"); !set) return set;
   return run(db,
              "UPDATE source_gap SET since_ms = (SELECT last_seen_ms FROM source WHERE id = source_id) "
              "WHERE since_ms = 0 AND source_id IN (SELECT id FROM source)");
 }
 
-// Version 2 told the kinds apart by how the reason began.
+// Version 2 told the kinds apart by the first words of the reason.
 Result<void> set_kinds(SqlConnection& db) {
   if (auto added = add_number(db, tables::kDeadLetter.name, "kind"); !added) return added;
   for (const auto& [begin, kind] : {std::pair{"messages [", DeadLetterKind::kMessagesGone},
@@ -90,8 +90,8 @@ Result<void> set_kinds(SqlConnection& db) {
   return {};
 }
 
-// Version 2 had mails only, with a column for each of their parts. Its table is put aside, and its
-// mails become letters of the new one.
+// Version 2 had mails only, with a column for each part. Its table is renamed, and its mails become letters
+// in the new table.
 Result<void> put_old_mails_aside(SqlConnection& db) {
   const auto old = has_column(db, tables::kOutbox.name, "mail_to");
   if (!old) return std::unexpected(old.error());
@@ -111,26 +111,26 @@ Result<void> take_over_old_mails(SqlConnection& db) {
     RowReader in(row);
     in >> id >> to >> subject >> body >> created_ms >> next_try_ms >> attempts >> last_error;
     if (auto read = in.end(); !read) return read;
-    // The payload of a mail: its subject in one line, then its text.
+    // A mail's payload: the subject on one line, then the text.
     std::replace(subject.begin(), subject.end(), '\n', ' ');
     RowWriter letter(tables::kOutbox);
     letter << id << "mail" << to << subject + "\n" + body << created_ms << next_try_ms << attempts
            << last_error;
-    // REPLACE: an earlier try may have come this far.
+    // REPLACE: an earlier attempt may have reached this point.
     if (auto put = run(db, replace_sql(tables::kOutbox), letter.take()); !put) return put;
   }
   return run(db, "DROP TABLE outbox_2");
 }
 
-// Version 2 found the hosts by reading all windows. The migration does so once.
+// Version 2 searched all windows for hosts. The migration does so once.
 Result<void> list_hosts(SqlConnection& db) {
   return run(db,
              "INSERT INTO host (name) SELECT DISTINCT host FROM window_traffic "
              "WHERE host NOT IN (SELECT name FROM host)");
 }
 
-// Version 3 has kinds of dead letters, channels in the outbox, the history of alerts, a list of hosts, and
-// leases, of which version 2 had one, as an alert without a rule.
+// Version 3 adds kinds of dead letters, channels in the outbox, the history of alerts, a list of hosts, and
+// leases. Version 2 had one lease, stored as an alert without a rule.
 Result<void> migrate_from_2(SqlConnection& db) {
   if (auto set = set_kinds(db); !set) return set;
   if (auto taken = take_over_old_mails(db); !taken) return taken;
@@ -159,7 +159,7 @@ Result<void> migrate_locked(SqlConnection& db) {
                             kSchemaVersion),
                 "install the newer weir-aggregator; an older one would count wrongly");
   }
-  // Without a version the tables may be those of an older program that did not come to write it.
+  // Tables without a version may belong to an older program that stopped before it wrote one.
   const bool current = *version == kSchemaVersion;
   if (!current) {
     if (auto aside = put_old_mails_aside(db); !aside) return aside;

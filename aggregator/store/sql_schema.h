@@ -1,4 +1,4 @@
-// Creates the tables of tables.h, and brings those of older versions forward.
+// Creates the tables of tables.h and migrates those of older versions.
 #pragma once
 
 #include "aggregator/store/sql_connection.h"
@@ -7,7 +7,7 @@
 namespace weir {
 
 // Any number of programs may call it at once.
-// Errors: those of SqlConnection; kInvalid for a schema of a newer weir, which is left as it is.
+// Errors: those of SqlConnection; kInvalid for the schema of a newer weir, which is left unchanged.
 [[nodiscard]] Result<void> migrate_schema(SqlConnection& db);
 
 }  // namespace weir

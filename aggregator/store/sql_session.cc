@@ -35,7 +35,7 @@ Result<void> SqlSession::attempts(const std::function<Result<void>()>& body, boo
   for (int attempt = 1;; ++attempt) {
     auto done = run(db_->begin_sql());
     if (!done && attempt == 1 && !db_->connected()) {
-      // The server had closed the idle connection. Nothing has begun: once more on a fresh one.
+      // The server had closed the idle connection. No transaction has begun: try once more on a fresh one.
       if (auto connected = ready(); !connected) return connected;
       done = run(db_->begin_sql());
     }

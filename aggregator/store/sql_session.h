@@ -1,5 +1,5 @@
-// A connection with what every role of the store needs: reconnecting, and transactions that are
-// tried again when the database rolls them back.
+// A connection with what every role of the store needs: reconnecting, and retrying transactions that the
+// database rolls back.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@
 
 namespace weir {
 
-inline constexpr int kMaxAttempts = 10;  // of a transaction that a deadlock or a busy file rolled back
+inline constexpr int kMaxAttempts = 10;  // for one transaction that deadlocks or finds the file busy
 
 class SqlSession {
  public:
@@ -23,17 +23,17 @@ class SqlSession {
       : db_(std::move(connection)), pause_(std::move(pause)) {}
 
   [[nodiscard]] SqlConnection& db() { return *db_; }
-  // Connects if need be.
+  // Connects if necessary.
   [[nodiscard]] Result<void> ready();
-  // Outside of transactions.
+  // Outside transactions.
   [[nodiscard]] Rows ask(std::string_view sql, const std::vector<SqlValue>& parameters = {});
-  // One statement whose rows do not matter.
+  // One statement whose rows are ignored.
   [[nodiscard]] Result<void> run(std::string_view sql, const std::vector<SqlValue>& parameters = {});
-  // Begins, calls `body`, commits; from the start again when the database rolled it back, after a pause.
+  // Begins, calls `body`, commits. If the database rolls back, pauses and starts again from the beginning.
   // `commit_unknown` becomes true when the answer to COMMIT was lost.
   [[nodiscard]] Result<void> transaction(const std::function<Result<void>()>& body,
                                          bool* commit_unknown = nullptr);
-  // Before attempt number `attempt` + 1.
+  // Called before attempt number `attempt` + 1.
   void pause_after(int attempt) { pause_(std::chrono::milliseconds(attempt * 5)); }
 
  private:
@@ -42,7 +42,7 @@ class SqlSession {
   std::unique_ptr<SqlConnection> db_;
   RetryPause pause_;
   bool in_transaction_ = false;
-  bool doubtful_ = false;  // a transaction may still be open on the connection: it must be made anew
+  bool doubtful_ = false;  // a transaction may still be open on the connection: reconnect
 };
 
 }  // namespace weir

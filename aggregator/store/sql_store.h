@@ -1,4 +1,4 @@
-// The three roles of the store over one connection: sql_ledger.cc, sql_traffic.cc, sql_alerts.cc.
+// The store's three roles over one connection: sql_ledger.cc, sql_traffic.cc, sql_alerts.cc.
 #pragma once
 
 #include <memory>

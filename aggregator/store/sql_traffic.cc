@@ -1,4 +1,4 @@
-// What readers ask, in SQL.
+// The readers' queries, in SQL.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,13 +14,13 @@
 namespace weir {
 namespace {
 
-constexpr std::int64_t kTrafficSliceSeconds = 6 * 3600;  // what one statement reads
+constexpr std::int64_t kTrafficSliceSeconds = 6 * 3600;  // how much one statement reads
 
 constexpr std::string_view kFirstWindow = "SELECT start_s FROM window_traffic ORDER BY start_s LIMIT 1";
 constexpr std::string_view kNextWindow =
     "SELECT start_s FROM window_traffic WHERE start_s >= ? AND start_s < ? ORDER BY start_s LIMIT 1";
 
-// A number and no row, or one row of one number.
+// The number of a one-column row; nullopt without a row.
 Result<std::optional<std::int64_t>> number_of(const SqlSession::Rows& rows) {
   if (!rows) return std::unexpected(rows.error());
   if (rows->empty()) return std::nullopt;
@@ -55,7 +55,7 @@ Result<std::vector<DeadLetter>> letters_of(const SqlSession::Rows& rows) {
   return out;
 }
 
-// Sums rows of window_traffic as a query groups them.
+// Sums rows of window_traffic into the groups of a query.
 class Groups {
  public:
   Groups(const TrafficQuery& query, std::int64_t first_s, std::size_t max_rows)
@@ -124,7 +124,7 @@ Result<std::vector<TrafficRow>> SqlStore::traffic(const TrafficQuery& query, std
   }
   std::optional<Groups> groups;
   for (;;) {
-    // From one slice of time that has rows to the next, so that what is held at once is bounded.
+    // Go from one slice of time that has rows to the next, so that the rows held at once are bounded.
     const auto begin = number_of(session_->ask(kNextWindow, {from, to}));
     if (!begin) return std::unexpected(begin.error());
     if (!*begin) break;
@@ -150,7 +150,7 @@ Result<std::optional<Traffic::Span>> SqlStore::traffic_span() const {
 }
 
 Result<std::vector<SourceState>> SqlStore::all_sources(std::size_t max_rows) const {
-  // One statement: a commit between two would show gaps above the high-water mark.
+  // One statement: a commit between two statements would show gaps above the high-water mark.
   auto rows = session_->ask(fmt::format(
       "SELECT {0}, {1} FROM (SELECT {0} FROM source ORDER BY last_seen_ms DESC, id LIMIT {2}) newest "
       "LEFT JOIN source_gap ON source_id = id ORDER BY last_seen_ms DESC, id, begin_offset",
@@ -166,7 +166,7 @@ Result<std::vector<SourceState>> SqlStore::all_sources(std::size_t max_rows) con
       RowReader in((*rows)[at]);
       in >> stored >> gap;
       if (auto read = in.end(); !read) return std::unexpected(read.error());
-      // A source without gaps has one row of NULLs, which read as 0; no gap is empty.
+      // A source without gaps yields one row of NULLs, which read as 0; a real gap is never empty.
       if (!gap.empty()) gaps.push_back(gap);
     }
     auto state = with_gaps(std::move(stored), std::move(gaps));

@@ -12,8 +12,8 @@
 
 namespace weir {
 
-// When this owner took the partition no row began later, and since then only this writer has written rows of
-// the partition: another owner would have another epoch.
+// When this owner took the partition, no row began later. Since then only this writer has written rows of the
+// partition, because another owner would have another epoch.
 Result<std::int64_t> SqlWindows::newest(const Commit& commit) {
   auto& known = newest_[commit.partition];
   if (known.epoch != commit.epoch) {
@@ -25,7 +25,7 @@ Result<std::int64_t> SqlWindows::newest(const Commit& commit) {
   return known.start_s;
 }
 
-// Adds the stored sums to the rows that the store may have.
+// Adds the stored sums to those rows that the store may already have.
 Result<void> SqlWindows::add_stored(const PartitionKey& partition, std::vector<WindowRow>& rows,
                                     std::vector<WindowSum>& sums) {
   if (rows.empty()) return {};
@@ -94,12 +94,12 @@ Result<void> SqlWindows::write(const Commit& commit) {
   if (!newest) return std::unexpected(newest.error());
   const auto rows_per_statement = db_.rows_per_statement();
   std::vector<WindowRow> rows;
-  std::vector<WindowSum> sums;  // of rows that the store had
+  std::vector<WindowSum> sums;  // of rows that the store already had
   sums.reserve(rows_per_statement);
   for (auto at = commit.windows.begin(); at != commit.windows.end();) {
     rows.clear();
     sums.clear();
-    // The rows of one statement may all be stored already, or none of them.
+    // One statement takes either rows that may be stored already, or rows that cannot be.
     const bool stored = at->first.start_s <= *newest;
     for (; at != commit.windows.end() && rows.size() < rows_per_statement &&
            (at->first.start_s <= *newest) == stored;

@@ -1,4 +1,4 @@
-// Adds the windows of a commit to the stored rows, within its transaction. Not thread-safe.
+// Adds a commit's windows to the stored rows, within the commit's transaction. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,13 @@ namespace weir {
 
 inline constexpr std::string_view kLastWindow =
     "SELECT start_s FROM window_traffic ORDER BY start_s DESC LIMIT 1";
-inline constexpr std::size_t kWindowKeyColumns = 6;  // of window_traffic; then come the sums
+inline constexpr std::size_t kWindowKeyColumns = 6;  // of window_traffic; the sums follow
 
 class SqlWindows {
  public:
   explicit SqlWindows(SqlConnection& db) : db_(db) {}
-  // Reads the rows that may be stored, adds to them, writes them. The transaction has begun, and its
-  // compare-and-set has made this the only writer of the partition.
+  // Reads the rows that may already be stored, adds to them and writes them. The transaction has begun, and
+  // its compare-and-set has made this the partition's only writer.
   [[nodiscard]] Result<void> write(const Commit& commit);
 
  private:
@@ -33,13 +33,13 @@ class SqlWindows {
   [[nodiscard]] Result<void> put(const PartitionKey& partition, const std::vector<WindowRow>& rows);
 
   SqlConnection& db_;
-  // No stored window of the partition begins later. A higher value is correct, too.
+  // No stored window of the partition begins later. A value that is too high is still correct.
   struct Newest {
     std::uint64_t epoch = 0;  // 0: not known
     std::int64_t start_s = 0;
   };
   std::map<PartitionKey, Newest> newest_;
-  // The last statements of write(), for that many rows, and their values.
+  // The statements of the last write(), for that many rows, and their values.
   std::size_t select_rows_ = 0, replace_rows_ = 0;
   std::string select_sql_, replace_sql_;
   std::vector<SqlValue> values_;

@@ -12,28 +12,29 @@ namespace weir {
 
 struct SourceState {
   SourceId id;
-  // Of the row: a commit replaces a row only while it still has the version that was loaded. 0: no row yet.
+  // The row's version. A commit replaces a row only while the row still has the version that was loaded. 0:
+  // no row yet.
   std::uint64_t version = 0;
   Coverage coverage;
   std::string agent_id, host, input, path;
   std::uint64_t instance = 0;
   std::uint64_t lines = 0;
   std::uint64_t unparsed = 0;
-  std::uint64_t too_long = 0;  // part of `unparsed`: longer than the input's max_line, and cut
+  std::uint64_t too_long = 0;  // part of `unparsed`: lines cut because they exceed the input's max_line
   std::uint64_t filtered = 0;
   std::int64_t first_seen_ms = 0;
   std::int64_t last_seen_ms = 0;
 };
 
-// The numbers are those of column `kind`.
+// The values of column `kind`.
 enum class DeadLetterKind : std::uint8_t {
-  kUnreadable = 0,    // a line or a message that could not be read
-  kRefused = 1,       // a batch that was read and not counted: it contradicts itself or passes a limit
+  kUnreadable = 0,    // a line or message that could not be read
+  kRefused = 1,       // a batch that was read but not counted: it contradicts itself or exceeds a limit
   kMessagesGone = 2,  // the topic dropped messages before they were read
   kOffsetGone = 3,    // the stored offset does not exist in the topic
 };
 
-// Messages are lost, not unreadable. Such rows are kept for good: nothing else records the loss.
+// Messages are lost, not unreadable. Such rows are kept permanently: nothing else records the loss.
 [[nodiscard]] constexpr bool says_messages_lost(DeadLetterKind kind) {
   return kind == DeadLetterKind::kMessagesGone || kind == DeadLetterKind::kOffsetGone;
 }
@@ -45,7 +46,7 @@ struct DeadLetter {
   DeadLetterKind kind = DeadLetterKind::kUnreadable;
   std::string source{};  // SourceId hex, or ""
   std::string reason{};  // one sentence
-  std::string text{};    // at most 512 bytes, raw: escape before showing
+  std::string text{};    // at most 512 bytes, raw: escape before display
   std::int64_t seen_ms = 0;
 };
 

@@ -1,5 +1,5 @@
-// The store: all that warn, pages and report read. MySQL or SQLite, the same tables and the same
-// numbers (docs/reference/store.md). Use the interface of the role you have, not all three.
+// The store: everything that warn, pages and report read. MySQL and SQLite have the same tables and give the
+// same numbers (docs/reference/store.md). Use the interface of your role, not all three.
 #pragma once
 
 #include <cstdint>
@@ -19,22 +19,22 @@ inline constexpr int kSchemaVersion = 3;
 // Not thread-safe: one Store per thread, each with its own connection.
 class Store : public Ledger, public Traffic, public Alerts {};
 
-// Opens a connection of the caller's own; called again after a failure.
+// Opens a connection for the caller alone; called again after a failure.
 using OpenStore = std::function<Result<std::unique_ptr<Store>>()>;
 
 struct MysqlConfig {
   std::string host = "127.0.0.1";
   std::uint16_t port = 3306;
-  std::string socket;  // instead of host and port
+  std::string socket;  // used instead of host and port
   std::string user = "weir";
   std::string password;
   std::string database = "weir";
-  std::string tls_ca;  // set: TLS is required and the server is verified
+  std::string tls_ca;  // if set, TLS is required and the server is verified
   friend bool operator==(const MysqlConfig&, const MysqlConfig&) = default;
 };
 
 [[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite(const std::string& path);
-// Read only, and never creates the file: for `report`.
+// Read-only; never creates the file. For `report`.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite_readonly(const std::string& path);
 [[nodiscard]] Result<std::unique_ptr<Store>> open_mysql(const MysqlConfig& config);
 

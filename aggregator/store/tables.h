@@ -1,5 +1,5 @@
-// The tables of schema version 3, column by column. CREATE, SELECT and INSERT are made from these
-// lists (sql_text.h), in their order; docs/reference/store.md describes each column.
+// The tables of schema version 3, column by column. CREATE, SELECT and INSERT are built from these lists
+// (sql_text.h), in their order. docs/reference/store.md describes each column.
 #pragma once
 
 #include <cstdint>
@@ -10,20 +10,20 @@ namespace weir {
 
 enum class ColumnType : std::uint8_t {
   kNumber,
-  kKey,   // bytes, at most 255: names and what is part of a primary key
+  kKey,   // bytes, at most 255: names and parts of primary keys
   kText,  // bytes
 };
 
 struct Column {
   std::string_view name;
   ColumnType type = ColumnType::kNumber;
-  bool in_key = false;  // of the primary key, which has its columns in the order of the list
+  bool in_key = false;  // part of the primary key, whose columns follow the order of the list
 };
 
 struct Table {
   std::string_view name;
   std::span<const Column> columns;
-  bool clustered = false;  // rows are kept in the order of the primary key, in one tree with it
+  bool clustered = false;  // rows are stored in primary-key order, in the tree of that key
 };
 
 namespace tables {

@@ -71,7 +71,7 @@ Result<Evaluation> AlertRound::run(const AlertRoundConfig& config, const Traffic
   return evaluation;
 }
 
-// The sums that each rule looks at; rules of one range share a query.
+// Reads the sums that each rule evaluates. Rules with the same range share a query.
 Result<std::vector<RuleFacts>> AlertRound::gather(const std::vector<RuleConfig>& rules,
                                                   const Traffic& traffic, std::int64_t now_ms) {
   const auto agents = traffic.agents();
@@ -94,7 +94,7 @@ Result<std::vector<RuleFacts>> AlertRound::gather(const std::vector<RuleConfig>&
   return out;
 }
 
-// Whether the store has windows before `begin_s`. Once it has, it has them for good.
+// Whether the store has windows before `begin_s`. Once true, this stays true.
 Result<bool> AlertRound::known_before(const Traffic& traffic, std::int64_t begin_s) {
   if (oldest_known_s_ && *oldest_known_s_ < begin_s) return true;
   const auto span = traffic.traffic_span();

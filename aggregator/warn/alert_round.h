@@ -1,5 +1,5 @@
-// One evaluation of the rules over a store: reads windows, decides, saves what changed together with
-// its letters and events. No threads; the time is an argument.
+// One evaluation of the rules over a store: reads windows, decides, and saves the changes together with their
+// letters and events. No threads; the time is an argument.
 #pragma once
 
 #include <cstdint>
@@ -17,17 +17,18 @@ namespace weir {
 
 struct AlertRoundConfig {
   std::vector<RuleConfig> rules;
-  ChannelsConfig channels;  // none: alerts are kept in the store and logged
-  std::string page_url;     // linked in letters
+  ChannelsConfig channels;  // none: alerts are only kept in the store and logged
+  std::string page_url;     // the address that letters link to
 };
 
-// A row of the alert history for each alert that fired, cleared or is not watched any more.
+// One row of the alert history for each alert that fired, cleared or is no longer watched.
 [[nodiscard]] std::vector<AlertEvent> events_of(const Evaluation& evaluation, std::int64_t now_s);
 
 class AlertRound {
  public:
   explicit AlertRound(std::int64_t window_s) : window_s_(window_s) {}
-  // What fired or cleared is saved when it returns. Errors: the store's; nothing was saved then.
+  // When it returns, every alert that fired or cleared is saved. Errors: those of the store; then nothing was
+  // saved.
   [[nodiscard]] Result<Evaluation> run(const AlertRoundConfig& config, const Traffic& traffic, Alerts& alerts,
                                        std::int64_t now_ms);
 

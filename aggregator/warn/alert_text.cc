@@ -12,7 +12,7 @@ namespace weir {
 namespace {
 
 constexpr std::size_t kMaxShownSiteBytes = 253;
-// A link opens at least this much time, so that the chart shows what came before the alert.
+// A link shows at least this much time, so that the chart includes what preceded the alert.
 constexpr std::int64_t kLinkedSeconds = 3600;
 
 std::string metric_title(const RuleConfig& rule) {

@@ -67,7 +67,7 @@ Result<std::vector<Destination>> destinations_of(std::string_view name, const Ch
   return std::vector{Destination{std::string(row->name), address}};
 }
 
-// More than kGroupAbove notices of one rule and phase are one group; else each is its own.
+// More than kGroupAbove notices of one rule and phase form one group; otherwise each notice is its own group.
 std::vector<NoticeGroup> group_notices(const std::vector<Notice>& notices) {
   std::map<std::pair<std::string_view, bool>, NoticeGroup> by_rule;
   for (const Notice& notice : notices) by_rule[{notice.rule.name, notice.firing}].push_back(&notice);

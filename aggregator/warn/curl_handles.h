@@ -1,4 +1,4 @@
-// libcurl's handles, freed by their owners. For the channels that use curl.
+// Owning wrappers of libcurl's handles, for the channels that use curl.
 #pragma once
 
 #include <curl/curl.h>
@@ -20,7 +20,7 @@ using CurlEasy = std::unique_ptr<CURL, CurlEasyDeleter>;
 using CurlList = std::unique_ptr<curl_slist, CurlListDeleter>;
 using CurlUrl = std::unique_ptr<CURLU, CurlUrlDeleter>;
 
-// Before the first handle; any thread, any number of times.
+// Call it before creating the first handle. Any thread, any number of times.
 void init_curl();
 
 }  // namespace weir

@@ -84,7 +84,7 @@ std::size_t read_upload(char* buffer, std::size_t size, std::size_t count, void*
 
 int progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   const auto& upload = *static_cast<Upload*>(user);
-  // Once the message is under way the server may have taken it: wait for its answer.
+  // Once sending the message has begun, the server may have accepted it: wait for its answer.
   return upload.stop->load() && !upload.started ? 1 : 0;
 }
 
@@ -168,7 +168,7 @@ class SmtpDeliverer : public Deliverer {
     curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, progress);
   }
 
-  // `reason` is curl's, `answer` the server's last refusal; either may be empty.
+  // `reason` comes from curl, `answer` is the server's last refusal. Either may be empty.
   [[nodiscard]] std::unexpected<Error> refusal(CURLcode code, const char* reason, std::string answer) const {
     // "Weird server reply" is curl's name for an answer such as 451.
     const char* why = code == CURLE_WEIRD_SERVER_REPLY && !answer.empty() ? "the mail was not accepted"
@@ -181,13 +181,13 @@ class SmtpDeliverer : public Deliverer {
   }
 
   void set_security(CURL* handle) const {
-    // An attacker who strips TLS from the connection would get the password.
+    // Otherwise an attacker who strips TLS from the connection would get the password.
     const bool required =
         config_.tls == "required" || (config_.tls == "opportunistic" && !config_.user.empty());
     const long level = required ? CURLUSESSL_ALL : config_.tls == "none" ? CURLUSESSL_NONE : CURLUSESSL_TRY;
     curl_easy_setopt(handle, CURLOPT_USE_SSL, level);
-    // Opportunistic TLS accepts plain text, so an unsigned certificate is no worse (RFC 7435). With a
-    // user, a password or an authority to check against, it is worth refusing.
+    // Opportunistic TLS accepts plain text, so an unverified certificate is no worse (RFC 7435). With a user,
+    // a password or an authority to verify against, it is worth refusing one.
     const bool implicit = config_.server.starts_with("smtps:");
     const bool verify =
         level == CURLUSESSL_ALL || implicit || !config_.user.empty() || !config_.tls_ca.empty();

@@ -1,5 +1,5 @@
-// The channel "mail". The address of a letter is a recipient; its payload is the subject, a newline
-// and the body. Keys: docs/reference/rules.md, [mail].
+// The channel "mail". A letter's address is a recipient; its payload is the subject, a newline and the body.
+// Keys: docs/reference/rules.md, [mail].
 #pragma once
 
 #include <atomic>
@@ -27,10 +27,10 @@ struct MailConfig {
 // "ops@example.org", "weir <weir@example.org>".
 [[nodiscard]] bool is_mail_address(std::string_view text);
 [[nodiscard]] std::string compose_mail(const NoticeGroup& group, std::string_view page_url);
-// The message as SMTP takes it. The same at each attempt, so that a mail that was accepted twice can be
+// The message in the form SMTP takes. It is the same at each attempt, so that a mail accepted twice can be
 // recognised by its Message-ID.
 [[nodiscard]] std::string mail_message(std::string_view from, const Letter& letter);
-// SMTP by libcurl. `stop` ends a delivery of which no byte of the message was sent yet.
+// Sends over SMTP with libcurl. `stop` aborts a delivery as long as no byte of the message was sent.
 [[nodiscard]] std::unique_ptr<Deliverer> open_mail(MailConfig config, const std::atomic<bool>& stop);
 
 }  // namespace weir

@@ -1,5 +1,5 @@
-// What a rule can watch. One row per metric: the configuration, the evaluation, the texts of
-// mails and webhooks and the reference are made from it. Pure.
+// What a rule can watch, one row per metric. The configuration, the evaluation, the texts of mails and
+// webhooks, and the reference are all made from this table. Pure.
 #pragma once
 
 #include <array>
@@ -12,10 +12,10 @@
 
 namespace weir {
 
-// Enumerators are indexes into metrics().
+// Enumerators are indices into metrics().
 enum class Metric : std::uint8_t { kRequestsPerSecond, kBytesPerSecond, kStatusShare };
 
-// What a metric is measured from: the sums of one site, or of all sites, over a range.
+// The input of a metric: the sums of one site, or of all sites, over a time range.
 struct SubjectSum {
   std::uint64_t requests = 0;
   std::uint64_t flow_bytes = 0;
@@ -25,19 +25,19 @@ struct SubjectSum {
 struct MetricRow {
   Metric metric;
   std::string_view name;  // the value of the rule's key `metric`
-  std::string_view unit;  // of the bare number in a webhook's JSON
-  // A share is 0 to 1 and belongs to a status class. It means nothing without requests.
+  std::string_view unit;  // for the bare number in a webhook's JSON
+  // A share is between 0 and 1 and belongs to a status class. It is undefined without requests.
   bool is_share;
-  std::string_view title;  // in sentences; "{}" is the status class
+  std::string_view title;  // as used in sentences; "{}" is the status class
   double (*measure)(const SubjectSum& sum, double seconds, int status_class);
-  std::string (*text)(double value);  // with its unit: "12.5 requests/s"
+  std::string (*text)(double value);  // the value with its unit: "12.5 requests/s"
 };
 
 [[nodiscard]] std::span<const MetricRow> metrics();
 [[nodiscard]] const MetricRow& row_of(Metric metric);
 [[nodiscard]] std::optional<Metric> metric_named(std::string_view name);
 
-// "5xx" is 5. The names, as the configuration takes them.
+// The names that the configuration accepts; "5xx" is 5.
 [[nodiscard]] std::vector<std::string> status_class_names();
 [[nodiscard]] std::optional<int> status_class_named(std::string_view name);
 

@@ -37,9 +37,9 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
-// A header's value: as RFC 2047 encoded words when it is not plain ASCII, folded.
+// The value of a header, folded, and as RFC 2047 encoded words unless it is plain ASCII.
 std::string header_text(std::string_view text) {
-  constexpr std::size_t kWordBytes = 45;  // 60 digits: with its frame a word stays below 75
+  constexpr std::size_t kWordBytes = 45;  // 60 encoded characters; with its delimiters a word stays below 75
   const std::string clean = mail_line(text, kLongestLine);
   if (is_ascii_text(clean) && clean.size() < kLongestLine) return clean;
   std::string out;

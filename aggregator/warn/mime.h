@@ -1,4 +1,4 @@
-// The look of a mail on the wire: headers, encodings and line ends (RFC 5322, 2045, 2047). Pure.
+// The wire format of a mail: headers, encodings and line ends (RFC 5322, 2045, 2047). Pure.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +15,15 @@ struct MimeMail {
   std::int64_t date_s = 0;
 };
 
-// The message as SMTP's DATA takes it: lines end with CRLF, none is longer than 998 bytes. Dots are
-// not stuffed. No text of the mail can add a header.
+// The message in the form SMTP's DATA takes: lines end with CRLF, and none is longer than 998 bytes. Leading
+// dots are not doubled. No text of the mail can inject a header.
 [[nodiscard]] std::string mime_message(const MimeMail& mail);
 
-// Text for one line of a mail: valid UTF-8 without control and deceiving characters. What is longer
-// than `max_bytes` is cut and ends with "...".
+// Text for one line of a mail: valid UTF-8 without control characters or deceptive ones. Text longer than
+// `max_bytes` is cut and ends with "...".
 [[nodiscard]] std::string mail_line(std::string_view text, std::size_t max_bytes = 300);
 
-// "Weir <weir@example.org>" -> "weir@example.org". kInvalid: it has no address.
+// "Weir <weir@example.org>" -> "weir@example.org". kInvalid: there is no address.
 [[nodiscard]] Result<std::string> bare_address(std::string_view mailbox);
 
 }  // namespace weir

@@ -10,7 +10,7 @@
 namespace weir {
 namespace {
 
-// Longer than a delivery may take: nobody else delivers a claimed letter meanwhile.
+// Longer than a delivery may take, so that no other aggregator delivers a claimed letter.
 constexpr std::int64_t kClaimMs = 120'000;
 static_assert(std::chrono::milliseconds(kDeliveryTimeout).count() < kClaimMs);
 constexpr std::size_t kLettersPerRound = 50;
@@ -28,7 +28,7 @@ std::int64_t retry_delay_ms(std::uint32_t failed_attempts) {
 Result<OutboxResult> deliver_due(Alerts& store, std::string_view channel, Deliverer& deliverer,
                                  const Clock& clock, const std::function<bool()>& stop) {
   OutboxResult out;
-  std::map<std::string, Error> failed;  // by address, in this round
+  std::map<std::string, Error> failed;  // addresses that failed in this round
   for (std::size_t i = 0; i < kLettersPerRound && !stop(); ++i) {
     const auto claimed = store.claim_letters(channel, clock.wall_ms(), kClaimMs, 1);
     if (!claimed) return std::unexpected(claimed.error());

@@ -41,7 +41,7 @@ Measured measure(const RuleFacts& facts, const std::string& subject) {
 bool passes(const RuleFacts& facts, const Measured& measured) {
   if (!measured.enough) return false;
   if (facts.rule.above) return measured.value > *facts.rule.above;
-  // Without windows before the range, part of the range was before weir was installed.
+  // Without windows before the range, part of the range may be from before weir was installed.
   return facts.rule.below && facts.known_before && facts.range.complete && measured.value < *facts.rule.below;
 }
 
@@ -54,8 +54,8 @@ bool clears(const RuleFacts& facts, const Measured& measured) {
          measured.value >= facts.rule.clear.value_or(*facts.rule.below);
 }
 
-// ok -> pending -> firing -> ok. Pending may end in ok; ok may go to firing in one evaluation, by way
-// of a pending that lasts no time.
+// ok -> pending -> firing -> ok. Pending may end in ok. Ok may become firing in one evaluation, through a
+// pending phase of no duration.
 bool may_follow(AlertPhase before, AlertPhase after) {
   return before != AlertPhase::kFiring || after != AlertPhase::kPending;
 }
@@ -88,7 +88,7 @@ class RuleEvaluation {
     } else if (passes(facts_, measured)) {
       if (before.phase == AlertPhase::kOk) change(after, AlertPhase::kPending);
       if ((facts_.range.end_s - after.since_s) * 1000 >= facts_.rule.for_duration.count()) {
-        after.phase = AlertPhase::kFiring;  // since it was pending
+        after.phase = AlertPhase::kFiring;  // since_s stays the time it became pending
         notice(measured, after, after.since_s);
       }
     } else if (before.phase == AlertPhase::kPending && (facts_.rule.above || facts_.range.complete)) {
@@ -124,7 +124,7 @@ class RuleEvaluation {
   Evaluation& out_;
 };
 
-// Which subjects a rule watches: one, or each known site.
+// The subjects that a rule watches: one, or each known site.
 std::set<std::string> subjects_of(const RuleFacts& facts, const std::vector<std::string>& sites) {
   if (facts.rule.site != "*") return {facts.rule.site};
   std::set<std::string> subjects(sites.begin(), sites.end());
@@ -161,7 +161,7 @@ Completeness completeness_of(const std::vector<AgentState>& agents, std::int64_t
 RuleRange range_of(const RuleConfig& rule, const Completeness& completeness, std::int64_t window_s) {
   const std::int64_t wanted_s = (rule.range.count() + 999) / 1000;
   const std::int64_t length_s = std::max(window_s, (wanted_s + window_s - 1) / window_s * window_s);
-  // A stuck agent must not blind the rules that need no complete windows.
+  // A stuck agent must not blind the rules that do not need complete windows.
   const std::int64_t end_s = std::max(completeness.settled_s, completeness.complete_s);
   return {end_s - length_s, end_s, end_s <= completeness.complete_s};
 }
@@ -176,7 +176,7 @@ SubjectSums sum_subjects(const std::vector<TrafficRow>& rows) {
       sum->requests += row.sum.requests;
       sum->flow_bytes += row.sum.flow_bytes;
       sum->by_class[index] += row.sum.requests;
-      if (row.site.empty()) break;  // the total itself
+      if (row.site.empty()) break;  // this is the total itself
     }
   }
   return out;

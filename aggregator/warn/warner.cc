@@ -18,7 +18,7 @@ namespace weir {
 namespace {
 
 constexpr std::int64_t kForgetEveryMs = 60'000;
-constexpr std::size_t kForgottenAtOnce = 1000;  // few enough that no commit waits long for them
+constexpr std::size_t kForgottenAtOnce = 1000;  // few enough that no commit waits long for this transaction
 constexpr std::int64_t kSayAgainAfterMs = 60'000;
 constexpr std::string_view kLease = "warn";
 
@@ -52,7 +52,7 @@ struct Warner::Impl {
       take_reload();
       std::string problem;
       if (const auto done = round(problem); !done) {
-        store.reset();  // its connection may be broken: open another
+        store.reset();  // its connection may be broken: open a new one
         problem = "warnings: " + done.error().sentence();
       }
       say_problem(problem);
@@ -84,7 +84,7 @@ struct Warner::Impl {
     }
   }
 
-  // In the journal: a new problem at once, the same one once a minute.
+  // Logs a new problem at once, and the same one once a minute.
   void say_problem(const std::string& problem) {
     const std::int64_t now_ms = config.clock->steady_ms();
     if (!problem.empty() && (problem != said || now_ms >= say_again_ms)) {
@@ -115,7 +115,7 @@ struct Warner::Impl {
     return {};
   }
 
-  // One aggregator of several evaluates: the one that has the lease.
+  // Of several aggregators, only the one that holds the lease evaluates.
   Result<void> warn() {
     const std::int64_t now_ms = config.clock->wall_ms();
     const auto leads = store->lease(kLease, owner, now_ms, lease_ms(config.interval));
@@ -159,7 +159,7 @@ struct Warner::Impl {
     return {};
   }
 
-  // Why letters wait. A channel without letters has no problem.
+  // Why letters are waiting. A channel without letters has no problem.
   std::string outbox_problem(const std::map<std::string, std::uint64_t>& waiting) {
     std::erase_if(channel_problems, [&](const auto& entry) { return !waiting.contains(entry.first); });
     std::string out;
@@ -184,14 +184,14 @@ struct Warner::Impl {
     status.firing = firing;
   }
 
-  // So that another aggregator, or this one's next start, need not wait for the lease to end.
+  // Lets another aggregator, or this one after a restart, take the lease without waiting for it to expire.
   void give_up_lease() {
     if (!store) return;
-    // If it fails, the lease runs out by itself.
+    // If this fails, the lease expires by itself.
     (void)store->lease(kLease, owner, config.clock->wall_ms(), 0).has_value();
   }
 
-  // Of the thread of run(), but for what mutex guards.
+  // Used by the thread of run() only, except for what the mutex guards.
   WarnerConfig config;
   OpenStore open_store;
   const std::string owner;  // of the lease

@@ -24,10 +24,10 @@ constexpr int kPayloadVersion = 1;
 constexpr auto kMaxTimeout = 30s;
 static_assert(kMaxTimeout < kDeliveryTimeout);
 constexpr std::size_t kMaxNameBytes = 100;
-// The answer's body is not used. A server that sends more than this is cut off.
+// The body of the answer is not used. A server that sends more than this is cut off.
 constexpr std::size_t kMaxAnswerBytes = 64 << 10;
 
-// http or https with a host. Who the URL names is curl's question: it is what connects later.
+// http or https with a host. Curl decides which host the URL names, because curl connects later.
 bool is_http_url(const std::string& text) {
   init_curl();
   if (text.find(":///") != std::string::npos) return false;  // curl would take the path for the host
@@ -49,7 +49,7 @@ bool is_token(std::string_view name) {
   });
 }
 
-// Headers that describe the request's body or its connection are ours.
+// Headers that describe the request's body or its connection are set by us.
 bool is_own_header(std::string name) {
   constexpr std::array<std::string_view, 5> kOwn = {"content-type", "content-length", "transfer-encoding",
                                                     "connection", "expect"};
@@ -81,7 +81,7 @@ WebhookConfig read_webhook(ConfigTable& table) {
   }
   if (!table.has("url") && !table.has("url_file")) table.mistake("url", "is required; or set url_file");
   webhook.url = table.secret("url");
-  // What was found is not repeated: services put their secret into the URL.
+  // The error does not repeat the URL: services put their secret into it.
   if (!webhook.url.empty() && !is_http_url(webhook.url))
     table.mistake("url", "is not a valid URL; write \"https://HOST/PATH\"");
   webhook.headers = table.string_map("headers");
@@ -94,11 +94,11 @@ WebhookConfig read_webhook(ConfigTable& table) {
 std::size_t drop_answer(char*, std::size_t size, std::size_t count, void* user) {
   std::size_t& received = *static_cast<std::size_t*>(user);
   received += size * count;
-  return received > kMaxAnswerBytes ? 0 : size * count;  // 0 ends the transfer
+  return received > kMaxAnswerBytes ? 0 : size * count;  // 0 aborts the transfer
 }
 
 int stop_before_body(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t sent_bytes) {
-  // Once the body is under way, the server may act on it: wait for its answer.
+  // Once sending the body has begun, the server may act on it: wait for its answer.
   return static_cast<const std::atomic<bool>*>(user)->load() && sent_bytes == 0 ? 1 : 0;
 }
 
@@ -161,7 +161,7 @@ class WebhookDeliverer : public Deliverer {
     const CURLcode code = curl_easy_perform(handle);
     long status = 0;
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-    // The status decides, even when the rest of the answer did not come or was cut off.
+    // The status decides, even if the rest of the answer was missing or cut off.
     if (status >= 200 && status < 300) return {};
     if (status == 0) {
       return fail(Code::kUnavailable, fmt::format("webhook {}: {}", webhook.name, curl_easy_strerror(code)),
@@ -181,10 +181,10 @@ class WebhookDeliverer : public Deliverer {
     };
     add("Content-Type: application/json");
     add("Expect:");
-    // The same at each attempt, so that a receiver can recognise an alert that came twice.
+    // The same at each attempt, so that a receiver can recognise a repeated alert.
     add(fmt::format("Weir-Delivery: {}.{}", letter.created_ms, letter.id));
     for (const auto& [name, value] : webhook.headers) {
-      // curl takes "Name;" for a header without a value.
+      // In curl's notation, "Name;" is a header without a value.
       add(value.empty() ? name + ";" : fmt::format("{}: {}", name, value));
     }
     return list;

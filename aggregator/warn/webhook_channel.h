@@ -1,8 +1,8 @@
-// The channel "webhook": POSTs a JSON of the alert. The address of a letter is the name of a
-// [[webhook]]; its payload is the body. Keys and members: docs/reference/rules.md.
+// The channel "webhook": POSTs an alert as JSON. A letter's address is the name of a [[webhook]]; its payload
+// is the body. Keys and members: docs/reference/rules.md.
 //
-// The URL and the headers are secrets: they stand in the configuration only, never in the store, the
-// journal, /health or the API. So no error repeats what curl or the server says.
+// The URL and the headers are secrets. They are in the configuration only, never in the store, the journal,
+// /health or the API. So no error may repeat what curl or the server says.
 #pragma once
 
 #include <atomic>
@@ -22,13 +22,13 @@ struct WebhookConfig {
   std::string name;
   std::string url;
   std::map<std::string, std::string> headers;
-  std::chrono::milliseconds timeout{10000};  // of the whole request
-  std::string tls_ca;                        // "": the system's authorities
+  std::chrono::milliseconds timeout{10000};  // for the whole request
+  std::string tls_ca;                        // "": the system's certificate authorities
 };
 
 [[nodiscard]] std::vector<WebhookConfig> read_webhooks(ConfigTable& root);
 [[nodiscard]] std::string compose_webhook(const NoticeGroup& group, std::string_view page_url);
-// `stop` ends a request of whose body no byte was sent yet.
+// `stop` aborts a request as long as no byte of its body was sent.
 [[nodiscard]] std::unique_ptr<Deliverer> open_webhooks(std::vector<WebhookConfig> webhooks,
                                                        const std::atomic<bool>& stop);
 

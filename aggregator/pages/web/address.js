@@ -1,10 +1,10 @@
-// What is shown stands in the page's address (docs/reference/page.md), so that it can be sent to somebody.
+// The page's address includes what is shown (docs/reference/page.md), so that a view can be shared as a link.
 
 export const ranges = [["1h", "-1h"], ["6h", "-6h"], ["24h", "-24h"], ["7d", "-7d"], ["30d", "-30d"], ["all", "all"]];
 const names = ["from", "to", "site", "host"];
 
 export function readAddress() {
-  // Until 2026 the range stood behind a "#".
+  // Until 2026 the range came after a "#".
   const old = new URLSearchParams(location.hash.slice(1));
   const params = new URLSearchParams(location.search);
   if (old.size > 0) {
@@ -22,5 +22,5 @@ export function addressOf(chosen) {
   return `${location.pathname}${params.size ? `?${params}` : ""}`;
 }
 
-// Unix seconds as the API and an address take them.
+// A time in Unix seconds, in the form that the API and an address accept.
 export const iso = (seconds) => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");

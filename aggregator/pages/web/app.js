@@ -1,5 +1,5 @@
-// The page: what the address says goes to the views as questions, what the API answers as facts.
-// A view is a file in views/: {id, order, title?, needsData?, ask(wanted), show(answers, place, context)}.
+// The page. It turns the address into the views' questions, and hands them the API's answers. A view is a
+// file in views/: {id, order, title?, needsData?, ask(wanted), show(answers, place, context)}.
 import { addressOf, readAddress } from "./address.js";
 import { ask } from "./ask.js";
 import { buildControls, fillSelect, showControls, showRangeText } from "./controls.js";
@@ -10,7 +10,7 @@ import { views } from "./views.js";
 const refreshMs = 10000;
 const find = (id) => document.getElementById(id);
 let chosen = readAddress();
-let fallback = ""; // the range while none is chosen; "" until the data's age is known
+let fallback = ""; // the range if none is chosen; "" until the age of the data is known
 let generation = 0;
 let timer = null;
 
@@ -29,7 +29,7 @@ const places = new Map(inOrder.map((view) => {
   return [view, place];
 }));
 
-// An old log shows itself; a live one shows its last day. Without data that waits.
+// An old log is shown completely, a live one for its last day. Without data, decide later.
 async function rangeToShow() {
   if (chosen.from || chosen.to) return { from: chosen.from, to: chosen.to };
   if (!fallback) {
@@ -44,7 +44,7 @@ const wantedOf = (range) => (range.from === "all"
   ? { site: chosen.site, host: chosen.host }
   : { from: range.from, to: range.to || "now", site: chosen.site, host: chosen.host });
 
-// Each question once, whoever asks it.
+// Sends each question once, even if several views ask it.
 function asker() {
   const asked = new Map();
   return async (questions) => {
@@ -65,8 +65,8 @@ function showEmpty({ data, total }, agents) {
   if (!empty) return;
   find("empty-title").textContent = nothing ? "No requests yet" : "No requests in this range";
   find("empty-text").textContent = nothing
-    ? `weir is running${agents.length > 0 ? ` and hears from ${agents.length === 1 ? "an agent" : `${agents.length} agents`}` : ""}; no request was counted so far. The first line of a log that it reads appears here.`
-    : `Stored are requests from ${time(data.first_s * 1000)} to ${time(data.end_s * 1000)}. Choose a longer range, or other filters.`;
+    ? `weir is running${agents.length > 0 ? ` and receives data from ${agents.length === 1 ? "an agent" : `${agents.length} agents`}` : ""}; no request has been counted yet. The first line that it reads from a log will appear here.`
+    : `The store has requests from ${time(data.first_s * 1000)} to ${time(data.end_s * 1000)}. Choose a longer range or other filters.`;
 }
 
 function problem(text) {
@@ -113,7 +113,7 @@ async function refresh() {
   timer = setTimeout(refresh, refreshMs);
 }
 
-// What a person chooses is a step that Back returns from.
+// Each choice is a history entry, so Back undoes it.
 function choose(change) {
   chosen = { ...chosen, ...change };
   history.pushState(null, "", addressOf(chosen));

@@ -1,4 +1,4 @@
-// Asks the API. What answers in weir's place (a proxy's 502, a login page) is said in words.
+// Asks the API. If something else answers in weir's place (a proxy's 502, a login page), the error says so.
 
 function wordsFor(answer) {
   const status = `${answer.status} ${answer.statusText}`.trim();
@@ -8,7 +8,7 @@ function wordsFor(answer) {
   return `Something in front of weir answered ${status} instead of data.`;
 }
 
-// The paths are relative to the page: it may stand below any path of a proxy.
+// Paths are relative to the page, which may be served below any path of a proxy.
 export async function ask(path, params = {}) {
   const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== "" && value !== null && value !== undefined));
   let answer;

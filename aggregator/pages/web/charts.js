@@ -1,4 +1,4 @@
-// The charts, drawn by uPlot. One object per chart: show() draws or redraws.
+// The charts, drawn by uPlot. One object per chart: show() draws or redraws it.
 
 const axisTimes = [
   // step, format, then what the first label of a new year, month or day shows
@@ -12,7 +12,7 @@ const axisTimes = [
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// A value with none beside it has no line to be seen by: it is drawn as a point.
+// A value without neighbours has no visible line, so it is drawn as a point.
 function lonePoints(plot, series) {
   const values = plot.data[series];
   const missing = (i) => values[i] === null || values[i] === undefined;
@@ -23,7 +23,7 @@ function lonePoints(plot, series) {
   return lone;
 }
 
-// Diagonal lines over the time whose data is not complete.
+// Draws diagonal lines over the time for which the data is incomplete.
 function drawHatching(plot, hatched) {
   if (!hatched) return;
   const { ctx, bbox } = plot;
@@ -47,7 +47,7 @@ function drawHatching(plot, hatched) {
 }
 
 export class Chart {
-  // zoom(from, to): a range in seconds was dragged over
+  // zoom(from, to): the user dragged over this range, in seconds
   constructor(place, title, format, zoom) {
     this.place = place;
     this.title = title;
@@ -72,7 +72,7 @@ export class Chart {
   }
 
   // drawing: {xs, lines: [{label, colour, values, fill?}], range: [min, max], hatched: [from, to] or null,
-  // times: the range in words}. Times are Unix seconds; a value that is null is not known.
+  //   times: the range in words}. Times are Unix seconds; a null value is unknown.
   show(drawing) {
     this.last = drawing;
     this.range = drawing.range;
@@ -91,7 +91,7 @@ export class Chart {
     this.plot = new uPlot(this.options(lines), data, this.place);
   }
 
-  // For those who do not see it, and for tests.
+  // For people who cannot see the chart, and for tests.
   describe({ xs, lines, hatched, times }) {
     const parts = lines.map(({ label, values }) => {
       const known = values.filter((value) => value !== null);

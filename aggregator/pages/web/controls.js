@@ -1,4 +1,4 @@
-// Range, site and host: made once, so that the focus stays where it is.
+// Range, site and host. Built once, so that they keep the focus.
 import { ranges } from "./address.js";
 import { time } from "./format.js";
 import { element } from "./table.js";
@@ -23,13 +23,13 @@ export function showControls(chosen, range) {
   for (const id of ["site", "host"]) fillSelect(id, `all ${id}s`, null, chosen[id]);
 }
 
-// A range that is not one of the buttons' is said in words.
+// A range that no button stands for is shown in words.
 export function showRangeText(range, shown) {
   const named = !range.to && ranges.some(([, from]) => from === range.from);
   find("range-text").textContent = named || !shown ? "" : `${time(shown.from * 1000)} to ${time(shown.to * 1000)}`;
 }
 
-// names: null keeps those that are listed
+// names: null keeps the listed ones
 export function fillSelect(id, all, names, current) {
   const select = find(id);
   let listed = names ?? JSON.parse(select.dataset.names ?? "[]");

@@ -1,4 +1,4 @@
-// Numbers and times in words. Units are decimal, as in `report`.
+// Formats numbers and times. Units are decimal, as in `report`.
 
 const prefixes = ["", "k", "M", "G", "T", "P", "E"];
 
@@ -7,7 +7,7 @@ function fixed(value, index) {
   return value.toFixed(digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 
-// Below 1 two digits that tell: 0.04, 0.0028; what is smaller than a millionth is written so.
+// Below 1, two significant digits: 0.04, 0.0028. Values below a millionth are shown as such.
 const small = (value) => (Math.abs(value) < 1e-6 ? "<0.000001" : String(Number(value.toPrecision(2))));
 
 export function scaled(value, unit, base = 1000) {
@@ -36,7 +36,7 @@ export function percent(part, whole) {
 
 export const alertValue = (value) => (Math.abs(value) < 1 ? Number(value.toPrecision(3)) : scaled(value, ""));
 
-// A few failures among few requests are no reason for red.
+// A few failures among few requests do not justify red.
 export const tooMany5xx = (failed, requests) => failed >= 10 && failed >= requests / 100;
 
 export function millis(value) {
@@ -62,7 +62,7 @@ export function time(ms, withSeconds = false) {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock}`;
 }
 
-// Control characters and direction overrides would hide or turn what stands beside them.
+// Control characters and direction overrides could hide or reverse the text next to them.
 export function clean(text) {
   return String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, "\ufffd");
 }

@@ -1,4 +1,4 @@
-// Elements and tables. Text from logs reaches the page through textContent alone.
+// Elements and tables. Text from logs reaches the page only through textContent.
 import { clean } from "./format.js";
 
 export function element(tag, text, className) {
@@ -8,7 +8,7 @@ export function element(tag, text, className) {
   return node;
 }
 
-// A link to another state of the page, which opens without loading it anew.
+// A link to another state of the page, opened without reloading the page.
 export function stateLink(text, address, open) {
   const link = element("a", text);
   link.href = address;
@@ -43,13 +43,13 @@ export function fillTable(table, columns, rows, caption) {
     }
     body.append(line);
   }
-  // The focus stays on the link that has the same address.
+  // Keep the focus on the link with the same address.
   const focused = table.contains(document.activeElement) ? document.activeElement.href : null;
   table.replaceChildren(...(caption ? [element("caption", caption)] : []), headSection, body);
   if (focused) [...table.querySelectorAll("a")].find((link) => link.href === focused)?.focus({ preventScroll: true });
 }
 
-// The table of a view's section, made when it is first shown.
+// The table in a view's section, created when first shown.
 export function tableIn(place, id, parent = place) {
   const found = document.getElementById(id);
   if (found) return found;

@@ -1,4 +1,4 @@
-// The agents, those furthest behind first, and up to when the data is complete.
+// The agents, furthest behind first, and up to when the data is complete.
 import { ago, bytes, time } from "../format.js";
 import { fillTable, tableIn } from "../table.js";
 

@@ -1,4 +1,4 @@
-// What the alerts did in the range, newest first.
+// The history of the alerts within the range, newest first.
 import { addressOf, iso } from "../address.js";
 import { alertValue, time } from "../format.js";
 import { fillTable, stateLink, tableIn } from "../table.js";
@@ -21,7 +21,7 @@ export default {
       { title: "Rule", text: (row) => row.rule },
       { title: "Site", text: (row) => row.subject || "all sites" },
       { title: "Value", number: true, text: (row) => alertValue(row.value) },
-      { title: "What happened", text: (row) => row.text },
+      { title: "Event", text: (row) => row.text },
     ], events.slice(0, maxRows), history.more || shown < events.length ? `the newest ${shown}; choose a shorter range to see others` : "");
   },
 };

@@ -1,4 +1,4 @@
-// The alerts that fire or are about to.
+// The alerts that are firing or pending.
 import { addressOf, iso } from "../address.js";
 import { alertValue, time } from "../format.js";
 import { fillTable, stateLink, tableIn } from "../table.js";
@@ -12,7 +12,7 @@ export default {
     const open = alerts.alerts.filter((alert) => alert.state !== "ok");
     place.hidden = open.length === 0;
     document.title = alerts.firing > 0 ? `(${alerts.firing}) weir` : "weir";
-    // From an hour before it began until now; the address stays the same within a minute.
+    // From an hour before the alert began until now. The address stays the same within a minute.
     const state = (row) => ({ ...chosen, site: row.subject, from: iso(row.since_s - 3600), to: iso(Math.ceil(now / 60) * 60) });
     fillTable(tableIn(place, "alerts-table"), [
       { title: "State", text: (row) => row.state, className: (row) => (row.state === "firing" ? "bad" : "quiet") },

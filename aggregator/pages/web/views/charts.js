@@ -8,7 +8,7 @@ const classes = [["2xx", "class-2"], ["3xx", "class-3"], ["4xx", "class-4"], ["5
 let charts = null;
 
 function build(place, choose) {
-  // Whole minutes: windows are not cut.
+  // Whole minutes, because windows are not split.
   const zoom = (from, to) => choose({ from: iso(Math.floor(from / 60) * 60), to: iso(Math.ceil(to / 60) * 60) });
   const figure = (id, title, detail, format) => {
     const node = element("figure");
@@ -32,7 +32,7 @@ function build(place, choose) {
   return out;
 }
 
-// The steps that the API says a chart may draw, each with the seconds that it is of.
+// The steps that the API lets the chart draw, each with the number of seconds it covers.
 function steps(answer, now) {
   const { known, step_s } = answer;
   const out = [];
@@ -43,7 +43,7 @@ function steps(answer, now) {
   return out;
 }
 
-// [from, to) of the shown range for which data is awaited.
+// The part [from, to) of the shown range for which data is still expected.
 function hatching({ complete_s, awaited_s }, shown) {
   const from = Math.max(complete_s, shown.from);
   const to = Math.min(awaited_s, shown.to);
@@ -72,11 +72,11 @@ export default {
       hatched: hatching(total.known, shown),
       times: `${time(shown.from * 1000)} to ${time(shown.to * 1000)}`,
     };
-    // Of a long range the minute that is under way is too narrow to be seen.
+    // In a long range, the current minute is too narrow to be visible.
     const [from, to] = common.hatched ?? [0, 0];
     document.getElementById("hatched-note").hidden = to - from < (shown.to - shown.from) / 100;
     const present = classes.filter(([name]) => byClass.rows.some((row) => row.class === name && row.requests > 0));
-    // Without any request there is still a line to draw: at 0.
+    // Without any requests, still draw one line, at 0.
     const drawn = present.length > 0 ? present : classes.slice(0, 1);
     charts.requests.show({ ...common, lines: drawn.map(([name, colour], index) => ({
       label: name, colour, fill: index === 0,

@@ -1,4 +1,4 @@
-// Whether every byte was counted: gaps of logs, and lines and messages that could not be read.
+// Whether every byte was counted: gaps in logs, and lines and messages that could not be read.
 import { bytes, count, time } from "../format.js";
 import { element, fillTable, tableIn } from "../table.js";
 
@@ -13,7 +13,7 @@ function build(place) {
   };
   const details = element("details");
   details.id = "dead-details";
-  details.append(element("summary", "The newest lines and messages that could not be read"));
+  details.append(element("summary", "Newest lines and messages that could not be read"));
   place.append(line("gaps-line"), line("dead-line"), details);
 }
 
@@ -27,7 +27,7 @@ function showGaps(sources, place) {
   line.textContent = lossy.length > 0
     ? `${bytes(sources.gap_bytes)} of ${plural(lossy.length, "log", "logs")} are missing.`
     : `Every byte of ${plural(sources.sources.length, "log was", "logs was")} counted (${plural(lines, "line", "lines")}); none is missing.`;
-  // Of each log the API gives the first gaps only, and how many there are.
+  // For each log, the API returns only the first gaps and their total number.
   const gaps = lossy.flatMap((source) => source.gaps.map((gap) => ({ ...gap, host: source.host, path: source.path })));
   gaps.sort((a, b) => (b.since_ms ?? 0) - (a.since_ms ?? 0));
   const all = lossy.reduce((sum, source) => sum + source.gap_count, 0);

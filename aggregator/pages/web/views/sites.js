@@ -1,4 +1,4 @@
-// The sites of the range, the busiest first.
+// The sites in the range, busiest first.
 import { addressOf } from "../address.js";
 import { bytes, count, millis, percent, tooMany5xx } from "../format.js";
 import { fillTable, stateLink, tableIn } from "../table.js";

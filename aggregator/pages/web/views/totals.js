@@ -1,4 +1,4 @@
-// The tiles: sums of the range. Their markup stands in index.html.
+// The tiles with the sums of the range. Their markup is in index.html.
 import { bits, bytes, count, millis, percent, rate, tooMany5xx } from "../format.js";
 
 function setValue(id, text, value) {
@@ -17,7 +17,7 @@ export default {
   show({ summary }, place, { shown, now }) {
     const { total } = summary;
     const failed = total.classes["5xx"];
-    // An average over the time of which something is known.
+    // Average over the part of the range about which something is known.
     const seconds = Math.max(1, Math.min(shown.to, now) - Math.max(shown.from, Math.min(summary.data?.first_s ?? now, now)));
     setValue("total-requests", count(total.requests), total.requests);
     setValue("total-bytes", bytes(total.bytes_sent), total.bytes_sent);
