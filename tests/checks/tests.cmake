@@ -1,5 +1,5 @@
-# Checks that are not tests of one program: the format, the other builds, the fuzzers. Each takes the whole machine and runs
-# after all other tests.
+# Checks that do not test a single program: the format, the other builds, the fuzzers. Each takes the whole
+# machine and runs after all other tests.
 function(weir_check name timeout_s)
   add_test(NAME check_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/checks/${name} ${ARGN})
   set_tests_properties(check_${name} PROPERTIES LABELS checks TIMEOUT ${timeout_s} COST -2 PROCESSORS 2)

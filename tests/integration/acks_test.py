@@ -1,4 +1,4 @@
-"""acks below all, and the leader dies: what was lost is exactly what the gaps say."""
+"""With acks below all, the leader dies: the gaps say exactly what was lost."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ class Acks(Shared):
     brokers_count = 3
 
     def in_sync(self, case):
-        """Waits until each broker has all of the topic, and says who leads."""
+        """Waits until each broker has the whole topic, and returns the leader."""
         return await_fact(lambda: next((leader for leader, replicas in case.described() if replicas == {1, 2, 3}), None), "all are in sync", 180)
 
     def signal(self, broker, number):
@@ -25,7 +25,7 @@ class Acks(Shared):
         case.settled()
         leader = self.in_sync(case)
 
-        # Certain loss: with acks = 1 only the leader has them, with acks = 0 it has not even read them.
+        # Certain loss: with acks = 1 only the leader has the lines, with acks = 0 it has not even read them.
         asleep = {1, 2, 3} - {leader} if acks == 1 else {leader}
         for broker in asleep:
             self.signal(broker, signal.SIGSTOP)
@@ -36,8 +36,8 @@ class Acks(Shared):
             self.signal(broker, signal.SIGCONT)
         case.logs.write(300)
         case.accounted()
-        # Not all 1200: a follower's socket held some when it fell asleep. Nor just these: without
-        # acks the producer may go on for a while to a leader that is dead.
+        # Not all 1200: a follower's socket held some when it fell asleep. And not only these: without acks
+        # the producer may keep sending to a dead leader for a while.
         self.assertTrue(0 < case.lines_in_gaps() <= 1500, case.gaps())
         part("kafka", "restart", self.kafka_folder, leader)
         leader = self.in_sync(case)

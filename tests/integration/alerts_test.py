@@ -1,4 +1,4 @@
-"""Alerts leave by webhook, and the configuration is read again at SIGHUP: the real program, a real HTTP server."""
+"""Alerts are sent by webhook, and SIGHUP reloads the configuration: the real program, a real HTTP server."""
 
 import datetime
 import json
@@ -28,7 +28,7 @@ class Alerts(WeirTest):
     def setUp(self):
         super().setUp()
         self.log, self.config, self.store = self.folder / "access.log", self.folder / "weir.toml", self.folder / "weir.db"
-        # Two hours in which each minute has 120 requests, so that any minute looked at is over the level.
+        # Two hours with 120 requests in each minute, so that any evaluated minute is over the level.
         now = datetime.datetime.now(datetime.timezone.utc)
         with open(self.log, "w") as log:
             for minute in range(-10, 20):
@@ -111,7 +111,7 @@ class Alerts(WeirTest):
         self.assertEqual(health["status"], "ok", health)
         loaded = health["configuration"]["loaded_at"]
 
-        # A mistake: the old rules stay, and it is said where it is.
+        # A mistake: the old rules stay, and the error names its place.
         self.write(busy, RULE.format(name="more", above=1, site=""), "abvoe = 1\n", WEBHOOK.format(port=port))
         self.reload(program)
         health = json.loads(await_fact(lambda: "refused" in (text := self.get("/health")) and text, "the refusal is shown"))
@@ -122,7 +122,8 @@ class Alerts(WeirTest):
         self.assertRegex(program.output(), r"weir\.toml:15: rule\.abvoe")
         self.assertIn("send SIGHUP again", program.output())
 
-        # Correct, with a change that needs a restart: the new rule fires; the old one fires on, and is not told again.
+        # Correct, with a change that needs a restart: the new rule fires; the old one keeps firing and is not
+        # announced again.
         self.write(busy, RULE.format(name="more", above=1, site=""), WEBHOOK.format(port=port), '[window]\nlength = "5m"\n')
         self.reload(program)
         await_fact(lambda: len(self.received(requests)) == 2, "the new rule fired")

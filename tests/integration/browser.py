@@ -1,4 +1,4 @@
-"""A headless Chromium that a test drives as a person would: go to a page, click, go back."""
+"""A headless Chromium that a test drives like a person: open a page, click, go back."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ import time
 
 
 class Browser:
-    """Speaks Chromium's DevTools protocol over a pair of pipes; no port, no library."""
+    """Speaks Chromium's DevTools protocol over a pair of pipes; needs no port and no library."""
 
     def __init__(self):
         path = next((p for p in map(shutil.which, ["chromium", "chromium-browser", "google-chrome"]) if p), None)
@@ -57,7 +57,7 @@ class Browser:
                 return answer["result"]
 
     def go(self, url):
-        """Opens the page and waits until it shows data, or says what is wrong."""
+        """Opens the page and waits until it shows data, or fails with the reason."""
         self.js("document.body.dataset.state = 'left'")
         self.call("Page.navigate", url=url)
         self.await_js(f"location.href.startsWith({json.dumps(url.split('#')[0].split('?')[0])}) && ['ready', 'failed'].includes(document.body?.dataset.state)")
@@ -81,6 +81,6 @@ class Browser:
         file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
     def refresh(self):
-        """Makes the page ask again, and waits for its answers."""
+        """Makes the page ask again and waits for the answers."""
         self.js("document.body.dataset.state = 'asking'; document.dispatchEvent(new Event('visibilitychange'))")
         self.await_js("document.body.dataset.state !== 'asking'")

@@ -1,4 +1,4 @@
-"""What bad input gets: one clear sentence, its exit code (docs/reference/errors.md), and nothing lost."""
+"""The response to bad input: one clear sentence, its exit code (docs/reference/errors.md), and nothing lost."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""What is away, full or forbidden while the programs run: it is said, and once it is mended nothing is missing."""
+"""Resources that are unavailable, full or forbidden while the programs run: this is reported, and after the repair nothing
+is missing."""
 
 import json
 import os
@@ -102,7 +103,7 @@ listen = "127.0.0.1:{self.pages}"
         await_fact(lambda: self.health(self.metrics).get("status") == "degraded", "the broker that is away is said")
         await_fact(lambda: self.metric("weir_agent_in_flight_bytes") >= 64 << 10, "it reads up to max_in_flight")
         self.assertLess(self.metric("weir_agent_in_flight_bytes"), 128 << 10)
-        log.unlink()  # rotated away and deleted: the agent has it open
+        log.unlink()  # rotated away and deleted while the agent has it open
         log.write_text(lines(11_000, 11_100))
         part("kafka", "restart", kafka, 1)
         self.counted(aggregator, 11_100)
@@ -149,7 +150,7 @@ database = "{database["database"]}"
         out = self.folder / "out.json"
         config = self.configure(f'[output.file]\npath = "{out}"', '[tail]\nscan_interval = "1s"')
         command = [BIN / "weir-agent", "run", "--config", config]
-        if os.getuid() == 0:  # root without the right to read everything
+        if os.getuid() == 0:  # drops root's right to read everything
             command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
             self.assertTrue(shutil.which("setpriv"))
         agent = Program.__new__(Program)

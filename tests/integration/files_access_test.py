@@ -1,4 +1,4 @@
-"""Folders that come and go, files that may not be read, and what is not a regular file.
+"""Folders that come and go, unreadable files, and things that are not regular files.
 
     files_access_test.py [PART-OF-A-NAME...]
 """
@@ -37,7 +37,7 @@ class Access(FilesTest):
 
     def test_a_folder_removed_and_made_again_is_watched_again(self):
         self.append(self.log, 10)
-        self.start(scan="1h")  # only inotify can tell the agent
+        self.start(scan="1h")  # only inotify can notify the agent
         self.all_arrived()
         shutil.rmtree(self.logs)
         self.marker()
@@ -72,9 +72,10 @@ class Access(FilesTest):
         self.append(self.logs / "other.log", 10)
         self.once()
 
-    # Files that may not be read, and things that are not regular files.
+    # Unreadable files, and things that are not regular files.
 
-    BOUND = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.getuid() == 0 else ()  # file modes bind root too
+    BOUND = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.getuid() == 0 else ()  # makes file modes
+                                                                                               # apply to root, too
 
     def test_a_file_that_may_not_be_read_until_it_may(self):
         self.append(self.log, 10)

@@ -1,4 +1,4 @@
-"""Files that are compressed, while the agent is up, down, behind or killed.
+"""Files that are compressed while the agent is up, down, behind or killed.
 
     files_compressed_test.py [PART-OF-A-NAME...]
 """
@@ -99,7 +99,7 @@ class Compressed(FilesTest):
         self.compress(self.logs / "access.log.1")
         self.drain()
         self.holds(lambda: not self.waiting(), "the pipe is empty")
-        os.write(self.fifo, b"\n")  # the kill tore a line in the pipe
+        os.write(self.fifo, b"\n")  # the kill cut a line in the pipe
         self.start_again()
         self.all_arrived()
 

@@ -27,7 +27,7 @@ class Copies(FilesTest):
                 if (self.logs / "access.log.1").exists():
                     (self.logs / "access.log.1").rename(self.logs / f"access.log.{self.next_id}")
                 self.copytruncate(copy)
-                self.marker()  # the agent has seen it; growth between two scans is another case
+                self.marker()  # the agent has seen it; growth between two scans is a different case
                 writer.write(self.take(20))
         self.once()
 
@@ -106,7 +106,7 @@ class Copies(FilesTest):
         self.once()
 
     def hole(self, first, later):
-        """A writer without O_APPEND continues at its old offset: NULs stand before its next line."""
+        """A writer without O_APPEND continues at its old offset: NULs precede its next line."""
         with open(self.log, "wb", buffering=0) as writer:
             writer.write(self.take(first))
             self.start()

@@ -1,4 +1,4 @@
-"""Full and read-only disks, a lost registry, calls that fail.
+"""Full and read-only disks, a lost registry, failing calls.
 
     files_errors_test.py [PART-OF-A-NAME...]
 """
@@ -15,7 +15,7 @@ class Errors(FilesTest):
     # The registry's disk.
 
     def small_disk(self, state=None, size="512k"):
-        """A state_dir (or another folder) on a disk of its own, in a namespace of its own: no privilege is needed."""
+        """A state_dir (or another folder) on a disk of its own, in a namespace of its own. Needs no privilege."""
         state = state or self.folder / "state"
         state.mkdir(exist_ok=True)
         holder = subprocess.Popen(["unshare", "-Urm", "sh", "-c", f"mount -t tmpfs -o size={size} none {state} && echo ready && read end"],
@@ -45,7 +45,7 @@ class Errors(FilesTest):
         self.within(f"rm {log}")
         (self.folder / "markers" / "seen").write_bytes(self.take(1))
         self.holds(lambda: self.agent.metric("weir_agent_sources") == 2, "it has looked at all files since")
-        # There is room: the file is kept.
+        # There is enough space: the file is kept.
         self.assertEqual(self.agent.metric("weir_agent_lost_bytes_total"), 0)
         self.within(f"head -c 3m /dev/zero > {disk}/filler")
         self.holds(lambda: self.agent.metric("weir_agent_lost_bytes_total") == 3 << 20, self.agent.log_text)
@@ -59,7 +59,7 @@ class Errors(FilesTest):
         self.start(prefix=self.inside)
         self.all_arrived()
         self.within(f"cat /dev/zero > {state}/filler")
-        for _ in range(200):  # until the registry's files have no room left either
+        for _ in range(200):  # until the registry's files have no space left either
             self.append(self.log, 1)
             self.all_arrived()
             if any("registry" in p for p in self.agent.health()["problems"]):
@@ -113,14 +113,14 @@ class Errors(FilesTest):
         self.marker()
         self.at_least_once()
         self.stopped()
-        self.expected = self.arrived()  # what was sent again arrived once
+        self.expected = self.arrived()  # includes the lines that were sent twice
         self.start_again()
         self.once()
 
-    # Calls that fail: a disk with errors, a stale handle of a network file system.
+    # Failing calls: a disk with errors, a stale handle of a network file system.
 
     def failing(self):
-        """The prefix of an agent whose calls on files fail as faults() says."""
+        """The command prefix of an agent whose calls on files fail as faults() says."""
         self.calls = weir_parts.Faults(self.folder)
         return self.calls.prefix
 

@@ -1,4 +1,4 @@
-"""Deleted files, inodes that are used again, one file under many names, files that an editor rewrites.
+"""Deleted files, reused inodes, one file under many names, files that an editor rewrites.
 
     files_identity_test.py [PART-OF-A-NAME...]
 """
@@ -10,7 +10,7 @@ from files_parts import FilesTest, main
 
 
 class Identity(FilesTest):
-    # Deleted, inode used again.
+    # Deleted, inode reused.
 
     def test_deleted_while_behind(self):
         self.append(self.log, 10_000)
@@ -35,7 +35,7 @@ class Identity(FilesTest):
         self.once()
 
     def same_inode(self, inode):
-        """A new file in place of one that was deleted, with its inode where the file system gives it out again."""
+        """Replaces a deleted file by a new one, with the same inode if the file system reuses it."""
         for _ in range(50):
             self.log.touch()
             if self.log.stat().st_ino == inode:
@@ -44,7 +44,7 @@ class Identity(FilesTest):
         self.log.touch()
 
     def test_an_inode_that_is_used_again_at_once_while_the_agent_is_down(self):
-        for more in (5, 10, 20):  # shorter, as long and longer than what was read
+        for more in (5, 10, 20):  # shorter than what was read, as long, and longer
             self.append(self.log, 10)
             self.start()
             self.all_arrived()

@@ -21,7 +21,7 @@ class Killed(FilesTest):
         self.log.rename(self.logs / "access.log.1")
 
     def writer(self, until, before_line=lambda: None):
-        """Writes until `until` is set, and rotates every 40 lines."""
+        """Writes until `until` is set, and rotates after every 40 lines."""
         def write():
             written = 0
             while not until.is_set():

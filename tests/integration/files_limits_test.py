@@ -15,7 +15,7 @@ from files_parts import FilesTest, main
 
 
 class Limits(FilesTest):
-    # How the agent learns of changes.
+    # How the agent notices changes.
 
     def limited(self, which):
         return ("unshare", "-Ur", "sh", "-c", f'echo 0 > /proc/sys/user/{which} && exec "$@"', "sh")
@@ -114,7 +114,7 @@ class Limits(FilesTest):
         self.append(self.log, 10)
         self.start(close="0ms")
         self.all_arrived()
-        self.limit(3)  # not even one for a request to /health
+        self.limit(3)  # not even one left for a request to /health
         self.holds(lambda: "oo many open files" in self.agent.log_text(), "it is said")
         with open(self.log, "ab", buffering=0) as writer:
             self.log.rename(self.folder / "elsewhere")

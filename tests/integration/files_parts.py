@@ -1,5 +1,5 @@
-"""Shared by files_*_test.py: an agent on its own files, and what must arrive. Every line that was written arrives whole and
-exactly once, found by its id, whatever happens to the files. Each case has its own folder and agents."""
+"""Shared by files_*_test.py: an agent on its own files, and what must arrive. Every written line must arrive complete and
+exactly once, whatever happens to the files; lines are found by their ids. Each case has its own folder and agents."""
 
 import collections
 import concurrent.futures
@@ -25,9 +25,9 @@ import urllib.request
 import weir_parts
 from weir_parts import await_fact
 
-BIN = weir_parts.BIN.resolve()  # some cases start it from elsewhere
+BIN = weir_parts.BIN.resolve()  # some cases start it from another folder
 
-# The slowest cases, by a part of their names; they start first.
+# The slowest cases, by a part of their names. They start first.
 SLOW = ("ten_thousand", "killed", "overflow")
 
 
@@ -110,7 +110,7 @@ class FilesTest(unittest.TestCase):
         return [f'192.0.2.1 - - [24/Nov/2026:10:00:00 +0000] "GET /{n:08d} HTTP/1.1" 200 10 "-" "-"' for n in range(first, first + count)]
 
     def take(self, count):
-        """The bytes of `count` new lines, which are expected to come."""
+        """Returns the bytes of `count` new lines, which are expected to arrive."""
         fresh = self.lines(count)
         self.expected += fresh
         return "".join(line + "\n" for line in fresh).encode()
@@ -137,7 +137,7 @@ class FilesTest(unittest.TestCase):
         self.holds(lambda: len(self.arrived()) >= len(self.expected) and not self.missing(), lambda: f"each line came; missing {self.shown(self.missing())}")
 
     def descriptors(self):
-        """What the agent's descriptors point to. The agent opens and closes some while they are listed."""
+        """The targets of the agent's descriptors. The agent may open and close some while they are listed."""
         out = []
         for fd in pathlib.Path(f"/proc/{self.agent.pid}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
@@ -208,7 +208,7 @@ listen = "127.0.0.1:0"
         self.assertEqual(self.agent.stop(), 0, self.agent.log_text())
 
     def once(self, but=lambda line: False):
-        """Each line arrived exactly once, also after one more start. Lines that `but` accepts may have arrived too."""
+        """Checks that each line arrived exactly once, also after another start. Lines that `but` accepts may have arrived too."""
         self.all_arrived()
         self.marker()
         self.marker()
@@ -227,13 +227,13 @@ listen = "127.0.0.1:0"
         self.assertFalse(torn, sorted(torn)[:3])
 
     def degraded(self, *words):
-        """Waits until one problem of /health has all of `words`, and returns such problems."""
+        """Waits until one problem in /health contains all of `words`, and returns such problems."""
         def found():
             return [p for p in self.agent.health()["problems"] if all(w in p for w in words)]
         return self.holds(found, lambda: f"{words} in {self.agent.health()}")
 
     def well(self):
-        # There are no markers yet. /health reports that, and it is not a problem here.
+        # There are no markers yet. /health reports that, which is not a problem here.
         def trouble():
             return [p for p in self.agent.health()["problems"] if not p.startswith("input markers: no file is at")]
         self.holds(lambda: not trouble(), lambda: f"well again: {self.agent.health()}")
@@ -265,7 +265,7 @@ listen = "127.0.0.1:0"
                         continue
                     out.write(bytes_)
         os.set_blocking(self.fifo, False)
-        # This applies to our open file only: the agent's end still blocks.
+        # This affects only our open file; the agent's end still blocks.
         thread = threading.Thread(target=copy)
         thread.start()
         self.addCleanup(thread.join)
@@ -297,7 +297,7 @@ def run(case):
 
 
 def main(kind, wanted):
-    """Runs the cases of a class in parallel threads. `wanted`: only those with one of these texts in their names."""
+    """Runs the cases of a class in parallel threads. `wanted`: run only cases whose name contains one of these texts."""
     cases = [c for c in unittest.defaultTestLoader.loadTestsFromTestCase(kind)
              if not wanted or any(w in c._testMethodName for w in wanted)]
     cases.sort(key=lambda c: not any(word in c._testMethodName for word in SLOW))

@@ -1,4 +1,4 @@
-"""Files that are renamed and created anew, or rotated while the agent is down or behind.
+"""Files that are renamed and recreated, or rotated while the agent is down or behind.
 
     files_rotation_test.py [PART-OF-A-NAME...]
 """
@@ -53,7 +53,7 @@ class Rotation(FilesTest):
             writer.write(text[30:])
         self.once()
 
-    # Rotated while the agent is away or behind.
+    # Rotated while the agent is down or behind.
 
     def rotated_while_down(self, name_of):
         self.append(self.log, 10)

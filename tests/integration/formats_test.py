@@ -1,4 +1,4 @@
-"""Formats on the command line: found in nginx.conf, in a configuration, in the log itself; and words that are misspelt."""
+"""Formats on the command line: found in nginx.conf, in a configuration, or in the log itself; and misspelt words."""
 
 import unittest
 

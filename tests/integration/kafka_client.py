@@ -1,4 +1,4 @@
-"""Kafka for the tests: librdkafka by ctypes, so that a test may write any bytes and look at a topic without our programs."""
+"""Kafka for the tests: librdkafka through ctypes, so that a test can write any bytes and inspect a topic without our programs."""
 
 import ctypes
 import time
@@ -66,7 +66,7 @@ class _Client:
         return [(leader, in_sync) for _, leader, in_sync in partitions]
 
     def end(self, topic, partition, timeout_s=60):
-        """(first, next) offset of the partition, asked of its leader."""
+        """(first, next) offset of the partition, according to its leader."""
         low, high = ctypes.c_int64(), ctypes.c_int64()
         deadline = time.monotonic() + timeout_s
         while (error := _kafka.rd_kafka_query_watermark_offsets(self._client, topic.encode(), ctypes.c_int32(partition), ctypes.byref(low),
@@ -81,7 +81,7 @@ class Producer(_Client):
         super().__init__(_PRODUCER, brokers, {"linger.ms": 0, "message.max.bytes": 8_000_000, **properties})
 
     def send(self, topic, partition, payload, key=b"key"):
-        """payload None: a tombstone. In order, and there when flush() returns."""
+        """payload None: a tombstone. Messages keep their order, and are stored once flush() returns."""
         error = _kafka.rd_kafka_producev(
             self._client, ctypes.c_int(_V_TOPIC), ctypes.c_char_p(topic.encode()), ctypes.c_int(_V_PARTITION), ctypes.c_int32(partition),
             ctypes.c_int(_V_FLAGS), ctypes.c_int(_F_COPY), ctypes.c_int(_V_VALUE), ctypes.c_char_p(payload),
@@ -96,7 +96,7 @@ class Producer(_Client):
 
 
 class Consumer(_Client):
-    """Reads whole partitions, in no group."""
+    """Reads whole partitions, without a group."""
 
     def __init__(self, brokers, **properties):
         super().__init__(_CONSUMER, brokers, {"group.id": "a-test-that-looks", "enable.auto.commit": "false",
@@ -105,7 +105,7 @@ class Consumer(_Client):
         _kafka.rd_kafka_poll_set_consumer(self._client)
 
     def messages(self, topic, partition, timeout_s=120):
-        """(offset, key, payload) of all that the partition holds now."""
+        """(offset, key, payload) of everything that the partition now holds."""
         low, high = self.end(topic, partition)
         if low == high:
             return

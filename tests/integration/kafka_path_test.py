@@ -1,4 +1,4 @@
-"""The whole way: nginx, agent, Kafka, aggregator, MariaDB, page, mail."""
+"""The whole path: nginx, agent, Kafka, aggregator, MariaDB, page, mail."""
 
 import json
 import pathlib
@@ -52,7 +52,7 @@ listen = "127.0.0.1:{self.pages}"
 
     def settled(self, aggregator, nginx):
         truth = nginx.truth()
-        tables = []  # the last one is what a failure shows
+        tables = []  # a failure shows the last one
 
         def equal():
             tables[:] = [self.report("--config", aggregator)]

@@ -1,4 +1,4 @@
-"""What an operator asks and tells an agent: what a start would read, whether a file may be deleted, the registry by hand."""
+"""An operator's commands to an agent: what a start would read, whether a file may be deleted, editing the registry."""
 
 import gzip
 import json
@@ -60,7 +60,7 @@ listen = ""
         with open(self.log, "a") as log:
             log.write(" and its end\n")
         self.weir("drained", self.log, "--wait", "60s")
-        # copytruncate, then compress: the copy is never read, and drained all the same.
+        # copytruncate, then compress: the copy is never read, but still drained.
         text = self.log.read_text()
         (self.folder / "access.log.1").write_text(text)
         self.write(100, 101, mode="w")
@@ -69,7 +69,7 @@ listen = ""
         (self.folder / "access.log.1").unlink()
         (self.folder / "access.log.2.gz").write_bytes(gzip.compress(text.encode()))
         self.weir("drained", self.folder / "access.log.2.gz", "--wait", "60s")
-        # Renamed with what was not shipped: the agent is not there.
+        # Renamed with unshipped content while the agent is down.
         agent.stop()
         self.write(101, 200)
         self.log.rename(self.folder / "access.log.1")
@@ -113,7 +113,7 @@ listen = ""
         lines = self.log.read_text().splitlines()
         self.assertEqual(self.out.read_text().splitlines(), lines[:10] + lines[20:])
         agent.stop()
-        # Forgotten, it is read from its beginning: this output counts nothing.
+        # Once forgotten, it is read from the beginning again: this output does not recognise duplicates.
         self.weir("registry", "forget", source)
         self.assertEqual(self.exported(), [])
         self.agent()

@@ -1,4 +1,4 @@
-"""The page in a real browser: what its charts say, its address, Back, proxies in front of it."""
+"""The page in a real browser: the content of its charts, its address, Back, proxies in front of it."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from weir_parts import TOP, WeirTest, await_fact, free_port
 
 FORMAT = '$remote_addr - $remote_user [$time_local] "$request" $status $bytes_sent "$http_referer" "$http_user_agent" $host $request_time'
 
-CLOCK = r"(\d{4}-\d\d-\d\d )?\d\d:\d\d"  # with the date when it is not today's
+CLOCK = r"(\d{4}-\d\d-\d\d )?\d\d:\d\d"  # with the date if that is not today
 
 
 def line(at_s, site="a.example", status=200, size=100):
@@ -39,7 +39,7 @@ class Page(WeirTest):
         return browser
 
     def serve(self, lines, *options):
-        """`local` on the lines, once it has counted them."""
+        """Runs `local` on the lines; returns once it has counted them."""
         self.log.write_text("".join(lines))
         program = self.program("weir-aggregator", "local", "--store", self.folder / "weir.db", "--log-format", FORMAT,
                                "--listen", f"127.0.0.1:{self.port}", *options, self.log)
@@ -92,7 +92,8 @@ class Page(WeirTest):
         self.assertGreater(int(browser.js(f"{chart}.dataset.hatched").split(",")[0]), self.now - 300, "the other host's data is complete")
 
     def test_a_cut_step_is_neither_dip_nor_peak(self):
-        self.serve([line(at) for at in range(self.now - 3600, self.now + 1200, 3)])  # goes on while the test runs
+        self.serve([line(at) for at in range(self.now - 3600, self.now + 1200, 3)])  # extends past the test's
+                                                                                     # end
         await_fact(lambda: (self.api("agents")["complete_s"] or 0) > self.now - 300, "the agent reported")
         browser = self.browser()
         for query in ("?from=-30m", f"?from={iso(self.now - 1807)}&to={iso(self.now - 611)}"):

@@ -1,6 +1,6 @@
 """From the topic to the table: whatever happens to the group, the topic and the store, the table equals the log.
 
-One Kafka and one MariaDB for all cases; each case has a topic, a group, a database and logs of its own."""
+One Kafka and one MariaDB serve all cases; each case has its own topic, group, database and logs."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from weir_parts import await_fact, part
 
 
 def number(value):
-    """A varint."""
+    """Encodes a varint."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -29,7 +29,7 @@ def number(value):
 
 
 def fields_of(message):
-    """[(number, wire type, value)] of a protobuf message. A reader of its own: it shares nothing with the programs."""
+    """[(number, wire type, value)] of a protobuf message. An independent reader: it shares no code with the programs."""
     fields, at = [], 0
 
     def read():
@@ -64,7 +64,7 @@ def message_of(fields):
 
 
 def zstd_of_one_byte(byte, size):
-    """A frame that is small, and says truly that it becomes `size` times that byte."""
+    """A small frame that truthfully claims to expand to `size` times that byte."""
     blocks = bytearray()
     for at in range(0, size, 1 << 17):
         block = min(1 << 17, size - at)
@@ -72,7 +72,7 @@ def zstd_of_one_byte(byte, size):
     return b"\x28\xb5\x2f\xfd\xc0\x38" + size.to_bytes(8, "little") + bytes(blocks)
 
 
-# Of Batch in proto/weir.proto.
+# Field numbers of Batch in proto/weir.proto.
 VERSION, KIND, SOURCE, BEGIN, END, LINES, COLUMNS_BYTES, COLUMNS = 2, 3, 4, 5, 6, 17, 18, 19
 
 
@@ -100,7 +100,7 @@ class Rebalance(Shared):
             one.kill()
             two = start()
             shared_by(two, three)
-            # A zombie: it sleeps until the group has given its partitions away. Asleep in the middle of
+            # A zombie: it sleeps until the group has given its partitions away. If it slept in the middle of
             # a commit, it wakes with lines that another has counted since.
             for in_commit in (False, True):
                 if in_commit:
@@ -124,7 +124,7 @@ class Rebalance(Shared):
         self.joined_left_killed_and_slept("eager", "range,roundrobin")
 
     def test_an_owner_that_does_not_know_that_it_is_none_is_fenced(self):
-        """Two groups on one store, by mistake: each believes that the partitions are its own."""
+        """Two groups on one store, by mistake: each believes that it owns the partitions."""
         case = Case(self, "fenced", partitions=2)
         agent = case.agent()
         with case.logs.flowing():
@@ -169,7 +169,7 @@ class Rebalance(Shared):
         case.settled()
         case.tool("TopicCommand", "--alter", "--topic", case.name, "--partitions", "5")
         case.partitions = 5
-        case.ended(agent)  # started again it sees them at once
+        case.ended(agent)  # after a restart it sees them at once
         case.logs.files.update({case.logs.folder / f"new-{i}.log": f"new-{i}.example" for i in range(24)})
         agent = case.agent()
         case.logs.write(6000)
@@ -181,7 +181,7 @@ class Rebalance(Shared):
                          "a source that was there keeps its partition")
         case.ended(aggregator, agent)
 
-    # What happens to the topic, the group and the store behind the aggregator's back.
+    # Things that happen to the topic, the group and the store without the aggregator's knowledge.
 
     def recreate(self, case):
         case.tool("TopicCommand", "--delete", "--topic", case.name)
@@ -233,7 +233,7 @@ class Rebalance(Shared):
         case.ended(aggregator)
         at = case.offsets()[0]
         kept, gone = "retention-0", "retention-1"
-        case.logs.write(1500, [gone])  # all of it is gone, and nothing comes after it but the agent's word
+        case.logs.write(1500, [gone])  # all of it is gone, and only the agent's claim follows it
         with Consumer(self.brokers) as topic:
             await_fact(lambda: topic.end(case.name, 0)[1] >= at + 10, "the topic has them")
             for _ in range(20):
@@ -274,7 +274,7 @@ class Rebalance(Shared):
         self.assertEqual(case.lines_in_gaps(), 50)
         audit = self.run_once("weir-aggregator", "audit", "--config", case.config()[0], code=10).stdout
         self.assertIn(f"bytes [{begin}, {end}), {end - begin:,} bytes, skipped by the operator, since 20", audit)
-        # It was a mistake: back to where the bytes are.
+        # It was a mistake: return to where the bytes are.
         case.ended(agent)
         self.run_once("weir-agent", "registry", "set-offset", *state, entry["source"], begin)
         agent = case.agent()
@@ -341,10 +341,10 @@ class Rebalance(Shared):
         case.whole()
         case.ended(*aggregators, agent)
 
-    # Messages that are none.
+    # Messages that are invalid.
 
     def template(self):
-        """A true batch, of a source that is none of the case's."""
+        """A valid batch, of a source that does not belong to the case."""
         case = Case(self, "template")
         agent = case.agent()
         case.logs.write(400)
@@ -413,7 +413,7 @@ class Rebalance(Shared):
                 producer.send(case.name, 0, payload)
                 producer.flush()
                 expected[name] = payload
-            # What these mean is chance: they may count for their own source, never hurt another.
+            # What these mean is random: they may count for their own source, but must never hurt another.
             for _ in range(300):
                 flipped = bytearray(batch)
                 for _ in range(chance.randrange(1, 4)):

@@ -1,4 +1,4 @@
-"""The reference names every key that the programs read, and no other; the packaged files pass their check."""
+"""The reference names exactly the keys that the programs read; the packaged files pass their check."""
 
 import json
 import pathlib

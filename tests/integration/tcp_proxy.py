@@ -7,15 +7,15 @@ import threading
 
 
 class Proxy:
-    """Open: passes on. Held: nothing passes, nothing is lost, as on a network that drops all packets for a while.
-    Cut: connections are reset, and new ones refused. Deaf: what is asked arrives, its answers do not."""
+    """Open: passes everything on. Held: nothing passes and nothing is lost, as on a network that drops all packets for a while.
+    Cut: connections are reset, and new ones refused. Deaf: requests arrive, their answers do not."""
 
     def __init__(self, target_port, port=0, marker=b""):
         self.target_port, self.marker = target_port, marker
         self._changed = threading.Condition()
         self._state, self._ended, self._sockets = "open", False, set()
-        self.waiting = 0  # what was sent and does not pass
-        self.waits = []  # of each of these: what was asked last, and whether its connection ever asked `marker`
+        self.waiting = 0  # bytes sent that do not pass
+        self.waits = []  # per held connection: its last request, and whether it ever sent `marker`
         self._listener = self._listen(port)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -47,7 +47,7 @@ class Proxy:
         self.reset()
 
     def reset(self):
-        """Each connection that is there ends, at once."""
+        """Ends all existing connections at once."""
         with self._changed:
             ends, self._sockets = self._sockets, set()
         for end in ends:

@@ -1,5 +1,5 @@
-# The real programs with real parts. Each test starts its own daemons on free ports. Tests with brokers take turns: three
-# JVMs and a browser fill two cores.
+# The real programs with real parts. Each test starts its own daemons on free ports. Tests with brokers take
+# turns, because three JVMs and a browser fill two cores.
 function(weir_integration_test name file case timeout_s)
   add_test(NAME integration_${name}
     COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/integration/${file}_test.py ${case})
@@ -15,7 +15,7 @@ weir_integration_test(kafka_path kafka_path Path.test_the_table_the_page_and_the
 weir_integration_test(kafka_path_killed kafka_path Path.test_each_part_killed_once 500 RESOURCE_LOCK brokers)
 weir_integration_test(kafka_three_brokers kafka_path Path.test_one_of_three_brokers_killed 600 RESOURCE_LOCK brokers)
 weir_integration_test(faults faults "" 500 RESOURCE_LOCK brokers)
-# Each runs its cases in threads of its own.
+# Each runs its cases in its own threads.
 foreach(theme rotation copies identity compressed access errors limits killed)
   weir_integration_test(files_${theme} files_${theme} "" 300)
 endforeach()

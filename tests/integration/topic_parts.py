@@ -1,4 +1,4 @@
-"""A topic, its agent, aggregators and tables, several to one Kafka and one MariaDB; and logs whose truth is known."""
+"""A topic, its agent, aggregators and tables, many of them sharing one Kafka and one MariaDB; and logs whose truth is known."""
 
 import collections
 import contextlib
@@ -18,7 +18,8 @@ STATUS = (200, 200, 200, 206, 301, 404, 500, 503)
 
 
 class Logs:
-    """Logs that grow, and what is in them. The bytes of each line differ, so that one lost and one doubled do not cancel out."""
+    """Logs that grow, and the truth about them. The bytes of each line differ, so that a lost and a doubled line do not cancel
+    out."""
 
     def __init__(self, folder, names):
         folder.mkdir()
@@ -35,7 +36,7 @@ class Logs:
                 f'"GET /?id={self.written} HTTP/1.1" {status} {size} "-" "test" "-" {site} 0.012\n')
 
     def write(self, lines, names=None):
-        """`lines` more, spread over the files (or those named)."""
+        """Writes `lines` more, spread over the files (or those named)."""
         files = [(f, s) for f, s in self.files.items() if names is None or f.stem in names]
         for i, (file, site) in enumerate(files):
             with open(file, "a") as log:
@@ -43,7 +44,7 @@ class Logs:
 
     @contextlib.contextmanager
     def flowing(self, lines=80):
-        """Some thousand lines a second, by a writer of their own."""
+        """Writes some thousand lines a second from a thread of its own."""
         end = threading.Event()
 
         def flow():
@@ -152,7 +153,7 @@ listen = "127.0.0.1:{port}"
 
     @staticmethod
     def read_metric(port, name):
-        """The sum over its labels."""
+        """The sum over all labels."""
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             values = [float(line.rsplit(" ", 1)[1]) for line in answer.read().decode().splitlines() if line.split("{")[0].split(" ")[0] == name]
         if not values:
@@ -166,17 +167,17 @@ listen = "127.0.0.1:{port}"
         return self.read_metric(self.agent_port, f"weir_agent_{name}")
 
     def hold_before_commit(self, program, network):
-        """Keeps the beginning of a commit on its way to the store, so that the store knows nothing of it. `network`'s marker is what
-        only a commit asks."""
+        """Holds back the beginning of a commit, so that the store knows nothing of it. `network`'s marker is a text that only a
+        commit sends."""
 
         def held():
-            # Then it knows the sources of its partitions: the next that it asks for is a commit.
+            # By then it knows the sources of its partitions, so its next request is a commit.
             enough = self.metric(program, "commits_total") + 5
             await_fact(lambda: self.metric(program, "commits_total") >= enough, "it commits")
             network.hold()
-            # The settler's connection, not one of those that look at the store.
+            # The settler's connection, not one of those that monitor the store.
             await_fact(lambda: any(settler for _, settler in network.waits), "it asks the store")
-            # Held in its middle it would keep its rows locked.
+            # Held in its middle, it would keep its rows locked.
             if not self.open_transactions() & self.open_transactions():
                 return True
             network.open()
@@ -185,18 +186,18 @@ listen = "127.0.0.1:{port}"
         await_fact(held, "a commit's first statement is held")
 
     def asleep_within_commit(self, program, network):
-        """Stops it in the middle of a commit, whose rows the store keeps locked."""
+        """Stops it in the middle of a commit, whose rows stay locked in the store."""
         command = ["mariadb", "--no-defaults", f"--socket={self.test.database['socket']}", "-u", "root", "-N", "-B", "--unbuffered", self.name]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as locker:
             locker.stdin.write("START TRANSACTION; SELECT COUNT(*) FROM window_traffic FOR UPDATE;\n")
             locker.stdin.flush()
             self.test.assertGreater(int(locker.stdout.readline()), 0)
-            # Not innodb_trx: who asks it more often than every 100 ms is told the same again and again.
+            # Not innodb_trx: asked more often than every 100 ms, it repeats its last answer.
             waits = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"
             await_fact(lambda: int(self.sql(waits)[0][1]) > 0, "a commit waits for the rows")
             network.hold()
             program.process.send_signal(signal.SIGSTOP)
-            locker.stdin.close()  # which rolls back
+            locker.stdin.close()  # this rolls back
 
     def open_transactions(self):
         return {(thread, started) for thread, started in self.sql("SELECT trx_mysql_thread_id, trx_started FROM information_schema.innodb_trx")}
@@ -228,7 +229,7 @@ listen = "127.0.0.1:{port}"
         return {int(p): int(at) for p, at in self.sql("SELECT partition_id, next_offset FROM partition_state")}
 
     def settled(self, seconds=120):
-        """Waits until the table equals the logs, and shows that it stays so."""
+        """Waits until the table equals the logs, and checks that it stays equal."""
         try:
             await_fact(lambda: self.counted() >= self.logs.written, f"{self.logs.written} requests in the table", seconds)
         except AssertionError:
@@ -242,13 +243,13 @@ listen = "127.0.0.1:{port}"
         self.test.assertEqual(self.sql("SELECT * FROM dead_letter"), [])
 
     def committed(self):
-        """Waits until all that is in the topic now was looked at."""
+        """Waits until everything now in the topic was read."""
         with Consumer(self.test.brokers) as topic:
             ends = {p: topic.end(self.name, p)[1] for p in range(self.partitions)}
         await_fact(lambda: all(self.offsets().get(p, -1) >= end for p, end in ends.items() if end > 0), f"offsets {ends} in the store")
 
     def accounted(self):
-        """Each line is counted once, or its bytes are in a gap."""
+        """Checks that each line is counted once, or that its bytes are in a gap."""
         await_fact(lambda: self.counted() + self.lines_in_gaps() >= self.logs.written, "each line is counted or in a gap", 180)
         self.committed()
         self.test.assertEqual(self.counted() + self.lines_in_gaps(), self.logs.written, self.gaps())
@@ -259,7 +260,7 @@ listen = "127.0.0.1:{port}"
 
 
 class SharedKafka(WeirTest):
-    """It lives as long as the class."""
+    """Starts a Kafka that lives as long as the class."""
 
     brokers_count = 1
 
@@ -273,7 +274,7 @@ class SharedKafka(WeirTest):
 
 
 class Shared(SharedKafka):
-    """And a MariaDB."""
+    """Also starts a MariaDB."""
 
     @classmethod
     def setUpClass(cls):

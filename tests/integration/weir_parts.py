@@ -1,5 +1,5 @@
-"""The real parts of the integration tests: each started by its script under tests/parts,
-stopped by its pid. Nothing sleeps for a fixed time: await_fact() looks until a deadline."""
+"""The real parts of the integration tests. Each is started by its script under tests/parts and
+stopped by its pid. Nothing sleeps for a fixed time: await_fact() checks until a deadline."""
 
 import collections
 import csv
@@ -24,7 +24,7 @@ LOG_FORMAT = ('$remote_addr - $remote_user [$time_local] "$request" $status $byt
 
 
 def await_fact(fact, what, seconds=90, every_s=0.05):
-    """Returns fact()'s first true value. `what` is said, with the last value, when none came."""
+    """Returns fact()'s first true value. If none came, fails with `what` and the last value."""
     deadline = time.monotonic() + seconds
     value = fact()
     while not value:
@@ -47,18 +47,18 @@ def part(name, *arguments):
 
 
 class Faults:
-    """Makes calls on files fail, of programs that start with `prefix`."""
+    """Makes calls on files fail, in programs that start with `prefix`."""
 
     def __init__(self, folder):
         self.told = folder / "faults"
         library = folder / "failing_files.so"
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, PARTS / "failing_files.c", "-ldl"], check=True)
-        # Sanitizers want to be first, and do no harm when they are not.
+        # Sanitizers want to be loaded first, but work when they are not.
         options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
         self.prefix = ("env", f"LD_PRELOAD={library}", f"WEIR_FAULTS={self.told}", f"ASAN_OPTIONS={options.lstrip(':')}")
 
     def tell(self, *lines):
-        """From now on: lines of tests/parts/failing_files.c."""
+        """Applies these lines from now on; tests/parts/failing_files.c explains them."""
         fresh = self.told.with_name("faults-new")
         fresh.write_text("".join(line + "\n" for line in lines))
         fresh.rename(self.told)
@@ -69,7 +69,7 @@ class Faults:
 
 
 class Program:
-    """One of our programs, its output in a file."""
+    """One of our programs, with its output in a file."""
 
     def __init__(self, folder, name, *arguments, prefix=()):
         self.log = folder / f"{name}-{time.monotonic_ns()}.log"
@@ -133,7 +133,7 @@ class WeirTest(unittest.TestCase):
         return done
 
     def report(self, *store, by="site,status"):
-        """{(site, status): (requests, bytes)} or None while the store does not answer."""
+        """{(site, status): (requests, bytes)}, or None while the store does not answer."""
         done = subprocess.run([BIN / "weir-aggregator", "report", "traffic", *map(str, store), "--by", by, "--step", "all", "--format", "csv"],
                               capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
@@ -147,7 +147,7 @@ class Nginx:
         self.folder, self.port, self.log, self.requests = folder, port, log, 0
 
     def load(self, requests, site):
-        """`requests` requests over one connection, of four kinds in turn."""
+        """Sends `requests` requests over one connection, of four kinds in turn."""
         paths = ["/ok/100", "/ok/10000", "/missing", "/error"]
         self.requests += requests
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as s:
@@ -175,8 +175,8 @@ class Nginx:
         await_fact(self.log.exists, "nginx wrote to a new file after USR1")
 
     def truth(self):
-        """What the logs say, read by another program than ours: {(site, status): (requests, bytes)}.
-        nginx writes a line after its answer was read, so the last one may be still to come."""
+        """The content of the logs, read independently of our programs: {(site, status): (requests, bytes)}.
+        nginx writes a line after its answer was read, so the last one may still be missing."""
         await_fact(lambda: sum(r for r, _ in self.logged().values()) == self.requests, "nginx wrote each line")
         return self.logged()
 

@@ -1,4 +1,4 @@
-"""Windows instead of records: the same log through records, windows and both comes to the same tables, whatever is killed."""
+"""Windows instead of records: the same log sent as records, as windows and as both gives the same tables, whatever is killed."""
 
 import pathlib
 import sqlite3
@@ -107,7 +107,8 @@ listen = "127.0.0.1:0"
             await_fact(lambda: self.counted(store) == want, f"{store.name} has counted {want}: {self.counted(store)}")
         tables = {topic: self.query(store, f"SELECT {COLUMNS} FROM window_traffic ORDER BY 1, 2, 3, 4") for topic, store in stores.items()}
         self.assertGreater(len(tables["records"]), 50)
-        # The second file's source may live in the other partition: its rows are summed where no histogram is.
+        # The second file's source may be in the other partition. Its rows are summed where there is no
+        # histogram.
         sums = {topic: self.query(store, "SELECT start_s, site, host, status, SUM(requests), SUM(bytes_sent), SUM(flow_bytes), SUM(request_bytes), "
                                          "SUM(request_time_ms), SUM(upstream_time_ms) FROM window_traffic GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4")
                 for topic, store in stores.items()}
@@ -136,7 +137,7 @@ listen = "127.0.0.1:0"
         self.assertEqual(agent.stop(), 0)
         audit = self.run_once("weir-aggregator", "audit", "--store", store, code=10)
         self.assertIn("windows that could not be added", audit.stdout)
-        # As the guarantees say: once as records.
+        # As the guarantees say: resend it once as records.
         right = self.agent("web", brokers, 'topic = "windows"\nship = "records"')
         source = self.query(store, "SELECT id FROM source")[0][0]
         source = source.decode() if isinstance(source, bytes) else source

@@ -1,4 +1,5 @@
-"""What the agent writes is read to the very objects that `weir-agent parse` prints: by `weir-agent cat`, and by the example in Python."""
+"""What the agent writes decodes to the same objects that `weir-agent parse` prints, both with `weir-agent cat` and with the
+example in Python."""
 
 import codecs
 import collections
@@ -18,7 +19,7 @@ DATA = TOP / "tests/data"
 GOLDEN = sorted((DATA / "golden/v2").glob("*.batch"))
 REGEX = r'(?P<time>\S+) (?P<remote_addr>\S+) "(?P<request>[^"]*)" (?P<status>\d+) (?P<shop>\S+)'
 BALANCED = ('--trusted-proxy', '10.0.0.0/8', '--client-from', 'http_x_forwarded_for')
-# Whatever strangers send to a server, in formats that tests/data/format has not.
+# What strangers send to servers, in formats that tests/data/format does not have.
 LOGS = {
     "w3c": [b"#Version: 1.0", b"#Fields: date time c-ip cs-method cs-uri-stem sc-status sc-bytes x-edge",
             b"2026-11-25\t08:00:00\t192.0.2.1\tGET\t/a\t200\t512\tAMS1", b"2026-11-25\t08:00:01\t2001:db8::1\tGET\t/b\t404\t0\t-", b"not of it"],
@@ -36,7 +37,7 @@ LOGS = {
 
 
 def text(raw):
-    """Each byte that is no UTF-8 becomes U+FFFD."""
+    """Each byte that is not UTF-8 becomes U+FFFD."""
     codecs.register_error("each byte", lambda error: ("\ufffd" * (error.end - error.start), error.end))
     return raw.decode("utf-8", "each byte")
 
@@ -45,7 +46,7 @@ class Wire(SharedKafka):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # As packaging/examples/decode.py says it is made.
+        # Made as packaging/examples/decode.py describes.
         cls.module = cls.shared / "module"
         cls.module.mkdir()
         subprocess.run(["protoc", "--proto_path=proto", f"--python_out={cls.module}", "proto/weir.proto"], cwd=TOP, check=True, timeout=60)
@@ -135,7 +136,8 @@ listen = ""
                 self.assertTrue(line.endswith(b"\n") and line.count(b"\n") == 1, line)
                 kinds["error.message" in expected, "message" in got] += 1
                 if "error.message" in expected:
-                    # Of a line that did not parse, its beginning travels; of those behind the first eight of a batch nothing.
+                    # Of a line that did not parse, the beginning is sent; of those after the first eight in a
+                    # batch, nothing.
                     expected = {**({"message": text(line[:-1][:512])} if "message" in got else {}), "error.message": expected["error.message"]}
                 self.assertEqual(got, expected, line)
         self.assertGreater(min(kinds[False, False], kinds[True, True], kinds[True, False]), 3, kinds)

@@ -1,7 +1,7 @@
-// Loaded before the C library: calls on files fail as the file $WEIR_FAULTS says, for as long as it
-// says so. A line of it: CALL WHICH ERRNO PATH-PREFIX. CALL: read, facts or write. WHICH: all, or old,
-// which is only descriptors that were open before the file was written, as stale handles are.
-// Each failure is a line in the file $WEIR_FAULTS-met.
+// Preloaded ahead of the C library: makes calls on files fail as the file $WEIR_FAULTS says, for as long as
+// it says so. Each of its lines is CALL WHICH ERRNO PATH-PREFIX. CALL: read, facts or write. WHICH: all, or
+// old, which means only descriptors that were open before the file was written, like stale handles. Each
+// failure adds a line to the file $WEIR_FAULTS-met.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

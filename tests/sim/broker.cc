@@ -29,11 +29,11 @@ void Broker::append(std::int32_t p, std::string payload) {
   replicate(p, 1'000'000);
 }
 
-// What only the leader had is gone. With acks = all its producers were not answered, and send
-// it again to the new leader; the others never hear of it.
+// What only the leader had is lost. With acks = all, producers got no answer for it and send it again to the
+// new leader. With lower acks they never learn of it.
 std::size_t Broker::lose_leader(std::int32_t p) {
   auto& partition = partitions_[static_cast<std::size_t>(p)];
-  // A follower that is further behind is not in sync, and does not become the leader.
+  // A follower that is further behind is not in sync and cannot become the leader.
   while (partition.replicated < partition.end() &&
          clock_.steady_ms() -
                  partition.log[static_cast<std::size_t>(partition.replicated - partition.start)].arrived_ms >=
@@ -75,13 +75,13 @@ void Broker::forget(SimOutput* producer) {
   }
 }
 
-// Whoever is awake shares the partitions anew.
+// Redistributes the partitions among the members that are awake.
 void Broker::rebalance(Random& random) {
   std::vector<SimSource*> awake;
   for (auto* member : members_) {
     if (!member->asleep_) awake.push_back(member);
   }
-  // By what is the same in each run, not by address.
+  // Sort by a property that is the same in each run, not by address.
   std::sort(awake.begin(), awake.end(), [](const auto* a, const auto* b) { return a->number_ < b->number_; });
   for (std::int32_t p = 0; p < partitions(); ++p)
     target_[p] = awake.empty() ? nullptr : awake[random.below(awake.size())];
@@ -93,7 +93,7 @@ void Broker::settle_rebalance() {
     auto*& owner = owner_[p];
     if (owner == target) continue;
     if (owner != nullptr && !owner->asleep_) {
-      // It is asked, and the others wait for its answer.
+      // Ask it to revoke; the others wait for its answer.
       if (std::find(owner->revoking_.begin(), owner->revoking_.end(), p) != owner->revoking_.end()) continue;
       owner->revoking_.push_back(p);
       owner->events_.emplace_back(Revoked{{key_of(p)}, false});
@@ -158,7 +158,7 @@ void SimOutput::deliver(std::size_t messages) {
         continue;
       }
     } else if (random_.per_mille(refuse_per_mille)) {
-      // Its answer is an error; whether it was taken nobody says.
+      // It is answered with an error, which does not say whether the message was stored.
       const auto id = message.id;
       if (random_.chance(50)) arrive(std::move(message), false);
       answered(id, false);
@@ -187,7 +187,7 @@ SimSource::~SimSource() {
 
 void SimSource::wake_up() {
   asleep_ = false;
-  // The group tells it what it lost meanwhile.
+  // The group now reports what it lost meanwhile.
   Revoked lost;
   lost.lost = true;
   for (const auto& [p, position] : positions_) {
@@ -208,7 +208,7 @@ void SimSource::wake_up() {
 
 Result<void> SimSource::poll(std::chrono::milliseconds, std::size_t max_events,
                              std::vector<SourceEvent>& out) {
-  // One after the other, as librdkafka gives them: a revocation is answered before what follows it.
+  // One at a time, as librdkafka does: a revocation is answered before the next event.
   if (!events_.empty()) {
     if (const auto* revoked = std::get_if<Revoked>(&events_.front())) {
       for (const auto& partition : revoked->partitions) {
@@ -240,7 +240,7 @@ Result<void> SimSource::poll(std::chrono::milliseconds, std::size_t max_events,
 
 Result<void> SimSource::start_at(const PartitionKey& partition, std::int64_t offset) {
   const auto owner = broker_.owner_.find(partition.partition);
-  if (owner == broker_.owner_.end() || owner->second != this) return {};  // lost again since
+  if (owner == broker_.owner_.end() || owner->second != this) return {};  // lost again meanwhile
   positions_[partition.partition] = offset < 0 ? broker_.partition(partition.partition).start : offset;
   return {};
 }

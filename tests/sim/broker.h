@@ -1,6 +1,6 @@
-// A Kafka cluster in memory, as far as its promises go: partitions with a leader's log and what
-// is replicated of it, acks 0, 1 and all, messages under way, doubled, refused or delayed, a
-// leader that is lost with what only it had, retention, and one consumer group.
+// A Kafka cluster in memory with the promises that matter here: partitions with a leader's log and its
+// replicated part, acks 0, 1 and all, messages in flight, duplicated, refused or delayed, a leader that is
+// lost with everything only it had, retention, and one consumer group.
 #pragma once
 
 #include <deque>
@@ -32,24 +32,25 @@ class Broker {
     std::string payload;
     std::int64_t timestamp_ms = 0;
     std::int32_t epoch = 0;
-    SimOutput* producer = nullptr;  // waits for the answer; null: it has it, or is gone
+    SimOutput* producer = nullptr;  // waits for the answer; null: already answered, or dead
     std::uint64_t id = 0;
     std::int64_t arrived_ms = 0;  // steady
   };
   struct Partition {
     std::deque<Entry> log;
-    std::int64_t start = 0;       // offset of log.front()
-    std::int64_t replicated = 0;  // offsets below survive the leader, and are what consumers see
+    std::int64_t start = 0;       // the offset of log.front()
+    std::int64_t replicated = 0;  // lower offsets survive the leader's loss, and are visible to consumers
     std::int32_t epoch = 0;
     [[nodiscard]] std::int64_t end() const { return start + static_cast<std::int64_t>(log.size()); }
   };
 
-  // What the world does to it.
+  // Actions of the world on the broker.
   void replicate(std::int32_t partition, std::int64_t messages);
-  std::size_t lose_leader(std::int32_t partition);                 // how many messages went with it
-  std::int64_t retain(std::int32_t partition, std::int64_t keep);  // how many were dropped
+  std::size_t lose_leader(std::int32_t partition);                 // returns how many messages were lost with
+                                                                   // it
+  std::int64_t retain(std::int32_t partition, std::int64_t keep);  // returns how many messages were dropped
   void rebalance(Random& random);
-  // By a producer that is none of ours: replicated at once.
+  // From a foreign producer: replicated at once.
   void append(std::int32_t partition, std::string payload);
   void add_partition() { partitions_.emplace_back(); }
   [[nodiscard]] std::int32_t partitions() const { return static_cast<std::int32_t>(partitions_.size()); }
@@ -57,7 +58,7 @@ class Broker {
     return partitions_[static_cast<std::size_t>(p)];
   }
 
-  bool up = true;  // takes and gives messages
+  bool up = true;  // accepts and returns messages
 
  private:
   friend class SimOutput;
@@ -71,7 +72,7 @@ class Broker {
   std::map<std::int32_t, SimSource*> owner_, target_;
 };
 
-// The producer of one agent's life.
+// The producer of one agent process.
 class SimOutput : public Output {
  public:
   SimOutput(Broker& broker, Random& random, Acks acks) : broker_(broker), random_(random), acks_(acks) {}
@@ -90,15 +91,15 @@ class SimOutput : public Output {
     return {.connected = broker_.up, .blocked_because = {}, .reconnects = 0};
   }
 
-  // The world moves what is under way: up to `messages` arrive at the leader.
+  // The world advances messages in flight: up to `messages` reach the leader.
   void deliver(std::size_t messages);
-  // The process died: some of what was under way arrives all the same.
+  // The process died. Some of its messages in flight arrive anyway.
   void die();
 
   std::uint64_t full_per_mille = 0, refuse_per_mille = 0, double_per_mille = 0, lose_per_mille = 0,
                 crash_per_mille = 0;
-  bool reads_windows = false;            // of two topics the one that the aggregators read
-  std::function<void(std::string)> say;  // of a traced run
+  bool reads_windows = false;            // of the two topics, the aggregators read that of windows
+  std::function<void(std::string)> say;  // for a traced run
   std::size_t lost = 0;                  // messages with acks = 0 that never arrived
 
  private:
@@ -107,7 +108,7 @@ class SimOutput : public Output {
     std::uint64_t id;
     std::int32_t partition;
     std::string payload;
-    bool unread = false;  // of the topic that nobody reads: it is answered, and that is all
+    bool unread = false;  // for the topic that nobody reads: only answers
   };
   std::int32_t know() {
     known_ = true;
@@ -125,10 +126,10 @@ class SimOutput : public Output {
   std::vector<std::pair<std::uint64_t, bool>> answers_;
 };
 
-// The consumer of one aggregator's life.
+// The consumer of one aggregator process.
 class SimSource : public Source {
  public:
-  // `number`: of its life, so that nothing depends on addresses.
+  // `number`: the process's number, so that nothing depends on addresses.
   SimSource(Broker& broker, std::uint64_t number) : broker_(broker), number_(number) {
     broker_.members_.insert(this);
   }
@@ -145,11 +146,11 @@ class SimSource : public Source {
   [[nodiscard]] std::string cluster_id() override { return "simulated"; }
   [[nodiscard]] std::string status() const override { return {}; }
 
-  // Does not answer the group any more: it is given up, and does not know it yet.
+  // Stops answering the group, which drops it without its knowledge.
   void fall_asleep() { asleep_ = true; }
   void wake_up();
   [[nodiscard]] bool asleep() const { return asleep_; }
-  std::size_t max_messages = 64;  // that one poll gives
+  std::size_t max_messages = 64;  // returned by one poll
 
  private:
   friend class Broker;
@@ -157,8 +158,8 @@ class SimSource : public Source {
   std::uint64_t number_;
   bool asleep_ = false, paused_ = false;
   std::deque<SourceEvent> events_;
-  std::vector<std::int32_t> revoking_;   // asked for
-  std::vector<std::int32_t> answering_;  // given to the engine, which has not answered yet
+  std::vector<std::int32_t> revoking_;   // revocation requested
+  std::vector<std::int32_t> answering_;  // passed to the engine, which has not answered yet
   std::map<std::int32_t, std::int64_t> positions_;
 };
 

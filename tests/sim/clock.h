@@ -1,4 +1,4 @@
-// Time that moves when the world says so.
+// A clock that advances only when the world says so.
 #pragma once
 
 #include "common/clock.h"

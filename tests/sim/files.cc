@@ -98,7 +98,7 @@ GlobResult SimFiles::glob(const std::string& pattern) const {
 
 std::shared_ptr<Inode> SimFiles::create(const std::string& path) {
   auto inode = std::make_shared<Inode>();
-  // Numbers of files that nobody has open any more are used again at once, the last one first.
+  // Inode numbers that nobody has open any more are reused at once, last one first.
   std::erase_if(unlinked_, [&](const auto& old) { return old.expired(); });
   std::set<std::uint64_t> used;
   for (const auto& old : unlinked_) {

@@ -1,5 +1,5 @@
-// A file system in memory: names, inodes whose numbers are used again at once, holes, open
-// files that outlive their names; short reads, errors and crashes on demand.
+// A file system in memory: names, inode numbers that are reused at once, holes, and open files that outlive
+// their names; short reads, errors and crashes on demand.
 #pragma once
 
 #include <functional>
@@ -23,7 +23,7 @@ struct Inode {
   std::string bytes;
 };
 
-// What goes wrong at a read: asked at each, by whoever reads.
+// Faults to inject into reads, drawn anew at each read.
 struct ReadFaults {
   Random* random = nullptr;
   std::uint64_t error_per_mille = 0;
@@ -35,15 +35,15 @@ class SimFiles : public FileSystem {
  public:
   explicit SimFiles(const SimClock& clock) : clock_(clock) {}
 
-  // The agent's side.
+  // The agent's interface.
   [[nodiscard]] Result<FileFacts> look(const std::string& path) const override;
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path) const override;
   [[nodiscard]] GlobResult glob(const std::string& pattern) const override;
   [[nodiscard]] std::string resolved(const std::string& path) const override { return path; }
   [[nodiscard]] bool needs_polling(const std::string&) const override { return false; }
 
-  // The writers'.
-  std::shared_ptr<Inode> create(const std::string& path);  // in the place of what was there
+  // The writers' interface.
+  std::shared_ptr<Inode> create(const std::string& path);  // replaces an existing file
   [[nodiscard]] std::shared_ptr<Inode> find(const std::string& path) const;
   void append(const std::shared_ptr<Inode>& inode, const std::string& bytes);
   void write_at(const std::shared_ptr<Inode>& inode, std::uint64_t offset, const std::string& bytes);
@@ -56,11 +56,11 @@ class SimFiles : public FileSystem {
   // Called with the path at each change of content or name.
   std::function<void(const std::string& path, bool name_changed)> on_change;
   mutable ReadFaults faults;
-  std::set<std::string> bad_disk;     // what was opened under these paths gives no bytes
-  std::set<std::string> bad_folders;  // of these patterns nobody can tell what matches
-  // Called before a call is answered: writers do not wait for readers.
+  std::set<std::string> bad_disk;     // files opened under these paths return no bytes
+  std::set<std::string> bad_folders;  // matching these patterns fails
+  // Called before a call is answered, because writers do not wait for readers.
   std::function<void()> between;
-  std::uint64_t free_bytes = UINT64_MAX;  // of the disk
+  std::uint64_t free_bytes = UINT64_MAX;  // on the disk
 
  private:
   friend class SimFile;

@@ -1,5 +1,5 @@
-// weir-sim: the whole path in one thread, from a seed. Exit code 0: every promise held in every
-// schedule; 1: one was broken, and its shrunk trace is printed; 2: wrong arguments.
+// weir-sim: simulates the whole path in one thread, from a seed. Exit code 0: every promise held in every
+// schedule; 1: a promise was broken, and its shrunk trace is printed; 2: wrong arguments.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

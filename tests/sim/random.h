@@ -1,4 +1,4 @@
-// The simulation's only source of chance. Small, fast, the same on every machine.
+// The simulation's only source of randomness. Small, fast, and the same on every machine.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ class Random {
   std::uint64_t state_;
 };
 
-// Thrown where the process under simulation dies. It passes through the core, which is then
-// thrown away with all that it had in memory.
+// Thrown where the simulated process dies. It passes through the core, which is then discarded with its
+// memory.
 struct Crash {};
 
 }  // namespace weir::sim

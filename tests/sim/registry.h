@@ -1,5 +1,5 @@
-// The registry's file as a crash leaves it: each write lands whole or not at all, the last ones
-// may be gone with the power, all of it may be gone, or an old backup may be in its place.
+// The registry's file after a crash. Each write takes effect completely or not at all. The last writes may be
+// lost in a power cut, the whole file may be gone, or an old backup may have replaced it.
 #pragma once
 
 #include <deque>
@@ -18,7 +18,7 @@ struct RegistryDisk {
     std::vector<Loss> losses;
   };
   Image image;
-  std::deque<Image> before;  // the newest last
+  std::deque<Image> before;  // newest last
   std::uint64_t writes = 0;
 
   void lose_last(std::size_t writes_lost) {
@@ -51,7 +51,7 @@ class SimRegistryFile : public RegistryFile {
     if (random_.per_mille(fail_per_mille_)) return fail(Code::kIo, "registry: simulated full disk");
     disk_.before.push_back(disk_.image);
     if (disk_.before.size() > 8) disk_.before.pop_front();
-    if (change.durable) disk_.before.clear();  // no power cut takes it or what was before it
+    if (change.durable) disk_.before.clear();  // a power cut loses neither this write nor earlier ones
     ++disk_.writes;
     for (const auto* entry : change.put) disk_.image.entries[entry->id] = *entry;
     for (const auto& id : change.forgotten) disk_.image.entries.erase(id);

@@ -7,7 +7,7 @@
 namespace weir::sim {
 
 Schedule make_schedule(std::uint64_t seed) {
-  // How often each happens; what heals comes as often as what harms.
+  // The frequency of each kind. Repairs are as frequent as faults.
   static constexpr std::pair<Kind, std::uint64_t> kWeights[] = {
       {Kind::kWrite, 18},          {Kind::kRotate, 5},
       {Kind::kAgentWork, 24},      {Kind::kAgentTick, 12},

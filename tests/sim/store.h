@@ -1,5 +1,6 @@
-// The real store's code on a real SQL engine (SQLite in memory), behind connections that fail:
-// before a statement, after it, in COMMIT with either outcome, for good for a while; and crash.
+// The real store code on a real SQL engine (SQLite in memory), behind connections that fail: before a
+// statement, after it, in COMMIT with either outcome, or completely for a while. They can also crash the
+// process.
 #pragma once
 
 #include <functional>
@@ -12,17 +13,17 @@ namespace weir::sim {
 
 struct StoreFaults {
   bool down = false;
-  std::uint64_t fail_before_per_mille = 0;  // connection lost, the statement not done
-  std::uint64_t fail_after_per_mille = 0;   // the statement done, its answer lost
+  std::uint64_t fail_before_per_mille = 0;  // connection lost, statement not executed
+  std::uint64_t fail_after_per_mille = 0;   // statement executed, its answer lost
   std::uint64_t deadlock_per_mille = 0;
   std::uint64_t disk_full_per_mille = 0;
-  std::uint64_t crash_per_mille = 0;  // of the aggregator, before or after it
+  std::uint64_t crash_per_mille = 0;  // the aggregator crashes, before or after the statement
 };
 
 class SimConnection : public SqlConnection {
  public:
-  // `database` is shared by all aggregators; one transaction at a time, as in the world's one thread.
-  // `at_begin` is called before a transaction: others may act while this one sleeps.
+  // All aggregators share `database`. There is one transaction at a time, because the world has one thread.
+  // `at_begin` is called before a transaction: others may act while this process sleeps.
   SimConnection(std::shared_ptr<SqlConnection> database, Random& random, const StoreFaults& faults,
                 std::function<void()> at_begin)
       : database_(std::move(database)), random_(random), faults_(faults), at_begin_(std::move(at_begin)) {}
@@ -64,7 +65,7 @@ class SimConnection : public SqlConnection {
     return database_->column_type(type);
   }
   [[nodiscard]] std::string_view column_exists_sql() const override { return database_->column_exists_sql(); }
-  // The schema is there; what its making needs is tested elsewhere.
+  // The schema already exists; other tests cover its creation.
   [[nodiscard]] std::string_view clustered_sql() const override { return database_->clustered_sql(); }
   [[nodiscard]] std::size_t rows_per_statement() const override { return database_->rows_per_statement(); }
   [[nodiscard]] Result<void> lock_schema() override { return connected_ ? Result<void>{} : lost(); }
@@ -74,7 +75,7 @@ class SimConnection : public SqlConnection {
   [[nodiscard]] static std::unexpected<Error> lost() {
     return fail(Code::kUnavailable, "store: simulated connection loss");
   }
-  // A server that loses a connection rolls its transaction back.
+  // A server rolls back the transaction of a lost connection.
   void disconnect() {
     connected_ = false;
     if (std::exchange(in_transaction_, false)) std::ignore = database_->query("ROLLBACK", {});

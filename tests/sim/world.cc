@@ -45,7 +45,7 @@ void World::add_agent(std::size_t number, std::uint64_t seed) {
   config.output.kafka.acks = shape_.acks == Acks::kAll ? "all" : shape_.acks == Acks::kLeader ? "1" : "0";
   config.ship.max_in_flight = kMaxInFlight;
   config.ship.batch_max_bytes = kBatchBytes;
-  // None of the numbers below depends on these.
+  // A separate generator, so that the numbers below do not depend on these.
   Random budget(seed + 991 * (number + 1));
   config.ship.backlog.percent = static_cast<unsigned>(budget.below(3) * 45);
   if (budget.chance(25)) config.ship.backlog.bytes_per_s = 2 * kBatchBytes;
@@ -136,8 +136,8 @@ void World::stop(AggregatorHost& aggregator) {
   aggregator.source.reset();
 }
 
-// A transaction is about to begin. Now and then its process sleeps here, long enough for the
-// group to give its partitions to others who go on with them; then it wakes and goes on.
+// A transaction is about to begin. Occasionally its process sleeps here, long enough for the group to give
+// its partitions to others, which continue with them. Then it wakes and continues.
 void World::at_begin(AggregatorHost* of) {
   if (of == nullptr || !asleep_at_begin_ || nested_ > 0 || !random_.chance(10)) return;
   ++nested_;
@@ -163,7 +163,7 @@ void World::hint(const std::string& path, bool name_changed) {
   }
 }
 
-// The agent is in the middle of something, and the writers go on.
+// The agent is in the middle of an operation, and the writers keep writing.
 void World::write_meanwhile() {
   if (meanwhile_per_mille_ == 0 || writing_ || !random_.per_mille(meanwhile_per_mille_)) return;
   writing_ = true;
@@ -183,12 +183,12 @@ void World::write_meanwhile() {
 void World::set_faults(std::uint64_t level) {
   output_level_ = level;
   meanwhile_per_mille_ = shape_.meanwhile && level > 0 ? 12 : 0;
-  // A short read and an error behind it would send the first line alone of a file that has more: once such a
-  // file is deleted nothing tells it from one that begins alike (docs/guarantees.md).
+  // A short read followed by an error would send only the first line of a longer file. Once such a file is
+  // deleted, nothing distinguishes it from a file with the same beginning (docs/guarantees.md).
   files_.faults = {&random_, level * 5, shape_.look_alikes ? 0 : level * 50, level * 2};
-  // A registry that was never written tells no look-alikes apart, and knows no file in another folder
-  // (docs/guarantees.md).
-  // Nor can what was sent as records be told from what never was, by whoever sends windows then.
+  // A registry that was never written cannot distinguish look-alikes, and knows no file in another folder
+  // (docs/guarantees.md). Nor can an agent that then sends windows tell what was sent as records from what
+  // was never sent.
   registry_fail_per_mille_ = shape_.look_alikes || shape_.archives || shape_.switches ? 0 : level * 50;
   registry_crash_per_mille_ = level * 10;
   const bool down = store_faults_.down;
@@ -205,12 +205,12 @@ void World::set_faults(std::uint64_t level) {
 }
 
 void World::check_bounds(const AgentHost& agent) {
-  // One batch may be over: it is read before its size is known. A hole needs no memory.
+  // May exceed the limit by one batch, which is read before its size is known. A hole needs no memory.
   if (std::any_of(agent.files.begin(), agent.files.end(),
                   [](const auto& file) { return file.scheme == Scheme::kCopyTruncateHole; }))
     return;
   const auto bytes = agent.core->status().in_flight_bytes;
-  // The line that fills a batch may be as long as one here.
+  // The line that fills a batch may be as long as the longest line here.
   const auto batch = shape_.ship == Ship::kRecords && !shape_.switches ? kBatchBytes : 2 * kBatchBytes;
   if (bytes > kMaxInFlight + batch + kBatchBytes)
     throw Violation{fmt::format("agent {} holds {} bytes", agent.number, bytes)};
@@ -224,7 +224,7 @@ void World::check_bounds(const AggregatorHost& aggregator) {
 
 namespace {
 
-// So that the seed and the actions are printed, and shrunk.
+// So that the seed and the actions are printed and shrunk.
 [[noreturn]] void throw_violation(const char* file, int line, const char* sentence) {
   throw Violation{fmt::format("{}:{}: an invariant is broken: {}", file, line, sentence)};
 }

@@ -1,5 +1,5 @@
-// One simulated world: writers that rotate their logs, agents, a cluster, aggregators, one
-// database. A seed makes its shape and a list of actions; the same list always does the same.
+// One simulated world: writers that rotate their logs, agents, a cluster, aggregators, one database. A seed
+// determines its shape and a list of actions. The same list always has the same effect.
 #pragma once
 
 #include <cstdint>
@@ -42,11 +42,11 @@ enum class Kind : std::uint8_t {
 
 struct Action {
   Kind kind = Kind::kWrite;
-  std::uint64_t random = 0;  // decides all that is open about it
+  std::uint64_t random = 0;  // decides everything else about the action
 };
 
 struct Schedule {
-  std::uint64_t seed = 0;  // of the world's shape
+  std::uint64_t seed = 0;  // determines the world's shape
   std::vector<Action> actions;
 };
 [[nodiscard]] Schedule make_schedule(std::uint64_t seed);
@@ -56,11 +56,11 @@ struct Totals {
                 gap_bytes = 0, excused_lines = 0, statements_failed = 0;
 };
 
-// Nothing: every promise held. Else the one that was broken.
+// nullopt: every promise held. Otherwise the broken promise.
 [[nodiscard]] std::optional<std::string> run_schedule(const Schedule& schedule, Totals& totals,
                                                       std::vector<std::string>* trace);
 
-// The shortest list of actions, as far as it is found, that still breaks a promise.
+// The shortest list of actions found that still breaks a promise.
 [[nodiscard]] Schedule shrink(const Schedule& failing);
 
 }  // namespace weir::sim

@@ -1,4 +1,4 @@
-// What happens in the world: a function for each kind of action.
+// What happens in the world: one function per kind of action.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -163,12 +163,12 @@ void World::registry_harm(const Action& /*action*/) {
   if (random_.chance(30)) {
     say(fmt::format("agent {} is killed and its registry lost", agent.number));
     agent.disk.wipe();
-    // Nobody knows any more where windows ended: what overlaps is refused, and in a gap.
+    // Where windows ended is no longer known: overlapping windows are refused and become a gap.
     lost_messages_ |= shape_.ship != Ship::kRecords || shape_.switches;
   } else {
     say(fmt::format("agent {} is killed and the last writes of its registry are lost", agent.number));
     agent.disk.lose_last(1 + random_.below(6));
-    // Of records nothing waits for the disk: a change to windows at that very start may not know of them.
+    // Records do not wait for the disk, so a switch to windows at this very start may not know about them.
     lost_messages_ |= shape_.switches;
   }
 }
@@ -180,7 +180,7 @@ void World::retention(const Action& /*action*/) {
   say(fmt::format("partition {} drops {} messages", p, dropped));
   lost_messages_ |= dropped > 0;
   if (dropped > 0) {
-    // A store that never saw the partition begins with what the topic has, and misses nothing.
+    // A store that never saw the partition starts with what the topic still has, and misses nothing.
     auto row =
         database_->query("SELECT next_offset FROM partition_state WHERE partition_id = ?", {std::int64_t{p}});
     never_seen_ |= !row || row->empty() || number(row->front().front()) < 0;
@@ -201,7 +201,7 @@ void World::clock_jump(const Action& /*action*/) {
 }
 
 void World::foreign(const Action& /*action*/) {
-  // Lines without byte ranges: only their offsets keep them from being counted twice.
+  // Lines without byte ranges: only their offsets prevent counting them twice.
   auto line = writers_.new_line();
   line.pop_back();
   foreign_.insert(line.substr(0, line.find(' ')));

@@ -1,4 +1,4 @@
-// What must hold: the invariants of each part after every action, and all promises once the world is healed.
+// What must hold: each part's invariants after every action, and all promises once the world is healed.
 #include <fmt/format.h>
 #include <fnmatch.h>
 
@@ -10,8 +10,8 @@
 
 namespace weir::sim {
 
-// Each part's own invariants, so that a fault shows at the action that makes it. An aggregator that sleeps
-// is in the middle of something.
+// Each part's own invariants, so that a fault shows at the action that causes it. An aggregator that sleeps
+// is in the middle of an operation.
 void World::check_parts() const {
   for (const auto& agent : agents_) {
     if (agent->core) agent->core->check();
@@ -36,7 +36,7 @@ bool World::settled() {
   return true;
 }
 
-// No more faults: everything must come to rest, within bounds.
+// No more faults: everything must come to rest within bounds.
 void World::heal() {
   random_ = Random(99);
   say("---- all is healed");
@@ -46,7 +46,7 @@ void World::heal() {
   for (auto& agent : agents_) {
     for (auto& file : agent->files) {
       if (file.copied) writers_.rotate(file);
-      writers_.write(file, 1);  // so that a loss at a file's end shows as a gap, too
+      writers_.write(file, 1);  // so that a loss at the end of a file also shows as a gap
       writers_.finish_line(file);
     }
     if (!agent->core) start(*agent);
@@ -108,7 +108,7 @@ World::Counted World::counted_lines() {
   return counted;
 }
 
-// Those that a file which is followed still has, and those that the topic has.
+// Lines that a followed file still has, and lines that the topic has.
 World::Reachable World::reachable_lines() {
   Reachable reachable;
   for (auto& agent : agents_) {
@@ -136,7 +136,7 @@ World::Reachable World::reachable_lines() {
   return reachable;
 }
 
-// Every line that can still be read is counted once, or its bytes are in a gap; none twice.
+// Every line that can still be read is counted once, or its bytes are in a gap. None is counted twice.
 void World::check() {
   for (auto& aggregator : aggregators_) totals_.fenced += aggregator->engine->status().fenced;
   auto counted = counted_lines();
@@ -179,8 +179,8 @@ void World::check() {
   if (!lost_messages_)
     throw Violation{fmt::format("{} lines can be read and were not counted, {} for one; {} bytes are in gaps",
                                 missing, example, gap_bytes)};
-  // Messages that the topic dropped before anybody saw them are recorded by their offsets; what
-  // was in them nobody knows.
+  // Messages that the topic dropped before anyone read them are recorded by their offsets; their content is
+  // unknown.
   auto gone =
       database_->query("SELECT COUNT(*) FROM dead_letter WHERE CAST(reason AS TEXT) LIKE '%are gone%'", {});
   if (shape_.retention && (never_seen_ || (gone && number(gone->front().front()) > 0))) return;

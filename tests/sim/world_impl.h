@@ -1,5 +1,5 @@
-// The world of the simulation, which world.cc (processes), world_actions.cc (what happens) and
-// world_check.cc (what must hold) share. No other file includes it.
+// The simulated world, shared by world.cc (processes), world_actions.cc (what happens) and world_check.cc
+// (what must hold). No other file includes this.
 #pragma once
 
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ inline constexpr std::uint64_t kMaxInFlight = 4096;
 inline constexpr std::uint64_t kBatchBytes = 1024;
 inline constexpr std::uint64_t kMaxPendingBytes = 64 << 10;
 inline constexpr int kMaxHealingRounds = 400;
-inline constexpr int kHealingRounds = 60;  // of a second each: longer than anything waits
+inline constexpr int kHealingRounds = 60;  // one second each: longer than anything waits
 
 struct Violation {
   std::string what;
@@ -46,8 +46,8 @@ struct Shape {
   std::uint64_t hints_percent;
   std::uint64_t faults;  // 0: none, to 3: many
   Ship ship;
-  bool switches;       // an agent starts with records, and then with windows, and back
-  bool reads_windows;  // of both
+  bool switches;       // an agent switches from records to windows, and back
+  bool reads_windows;  // with both topics: the aggregators read that of windows
 };
 
 [[nodiscard]] Shape shape_of(std::uint64_t seed);
@@ -116,7 +116,7 @@ class World {
   void stop(AgentHost& agent);
   void start(AggregatorHost& aggregator);
   void stop(AggregatorHost& aggregator);
-  // One for each Kind, see kActs in world_actions.cc.
+  // One function per Kind, see kActs in world_actions.cc.
   friend struct Acts;
   void write(const Action& action);
   void rotate(const Action& action);
@@ -188,8 +188,8 @@ class World {
   std::vector<std::unique_ptr<AggregatorHost>> aggregators_;
   std::set<std::string> foreign_;  // sites of lines that no agent sent
   std::uint64_t next_source_ = 0;
-  bool lost_messages_ = false;  // that were acknowledged, or that the topic kept too short
-  bool never_seen_ = false;     // of what the topic dropped
+  bool lost_messages_ = false;  // acknowledged ones, or ones that the topic dropped
+  bool never_seen_ = false;     // a dropped message belonged to a partition that the store had not seen
   bool asleep_at_begin_ = false;
   std::uint64_t meanwhile_per_mille_ = 0;
   bool writing_ = false;

@@ -43,12 +43,13 @@ void Writers::begin_file(LogFile& file) {
   auto& line = lines_[kAlikeSite];
   line.bytes_sent = 1;
   ++line.written;
-  // At once: a file of which only that line was sent cannot be told from others that begin with it.
+  // Both lines at once: a file of which only the first line was sent cannot be told from others that begin
+  // with it.
   put(file, kLookAlike + new_line());
 }
 
 void Writers::write(LogFile& file, std::uint64_t lines) {
-  if (file.copied) return;  // whatever is written between copy and truncation is lost by that scheme
+  if (file.copied) return;  // copytruncate itself loses what is written between copy and truncation
   finish_line(file);
   std::string bytes;
   for (; lines > 0; --lines) bytes += new_line();
@@ -63,7 +64,7 @@ void Writers::write(LogFile& file, std::uint64_t lines) {
 void Writers::rotate(LogFile& file) {
   finish_line(file);
   if (file.scheme != Scheme::kRewrite && !file.copied) {
-    // Older generations move up; the oldest goes.
+    // Older generations move up; the oldest is deleted.
     if (file.rotated.size() >= 6) {
       files_.unlink(file.rotated.back());
       file.rotated.pop_back();
@@ -85,7 +86,7 @@ void Writers::rotate(LogFile& file) {
       file.rotated.insert(file.rotated.begin(), first);
       const auto old = file.open;
       if (file.scheme == Scheme::kRenameLate) {
-        // As nginx does until it gets USR1.
+        // As nginx does until it receives USR1.
         for (auto late = random_.below(3); late > 0; --late) files_.append(old, new_line());
       }
       begin_file(file);
@@ -114,7 +115,7 @@ void Writers::rotate(LogFile& file) {
       }
       break;
     case Scheme::kRewrite: {
-      // An editor: the same bytes and more, written anew or in the place of the old.
+      // As an editor does: the same bytes and more, in a new file or in place.
       const auto bytes = file.open->bytes;
       if (random_.chance(50)) {
         files_.truncate(file.open);
