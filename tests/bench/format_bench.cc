@@ -1,4 +1,4 @@
-// Lines through each parser, and through JSON out.
+// Lines through each parser, and through JSON output.
 #include <benchmark/benchmark.h>
 
 #include <array>
@@ -12,7 +12,7 @@
 namespace weir {
 namespace {
 
-constexpr int kLines = 1024;  // distinct ones, so that no branch learns a single line by heart
+constexpr int kLines = 1024;  // all different, so that branch prediction cannot learn a single line
 
 std::string line_of(const std::string& format, int n) {
   const auto number = std::to_string(n * 2'654'435'761U % 100'000);

@@ -1,4 +1,4 @@
-"""What a process used, and how numbers of several rounds are shown."""
+"""Measures what a process used, and formats the numbers of several rounds."""
 
 import collections
 import os
@@ -14,8 +14,8 @@ Used = collections.namedtuple("Used", "cpu_s wall_s rss_mb")
 
 
 class Measured:
-    """A process whose CPU is what wait4() says of it, and whose peak RSS is its own VmHWM: what rusage
-    calls the largest RSS counts the program that started it, too."""
+    """A process. Its CPU time comes from wait4(), its peak RSS from its own VmHWM, because the largest RSS in
+    rusage also counts the program that started it."""
 
     def __init__(self, arguments, log, env=None):
         self.began = time.monotonic()
@@ -40,7 +40,7 @@ class Measured:
         self.peak_mb = max(self.peak_mb, int(found[1]) / 1024 if found else 0)
 
     def cpu_s(self):
-        """So far; of all its threads, in nanoseconds of the scheduler."""
+        """CPU time so far, of all threads, in the scheduler's nanoseconds."""
         total = 0
         for thread in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
             try:
@@ -79,14 +79,14 @@ def number(value):
 
 
 def spread(values):
-    """The median, and what the rounds lay between."""
+    """The median, and the range of the rounds."""
     if len(values) == 1:
         return number(values[0])
     return f"{number(statistics.median(values))} ({number(min(values))}..{number(max(values))})"
 
 
 class Table:
-    """Rows of one section: each a figure of every round, and what it should be."""
+    """The rows of one section: each has a figure per round, and a target."""
 
     def __init__(self):
         self.rows = []

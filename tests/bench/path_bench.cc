@@ -1,6 +1,6 @@
-// The hot path of the agent and of the aggregator, stage by stage, over one log: lines cut, parsed, put into
-// columns, encoded; decoded, folded. Bytes per second are bytes of log in all of them.
-//   WEIR_BENCH_LOG=FILE   a log of tests/bench/make_log; without it one of the same shape is made here
+// The hot path of the agent and of the aggregator, stage by stage, over one log: cutting lines, parsing them,
+// filling columns, encoding; decoding, folding. Bytes per second are always bytes of log.
+//   WEIR_BENCH_LOG=FILE   a log of tests/bench/make_log; without it, one of the same shape is generated
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -22,7 +22,7 @@
 namespace weir {
 namespace {
 
-constexpr std::uint64_t kBatchBytes = 4 << 20;  // as the agent has it by default
+constexpr std::uint64_t kBatchBytes = 4 << 20;  // the agent's default
 constexpr std::uint64_t kMaxLine = 1 << 20;
 constexpr int kMadeLines = 100'000;
 constexpr const char* kFormat =
@@ -31,7 +31,7 @@ constexpr const char* kFormat =
 
 std::string made_log() {
   std::mt19937 random(1);
-  // Few of many come often, as clients, paths and sites do.
+  // A few of many occur often, as with clients, paths and sites.
   const auto pick = [&](double of) {
     return static_cast<int>(std::pow(of, static_cast<double>(random()) / 4294967296.0));
   };
@@ -74,7 +74,7 @@ void report(benchmark::State& state, std::int64_t lines) {
                           static_cast<std::int64_t>(log_bytes().size()));
 }
 
-// As LineReader hands it on: blocks, whose memory stays in the processor's cache.
+// As LineReader passes it on: in blocks, whose memory stays in the processor's cache.
 template <class Take>
 void each_block(Take take) {
   constexpr std::size_t kBlock = 256 << 10;
@@ -90,7 +90,7 @@ void each_block(Take take) {
   }
 }
 
-// What any reader of lines pays at least.
+// The minimal cost of any reader of lines.
 void copy_blocks(benchmark::State& state) {
   for (auto _ : state) each_block([](std::string_view block) { benchmark::DoNotOptimize(block.data()); });
   report(state, 0);
@@ -134,7 +134,7 @@ void parse_lines(benchmark::State& state) {
 }
 BENCHMARK(parse_lines);
 
-// Lines into batches; `finish` also encodes and compresses them.
+// Puts lines into batches; with `finish`, also encodes and compresses them.
 std::int64_t make_batches(bool finish, std::vector<std::string>* out, int zstd_level = 1) {
   const auto parse = parser();
   LineBatch batch(zstd_level);
@@ -195,7 +195,7 @@ const std::vector<std::string>& messages() {
   return made;
 }
 
-// What the settler reads of a batch.
+// The part of a batch that the settler reads.
 DecodeLimits to_fold() {
   DecodeLimits limits;
   limits.text_columns =
@@ -205,7 +205,7 @@ DecodeLimits to_fold() {
 }
 
 void decode(benchmark::State& state) {
-  messages();  // made outside of what is measured
+  messages();  // prepared outside the measurement
   std::int64_t lines = 0;
   for (auto _ : state) {
     for (const auto& message : messages()) {
@@ -219,7 +219,7 @@ void decode(benchmark::State& state) {
 BENCHMARK(decode);
 
 void decode_and_fold(benchmark::State& state) {
-  messages();  // made outside of what is measured
+  messages();  // prepared outside the measurement
   std::int64_t lines = 0;
   for (auto _ : state) {
     WindowDelta delta;

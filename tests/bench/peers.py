@@ -1,5 +1,5 @@
 """The programs that weir is compared with, configured as a sensible user would for the same guarantee: acks=all,
-an idempotent producer, zstd, positions kept where the program can keep them."""
+an idempotent producer, zstd, and saved positions where the program can save them."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ LATENCY_CONSUMER = TOP / "tests/bench/latency_consumer"
 
 @functools.cache
 def python():
-    """One that has confluent-kafka; None when there is none."""
+    """A Python that has confluent-kafka, or None."""
     for candidate in (sys.executable, "/usr/bin/python3"):
         if subprocess.run([candidate, "-c", "import confluent_kafka"], capture_output=True).returncode == 0:
             return candidate
@@ -25,7 +25,7 @@ def python():
 
 
 def missing():
-    """Names of the peers that are not here, with what they are needed for."""
+    """Names of the missing peers, and what each is needed for."""
     needs = {"kcat": "the floor of shipping, and the sizes of topics", "rsyslogd": "shipping, latency, idling",
              "goaccess": "the single box"}
     out = [f"{name} ({what})" for name, what in needs.items() if shutil.which(name) is None]
@@ -40,7 +40,7 @@ def missing():
 
 @functools.cache
 def syslog_ng_program():
-    """Its command and environment, installed or unpacked by tests/bench/peers; None when it is not there."""
+    """Its command and environment, installed or unpacked by tests/bench/peers; None if it is missing."""
     if shutil.which("syslog-ng"):
         return ["syslog-ng"], None
     root = TOP / "build/peers/syslog-ng/usr"

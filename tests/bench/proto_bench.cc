@@ -1,4 +1,4 @@
-// Hot loops of proto/: lines into columns, columns into windows. Lines per second is items_per_second.
+// Hot loops of proto/: lines into columns, columns into windows. items_per_second is lines per second.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
-"""The rows of docs/benchmarks.md, a section each: runs weir and its peers in turn, round by round, and says
-what the figures should be."""
+"""The rows of docs/benchmarks.md, one section each: runs weir and its peers in turn, round by round, and states
+the target figures."""
 
 import bisect
 import collections
@@ -22,7 +22,7 @@ LINE = ('10.0.0.2 - - [21/Sep/2026:14:13:20 +0000] "GET /line/{} HTTP/1.1" 200 6
 
 
 class Bench:
-    """What the sections share: the log, the broker, how many rounds."""
+    """What the sections share: the log, the broker, the number of rounds."""
 
     def __init__(self, folder, log, lines, rounds, programs):
         self.folder, self.log, self.lines, self.rounds, self.programs = folder, log, lines, rounds, programs
@@ -44,7 +44,7 @@ class Bench:
         return sum(file.stat().st_size for file in (self.folder / "kafka").glob(f"*/data/{topic}-*/*.log"))
 
     def copies(self, count):
-        """As many logs of the same minutes, as of other hosts. Each has a first line of its own: a copy of a log is no new one."""
+        """That many logs of the same minutes, as if from different hosts. Each has a different first line, because a copy of a log is not a new one."""
         folder = self.folder / f"copies-{count}"
         if not folder.exists():
             folder.mkdir()
@@ -66,7 +66,7 @@ def ratios(of, to):
 
 
 def ship(bench):
-    """A file to acknowledged in Kafka: CPU of the shipper, bytes in the topic."""
+    """From a file to acknowledged in Kafka: CPU of the shipper, bytes in the topic."""
     rates, sizes, rss = (collections.defaultdict(list) for _ in range(3))
 
     def note(name, topic, used):
@@ -120,14 +120,14 @@ def ship(bench):
 
 
 def acks(bench, copies=10):
-    """What acks=all costs beside acks=0: ten logs, so that a start is little of it."""
+    """The cost of acks=all compared with acks=0. Ten logs, so that the start matters little."""
     logs, lines = bench.copies(copies)
     walls, rates, rss = (collections.defaultdict(list) for _ in range(3))
     for round_ in range(-1, bench.rounds):
         for wanted in ("all", "0"):
             it = weir_runs.Agent(bench.new_folder("agent"), bench.brokers, bench.topic(), [logs], acks=wanted)
             it.await_shipped(lines)
-            if round_ < 0:  # a fresh broker still compiles its own code: that is no price of acks
+            if round_ < 0:  # a fresh broker still compiles its own code, which is not a cost of acks
                 it.stop()
                 continue
             walls[wanted].append(lines / it.shipped_s)
@@ -144,7 +144,7 @@ def acks(bench, copies=10):
 
 
 def windows(bench, copies=10):
-    """ship = "windows" beside records. The aggregator's cost a line is the slope between one log and ten."""
+    """ship = "windows" compared with records. The aggregator's cost per line is the slope between one log and ten."""
     logs, lines = bench.copies(copies)
     one, _ = bench.copies(1)
     more = lines - bench.lines - 1
@@ -173,7 +173,7 @@ def windows(bench, copies=10):
 
 
 def zstd_blocks(bench, most=64):
-    """Bytes of all 1 MiB blocks of the log under zstd -3, from the first `most` of them."""
+    """Bytes of all 1 MiB blocks of the log under zstd -3, extrapolated from the first `most` of them."""
     packed = read = 0
     with open(bench.log, "rb") as file:
         while (block := file.read(1 << 20)) and read < most << 20:
@@ -183,7 +183,7 @@ def zstd_blocks(bench, most=64):
 
 
 def parse(bench):
-    """Lines cut and parsed, one core, without reading or writing."""
+    """Cutting and parsing lines, one core, without reading or writing."""
     stages = collections.defaultdict(list)
     scans = []
     program = bench.programs / "path_bench"
@@ -212,7 +212,7 @@ def parse(bench):
 
 
 def settle(bench):
-    """A topic to committed windows, one core."""
+    """From a topic to committed windows, one core."""
     rates, rss = collections.defaultdict(list), []
     topic, text = bench.topic(), bench.topic()
     it = weir_runs.Agent(bench.new_folder("agent"), bench.brokers, topic, [bench.log])
@@ -259,7 +259,7 @@ def single(bench):
         walls.append(bench.lines / used.wall_s)
         rates.append(bench.lines / used.cpu_s)
         rss.append(used.rss_mb)
-        if bench.has("goaccess") and not theirs:  # once: it takes longer than all else
+        if bench.has("goaccess") and not theirs:  # once: it takes longer than everything else
             theirs.append(bench.lines / peers.goaccess(bench.folder, bench.log).cpu_s)
     table = Table()
     table.add("weir-aggregator local --once", walls, "lines/s of wall time", 1_000_000)
@@ -272,7 +272,7 @@ def single(bench):
 
 
 def latencies(bench, start, appended=200):
-    """Milliseconds from the append of a line to its arrival at a consumer, 20 lines a second. `start` gives a
+    """Milliseconds from appending a line to its arrival at a consumer, at 20 lines a second. `start` starts a
     program that follows the file."""
     folder, topic = bench.new_folder("latency"), bench.topic()
     (folder / "logs").mkdir()
@@ -298,7 +298,7 @@ def latencies(bench, start, appended=200):
             end += len(line)
             written.append((time.monotonic(), end, i))
             out.write(line)
-            time.sleep(0.05)  # 20 lines a second: the load that is asked for
+            time.sleep(0.05)  # 20 lines a second: the intended load
     await_fact(lambda: any(value >= (end if kind == "bytes" else appended) for _, kind, value in arrived), "the last line arrived", 60)
     program.stop()
     consumer.terminate()
@@ -310,7 +310,7 @@ def latencies(bench, start, appended=200):
 
 
 def latency(bench):
-    """An appended line to the consumer."""
+    """From an appended line to the consumer."""
     ours, theirs = [], []
     if not bench.has("confluent"):
         return Table()
@@ -337,7 +337,7 @@ def quiet_files(bench, count):
 
 
 def calm(measured):
-    """Waits until what a start leaves to do is done: less than a hundredth of a core."""
+    """Waits until the work after a start is done: CPU use below a hundredth of a core."""
     last = [time.monotonic(), measured.cpu_s()]
 
     def is_calm():
@@ -352,7 +352,7 @@ def calm(measured):
 
 def idle_ms(measured, seconds=12):
     began, before = time.monotonic(), measured.cpu_s()
-    time.sleep(seconds)  # what is measured
+    time.sleep(seconds)  # the measured time
     return (measured.cpu_s() - before) * 1000 / (time.monotonic() - began)
 
 
@@ -384,7 +384,7 @@ def idle(bench):
 
 
 def many(bench, count=10_000):
-    """A start with 10,000 files that the registry knows."""
+    """A start with 10,000 files that the registry already knows."""
     first, everything, rss = [], [], []
     for _ in range(bench.rounds):
         folder, logs = quiet_files(bench, count)
@@ -411,13 +411,13 @@ def many(bench, count=10_000):
 
 
 def growth(bench):
-    """What a line costs when there are more of them, of files, of sites."""
+    """The cost of a line as the number of lines, files or sites grows."""
     table = Table()
     few = bench.lines // 10
     head = bench.folder / "tenth.log"
     with open(head, "wb") as out:
         subprocess.run(["head", "-n", str(few), bench.log], stdout=out, check=True)
-    # A start costs the same for few as for many: it is taken out.
+    # A start costs the same for few and for many: subtract it.
     nothing = bench.folder / "one.log"
     nothing.write_text(LINE.format(1))
     start_s = [weir_runs.local(bench.folder, nothing).cpu_s for _ in range(bench.rounds)]
@@ -431,7 +431,7 @@ def growth(bench):
             return store.execute("SELECT COUNT(*) FROM window_traffic").fetchone()[0]
 
     def with_sites(name, source, site_of_line):
-        """The log with other host names; its path."""
+        """Writes the log with other host names; returns its path."""
         path = bench.folder / f"{name}.log"
         with open(source) as lines, open(path, "w") as out:
             for i, line in enumerate(lines):
@@ -452,7 +452,7 @@ def growth(bench):
     table.add(f"10,000 sites in turn, {few:,} lines: {rows() / few:.2g} rows a line", many_sites, "CPU ns/line")
     table.add("10,000 sites to 20", ratios(many_sites, small), "times", 1.1, at_most=True)
     table.add("10,000 sites, peak RSS", sites_rss, "MB")
-    # As many lines as the log has: a hundred a site, of one popularity or by Zipf's law.
+    # As many lines as the log has, on average a hundred per site, with equal popularity or by Zipf's law.
     chance = random.Random(5)
     weights = list(itertools.accumulate(1 / (rank + 1) for rank in range(10_000)))
     for name, pick in (("alike", lambda i: chance.randrange(10_000)),
@@ -464,7 +464,7 @@ def growth(bench):
 
 
 def files(bench):
-    """What a line costs the agent in one file, in a hundred, in ten thousand."""
+    """The agent's cost of a line in one file, in a hundred, in ten thousand."""
     table = Table()
     costs = {}
     for count in (1, 100, 10_000):
@@ -487,7 +487,7 @@ def files(bench):
 
 
 def long(bench):
-    """What a line costs when there are a hundred times as many: one log, ten, a hundred of the same minutes (30 GB of disk)."""
+    """The cost of a line with a hundred times as many: one log, ten, a hundred of the same minutes (30 GB of disk)."""
     table = Table()
     costs, rss = collections.defaultdict(list), collections.defaultdict(list)
     for copies in (1, 10, 100):

@@ -23,7 +23,7 @@ def metric(port, name):
 
 
 class Agent:
-    """weir-agent over `paths`, from the start or from the end of what is there."""
+    """weir-agent over `paths`, from the beginning or from the end of their content."""
 
     def __init__(self, folder, brokers, topic, paths, acks="all", start_at="beginning", codec="batch", ship="records"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ listen = "127.0.0.1:{self.port}"
 
 
 def settle(folder, brokers, topic, lines, mariadb=None):
-    """The aggregator reads the topic into a new store, SQLite or MariaDB. What it used, start-up included."""
+    """Lets the aggregator read the topic into a new store, SQLite or MariaDB. Returns what it used, start-up included."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "aggregator.toml"
     store = f'[store.sqlite]\npath = "{folder}/weir.db"'
@@ -108,7 +108,7 @@ def local(folder, log):
 
 
 def stage_rates(program, log):
-    """Of path_bench: {stage: bytes of log per CPU-second}."""
+    """From path_bench: {stage: bytes of log per CPU-second}."""
     done = subprocess.run([program, "--benchmark_format=json"], env={"WEIR_BENCH_LOG": str(log)}, capture_output=True,
                           text=True, check=True)
     return {b["name"]: b["bytes_per_second"] for b in json.loads(done.stdout)["benchmarks"]}

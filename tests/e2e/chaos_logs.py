@@ -58,7 +58,7 @@ class Log:
         self.rest = b""
 
     def rotate(self, now):
-        """As logrotate does with delaycompress. A new generation begins where the writer goes on."""
+        """As logrotate does with delaycompress. A new generation begins where the writer continues."""
         if self.reopen_at is not None or (self.compressing and self.compressing.is_alive()):
             return
         family = {int(re.sub(r"\D", "", p.name[len(self.path.name):])): p for p in self.path.parent.glob(f"{self.path.name}.*")}
@@ -68,7 +68,7 @@ class Log:
         if self.scheme == "rename":
             self.path.rename(older)
             self.reopen_at = now + self.random.uniform(0.1, 3)
-            if self.random.random() < 0.5:  # logrotate's create; else the writer does it
+            if self.random.random() < 0.5:  # logrotate's create; otherwise the writer creates it
                 os.close(self.open(self.path))
         else:
             self.flush()
@@ -86,7 +86,7 @@ class Log:
 
     @staticmethod
     def compress(path):
-        """As gzip does it: the .gz grows under its own name, beside the plain file."""
+        """As gzip does: the .gz grows under its own name, next to the plain file."""
         packed_path = path.with_name(f"{path.name}.gz")
         with open(path, "rb") as plain, gzip.open(packed_path, "wb", compresslevel=1) as packed:
             shutil.copyfileobj(plain, packed, 1 << 20)
@@ -121,7 +121,8 @@ class Writer(threading.Thread):
             last = begin
             while not self.over.wait(max(0, last + TICK_S - time.monotonic())):
                 now = time.monotonic()
-                span = min(now - last, 1)  # what a busy machine did not let it write is not made up for
+                span = min(now - last, 1)  # lines that a busy machine kept it from writing are not made up
+                                           # for
                 self.behind += now - last - span
                 last = now
                 for log in self.logs:
@@ -131,7 +132,7 @@ class Writer(threading.Thread):
                     if now >= due[log]:
                         log.rotate(now)
                         self.rotations += 1
-                        # One in four follows at once, while the last one is still being read.
+                        # One in four follows at once, while the previous rotation is still being read.
                         due[log] = now + (self.random.uniform(0.3, 2) if self.random.random() < 0.25 else self.random.uniform(5, 15))
             self.seconds = time.monotonic() - begin
             for log in self.logs:

@@ -1,4 +1,4 @@
-"""What tests/e2e/chaos hurts: programs of weir, brokers, the database and the link to it."""
+"""The targets of tests/e2e/chaos: programs of weir, brokers, the database and the link to it."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ def say(text):
 
 
 class Target:
-    """What may be hurt. Its threads are its own; `well` says that the next fault may come."""
+    """A target of faults. It runs its own threads; `well` says that it is ready for the next fault."""
     well = True
 
     def pid(self):
@@ -32,12 +32,12 @@ class Target:
 
 
 class Ours(Target):
-    """An agent or an aggregator, started again by its supervisor (watch()) as systemd would."""
+    """An agent or an aggregator, restarted by its supervisor (watch()) as systemd would."""
 
     def __init__(self, world, kind, name, config):
         self.world, self.kind, self.name, self.config = world, kind, name, config
         self.program = None
-        self.state = world.folder / f"{name}-state"  # an agent's
+        self.state = world.folder / f"{name}-state"  # for an agent
         self.folder = world.folder / "output" / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.calls = Faults(self.folder)
@@ -53,12 +53,12 @@ class Ours(Target):
         self.program.kill()
 
     def forget(self):
-        """Killed, and its registry is gone: the aggregator's coverage must know what it counted."""
+        """Kills it and deletes its registry: the aggregator's coverage must know what was counted."""
         self.kill()
         shutil.rmtree(self.state)
 
     def set_back(self):
-        """Killed, and its registry is the backup of the last such fault (at first: none yet)."""
+        """Kills it and restores its registry from the backup of the last such fault (at first there is none)."""
         self.kill()
         backup, now = self.state.with_name(f"{self.name}-backup"), self.state.with_name(f"{self.name}-now")
         self.state.rename(now)
@@ -83,7 +83,7 @@ class Ours(Target):
         except subprocess.TimeoutExpired:
             self.world.find(f"{self.name}: still running 60 s after SIGTERM: {self.program.log}")
             return self.program.kill()
-        # One that has said nothing yet may not have come to taking signals: then it ends as by kill -9.
+        # A program that has printed nothing may not handle signals yet, and then dies from SIGTERM.
         begun = pathlib.Path(self.program.log).stat().st_size > 0
         if code != 0 and (begun or code != -signal.SIGTERM):
             self.world.find(f"{self.name}: ended with {code} after SIGTERM: {self.program.log}")
@@ -92,7 +92,7 @@ class Ours(Target):
         code = self.program.process.poll()
         if code is None:
             return
-        # While the store is away, a start ends with 7, and systemd starts it again.
+        # While the store is away, a start exits with 7, and systemd starts it again.
         if code == 7 and not (self.world.database.well and self.world.link.well):
             self.world.restarts += 1
         else:
@@ -134,18 +134,18 @@ class Database(Target):
         subprocess.run(["mariadb", "--no-defaults", f"--socket={self.folder}/socket", "-u", "root", "-e", statements], check=True, timeout=60)
 
     def read_only(self, seconds):
-        """As a fail-over makes it."""
+        """Like a fail-over."""
         self.tell("SET GLOBAL read_only = 1")
         self.tell(f"DO SLEEP({seconds}); SET GLOBAL read_only = 0")
 
     def locked(self, seconds):
-        """As a backup does it: whoever writes waits."""
+        """Like a backup: writers wait."""
         self.tell(f"FLUSH TABLES WITH READ LOCK; DO SLEEP({seconds}); UNLOCK TABLES")
 
 
 class Link(Target):
-    """Stands between the aggregators and the store. Cut off: every connection ends in the middle of
-    whatever is under way (a COMMIT without its answer, too), and no new one is taken."""
+    """The link between the aggregators and the store. Cutting it ends every connection in the middle of its
+    current statement (including a COMMIT without its answer), and refuses new ones."""
     name = "link to mariadb"
 
     def __init__(self, port):
