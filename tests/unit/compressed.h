@@ -1,4 +1,4 @@
-// Some bytes as one zstd frame, and as one bzip2 stream (for gzip: gzip.h).
+// Compresses bytes into one zstd frame, or one bzip2 stream (for gzip: gzip.h).
 #pragma once
 
 #include <bzlib.h>
@@ -8,8 +8,8 @@
 
 namespace weir::testing {
 
-// `window_log` 0: what the level takes. The frame says nothing of its content's size then
-// either, as when a pipe is compressed.
+// `window_log` 0: the level's default. The frame then does not contain its content's size either, as when a
+// pipe is compressed.
 inline std::string zstd(std::string bytes, int window_log = 0) {
   ZSTD_CCtx* context = ZSTD_createCCtx();
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1);

@@ -1,4 +1,4 @@
-// A file, its reader and the batch that the engine would send.
+// A file, its reader, and the batch that the engine would send.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// The batches of tests/data/golden, as this version makes them. README.md there says how they come
-// into their files.
+// The batches of tests/data/golden, as this version makes them. README.md there explains how to write the
+// files.
 #pragma once
 
 #include <zstd.h>
@@ -38,7 +38,7 @@ inline BatchHeader golden_header(const std::string& name) {
   return header;
 }
 
-// Two sites, three windows, a request that reaches back, one that did not parse, one that was too long.
+// Two sites, three windows, one request that reaches back, one that did not parse, one that was too long.
 inline std::string batch_of_windows() {
   LineFolder folder;
   folder.begin({}, "");
@@ -63,7 +63,7 @@ inline std::string batch_of_windows() {
   return encode_windows(header, folder.finish(), 1).value();
 }
 
-// The lines as the agent puts them into a batch.
+// The lines in a batch, as the agent makes it.
 inline std::string batch_of_lines(const std::string& name, const FormatSpec& format,
                                   const std::vector<std::string>& lines, const ClientConfig& client = {}) {
   const auto parser = compile_format(format, client).value();
@@ -91,7 +91,7 @@ inline std::string batch_of_lines(const std::string& name, const FormatSpec& for
   return builder.finish(header).value();
 }
 
-// What no log has, and the format has a place for.
+// Values that no log contains but the format can hold.
 inline std::string batch_of_edges() {
   BatchBuilder builder;
   builder.begin({"empty", "caf\xc3\xa9 \xff", "never"});
@@ -153,7 +153,7 @@ inline std::string compressed(std::string_view plain) {
   return out;
 }
 
-// Fields as a later version may add them, of each wire type.
+// Fields that a later version might add, one of each wire type.
 inline void add_unknown_fields(protozero::pbf_writer& to) {
   to.add_uint64(1000, 7);
   to.add_fixed64(1001, 7);
@@ -162,7 +162,7 @@ inline void add_unknown_fields(protozero::pbf_writer& to) {
 }
 
 inline void copy_field(protozero::pbf_reader& in, protozero::pbf_writer& to) {
-  const auto tag = in.tag();  // reading the value forgets it
+  const auto tag = in.tag();  // reading the value clears it
   switch (in.wire_type()) {
     case protozero::pbf_wire_type::varint:
       return to.add_uint64(tag, in.get_uint64());
@@ -179,7 +179,7 @@ inline void copy_field(protozero::pbf_reader& in, protozero::pbf_writer& to) {
 
 }  // namespace golden
 
-// `message` again; `change` gets the decompressed columns.
+// `message`, changed: `change` receives the decompressed columns.
 template <class Change>
 std::string with_columns(const std::string& message, Change change, bool unknown_fields) {
   std::string out;
@@ -225,7 +225,7 @@ inline std::string with_unknown_fields(const std::string& message) {
   return with_columns(message, change, true);
 }
 
-// Columns of fields that this version does not have, and a reason.
+// With columns of fields that this version does not know, and an unknown reason.
 inline std::string with_unknown_values(const std::string& message) {
   const auto change = [](const std::string& columns) {
     std::string out;
@@ -245,7 +245,7 @@ inline std::string with_unknown_values(const std::string& message) {
       if (in.tag() == wire::kUnparsedField) {
         const auto view = in.get_view();
         std::string part(view.data(), view.size());
-        protozero::pbf_writer(part).add_enum(2, 100);  // the later of two counts
+        protozero::pbf_writer(part).add_enum(2, 100);  // the last occurrence of a field counts
         to.add_message(wire::kUnparsedField, part);
       } else {
         golden::copy_field(in, to);
@@ -256,7 +256,7 @@ inline std::string with_unknown_values(const std::string& message) {
   return with_columns(message, change, false);
 }
 
-// With one header field changed: the later of two counts.
+// With one header field changed: the last occurrence counts.
 inline std::string with_header(std::string message, std::uint32_t field, std::uint32_t value) {
   protozero::pbf_writer(message).add_uint32(field, value);
   return message;
@@ -270,7 +270,7 @@ inline std::vector<std::string> lines_of_file(const std::string& path) {
   return out;
 }
 
-// Logs of a real nginx, by the format of each.
+// Logs of a real nginx, one per format.
 inline void add_logs_of_nginx(const std::string& test_data, std::vector<GoldenBatch>& out) {
   const auto folder = test_data + "/format/";
   for (const auto& line : lines_of_file(folder + "formats.txt")) {
@@ -340,7 +340,7 @@ inline std::vector<GoldenBatch> golden_batches(const std::string& test_data) {
   out.push_back({"refused_kind", with_header(out[0].message, wire::kKindField, 1000)});
   out.push_back({"refused_lines", with_header(out[0].message, wire::kLinesField, 1)});
 
-  // A new kind of batch: put one of it here, and run tests/data/golden/make.
+  // For a new kind of batch, add one here and run tests/data/golden/make.
   return out;
 }
 

@@ -1,4 +1,4 @@
-// One gzip member of some bytes.
+// Compresses bytes into one gzip member.
 #pragma once
 
 #include <zlib.h>

@@ -1,4 +1,4 @@
-// The broker that librdkafka brings for tests, in this process, with one topic.
+// librdkafka's own mock broker, in this process, with one topic.
 #pragma once
 
 #include <gtest/gtest.h>

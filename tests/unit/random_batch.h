@@ -1,5 +1,5 @@
-// Batches made by chance, and what must come back of them. The chance is a function: seeded in
-// the unit tests, a fuzzer's bytes in tests/fuzz.
+// Random batches, and the expected result of decoding them. A function supplies the randomness: a seeded
+// generator in the unit tests, a fuzzer's bytes in tests/fuzz.
 #pragma once
 
 #include <fmt/format.h>
@@ -45,12 +45,12 @@ class BatchMaker {
     MadeBatch made;
     const auto columns = choose_(4) == 0 ? choose_(40) : choose_(3);
     for (std::uint64_t i = 0; i < columns; ++i) made.extra_names.push_back(fmt::format("extra_{}", i));
-    // A column that most records have, that few have, or that none has.
+    // Each column is in most records, in few, or in none.
     for (auto& odds : text_odds_) odds = choose_(5);
     for (auto& odds : number_odds_) odds = choose_(5);
     const auto lines = choose_(max_lines + 1);
     std::uint64_t bytes = 0;
-    // The client's address is another column's in all lines, or until one.
+    // The client's address equals another column, in all lines or up to some line.
     constexpr auto client = static_cast<std::size_t>(Text::kClientAddress);
     const auto client_is = static_cast<std::size_t>(
         std::array{Text::kPeerAddress, Text::kForwardedFor, Text::kRealIpHeader}[choose_(3)]);
@@ -171,7 +171,7 @@ class BatchMaker {
   std::array<std::uint64_t, kNumberCount> number_odds_{};
 };
 
-// The record of a made line; `extra` backs its extra values.
+// The record of a generated line; `extra` holds its extra values.
 [[nodiscard]] inline Record record_of(const MadeLine& line, std::vector<std::string_view>& extra) {
   Record record;
   record.time_ms = line.time_ms;
@@ -227,12 +227,12 @@ class BatchMaker {
   return folder.finish();
 }
 
-// "" when `batch` is `made` in every column; else the first difference.
+// "" if `batch` equals `made` in every column; otherwise the first difference.
 [[nodiscard]] inline std::string difference(const MadeBatch& made, const DecodedBatch& batch) {
   if (!(batch.header == made.header)) return "the header";
   const auto& columns = batch.columns;
   if (columns.line_bytes.size() != made.lines.size()) return "the number of lines";
-  // A column that no record has is not sent.
+  // A column without records is not sent.
   std::vector<std::size_t> sent;
   for (std::size_t i = 0; i < made.extra_names.size(); ++i) {
     if (std::any_of(made.lines.begin(), made.lines.end(),

@@ -1,5 +1,5 @@
-// The real store on a SQLite of its own, for tests of those that read it: filled by a few words, shared
-// by every connection that opener() gives, and away when the test says so.
+// The real store on an SQLite of its own, for tests of its readers. A few words fill it, every connection
+// from opener() shares it, and it becomes unavailable when the test says so.
 #pragma once
 
 #include <atomic>
@@ -26,7 +26,7 @@ class TestStore {
     owned_ = must(store_->acquire(kPartition, "test"));
   }
 
-  // For the thread of the test.
+  // For the test's own thread.
   [[nodiscard]] Store& store() { return *store_; }
   std::vector<SqlRow> sql(std::string_view text) { return must(connection_->query(text)); }
 
@@ -60,7 +60,7 @@ class TestStore {
     put(std::move(commit));
   }
 
-  // One that is never away.
+  // A connection that never becomes unavailable.
   [[nodiscard]] std::unique_ptr<SqlConnection> connect() const {
     return must(connect_sqlite(folder_ / "weir.db", false));
   }

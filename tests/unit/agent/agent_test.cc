@@ -1,5 +1,5 @@
-// The engine on real files, its output a queue in this process: what leaves, in which
-// order, and what is known again after a restart.
+// The engine on real files, with a queue in this process as its output: what is sent, in which order, and
+// what is remembered after a restart.
 #include "agent/agent.h"
 
 #include <fcntl.h>
@@ -31,7 +31,7 @@ AgentConfig config_of(const TempFolder& folder, std::vector<std::string> paths) 
   AgentConfig config;
   config.id = "web1";
   config.state_dir = folder / "state";
-  config.output.kind = OutputKind::kFile;  // with its codec "raw": the lines as they are
+  config.output.kind = OutputKind::kFile;  // with its codec "raw": the lines unchanged
   config.output.codec = Codec::kRaw;
   config.ship.flush_interval = 10ms;
   InputConfig input;
@@ -41,7 +41,7 @@ AgentConfig config_of(const TempFolder& folder, std::vector<std::string> paths) 
   return config;
 }
 
-// A line of the "combined" format; equal arguments make equal bytes.
+// A line of the "combined" format. Equal arguments give equal bytes.
 std::string line(int n) {
   return "192.0.2.1 - - [24/Nov/2026:10:00:00 +0000] \"GET /" + std::to_string(n) +
          " HTTP/1.1\" 200 10 \"-\" \"-\"\n";
@@ -53,7 +53,7 @@ std::string lines(int first, int end) {
   return text;
 }
 
-// An agent on a thread of its own; the test takes and acknowledges what it sends.
+// An agent on a thread of its own. The test takes and acknowledges what it sends.
 class Running {
  public:
   explicit Running(const AgentConfig& config, AgentOptions options = {}, std::size_t queue = 64)
@@ -70,7 +70,7 @@ class Running {
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 
-  // Takes what comes until `fact` holds; false when the deadline came first.
+  // Takes batches until `fact` holds; false if the deadline comes first.
   template <class Fact>
   bool until(const Fact& fact, bool acknowledge = true) {
     const auto deadline = std::chrono::steady_clock::now() + kDeadline;
@@ -103,7 +103,7 @@ class Running {
   Agent& agent() { return *agent_; }
   [[nodiscard]] const std::string& text() const { return text_; }
   [[nodiscard]] bool ended() const { return ended_; }
-  // How often each line came.
+  // How often each line arrived.
   [[nodiscard]] std::map<std::string, int> counts() const {
     std::map<std::string, int> counts;
     for (std::size_t at = 0; at < text_.size();) {
@@ -189,14 +189,14 @@ TEST(Agent, RotationByRenameShipsTheOldToItsEndAndTheNewFromItsStart) {
   Running running(config_of(folder, {folder / "access.log"}));
   EXPECT_TRUE(running.until_text(lines(0, 50)));
   fs::rename(folder / "access.log", folder / "access.log.1");
-  folder.append("access.log.1", lines(50, 60));  // the server writes on until it is told
+  folder.append("access.log.1", lines(50, 60));  // the server keeps writing until it is told to reopen
   folder.write("access.log", lines(60, 70));
   EXPECT_TRUE(running.until([&] { return running.text().size() == lines(0, 70).size(); })) << running.text();
   for (const auto& [text, count] : running.counts()) EXPECT_EQ(count, 1) << text;
 }
 
-// The same requests within the same second make the same bytes; a new file under the old
-// name is no copy of the one that was renamed, even before anything was acknowledged.
+// The same requests within the same second give the same bytes. A new file under the old name is not a copy
+// of the renamed one, even before anything was acknowledged.
 TEST(Agent, AfterRotationTheSameLinesAgainAreNewLines) {
   for (const bool acknowledged_first : {false, true}) {
     const TempFolder folder;
@@ -219,7 +219,7 @@ TEST(Agent, AfterRotationTheSameLinesAgainAreNewLines) {
   }
 }
 
-// The same, and the agent sees both for the first time.
+// The same, but the agent sees both files for the first time.
 TEST(Agent, ARotatedFileThatBeginsLikeTheLiveOneIsAnotherFile) {
   const TempFolder folder;
   folder.write("access.log", lines(0, 20));
@@ -248,7 +248,7 @@ TEST(Agent, AShorterCopyOfALongerOriginalIsACopyAtTheFirstLookToo) {
   EXPECT_TRUE(running.until([&] {
     return running.counts()[line(49)] == 1 && running.agent().status().caught_up;
   })) << running.text();
-  // Read in either order; under one id the store counts each range once.
+  // They may be read in either order; under one id the store counts each range once.
   for (const auto& source : running.agent().status().sources)
     EXPECT_EQ(source.id, running.agent().status().sources.front().id);
 }
@@ -258,7 +258,7 @@ TEST(Agent, ACopyBesideTheFileAddsNothingNotEvenWhileItIsWritten) {
   folder.write("access.log", lines(0, 50));
   Running running(config_of(folder, {folder / "access.log*"}));
   EXPECT_TRUE(running.until_text(lines(0, 50)));
-  folder.write("access.log.1", lines(0, 10) + "192.0");  // cp is at work
+  folder.write("access.log.1", lines(0, 10) + "192.0");  // cp is still copying
   folder.write("other.log", "");
   folder.write("access.log.2", line(1000));  // seen in the same scan or a later one
   EXPECT_TRUE(running.until([&] { return running.text() == lines(0, 50) + line(1000); })) << running.text();
@@ -341,7 +341,7 @@ TEST(Agent, StopsReadingAtMaxInFlightAndKeepsWhatWasDeleted) {
   EXPECT_TRUE(running.until([&] { return running.text().size() >= 16384; }, false));
   const auto read = running.agent().status().read_bytes;
   EXPECT_LT(read, 16384U + 2 * 4096U);
-  fs::remove(folder / "access.log");  // rotated away and deleted: it is open still
+  fs::remove(folder / "access.log");  // rotated away and deleted, but still open
   EXPECT_TRUE(running.until_text(lines(0, 5000)));
 }
 
@@ -414,7 +414,7 @@ TEST(Agent, ThatNeverRanLeavesNothingBehind) {
   EXPECT_TRUE(Agent::create(config_of(folder, {folder / "a.log"}), output).has_value());
 }
 
-// The single box, whose store is the memory: positions come from there.
+// The single box, whose store serves as the memory: positions come from there.
 TEST(Agent, LookAlikesKeepTheirPositionsInAStoreWhateverTheOrder) {
   const TempFolder folder;
   folder.write("access.log.1", lines(0, 50));

@@ -1,4 +1,4 @@
-// A folder of its own and the output of a command, for the tests of the agent's commands.
+// A temporary folder and captured output, for the tests of the agent's commands.
 #pragma once
 
 #include <fcntl.h>
@@ -25,7 +25,7 @@ class CommandTest : public ::testing::Test {
   std::string write(std::string_view name, std::string_view text) const { return folder_.write(name, text); }
   [[nodiscard]] std::string path(std::string_view name) const { return folder_ / name; }
 
-  // With stdout and stderr going to files for as long as it runs.
+  // Redirects stdout and stderr to files while it runs.
   template <class Command>
   [[nodiscard]] CommandOutput run(const Command& command) const {
     std::fflush(nullptr);

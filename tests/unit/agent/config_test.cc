@@ -1,4 +1,4 @@
-// agent.toml: every key arrives, every mistake is said at its line.
+// agent.toml: every key is read, every mistake is reported with its line.
 #include "agent/config.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Whose turn it is: live files before rotated ones, within the budget of these.
+// Whose turn it is: live files before rotated ones, which have a budget.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,7 +31,7 @@ class CoreLanesTest : public AgentCoreTest {
     while (core_->work()) {
     }
   }
-  // Answers one batch after the other until nothing is left; the paths of the batches in their order.
+  // Answers one batch after the other until nothing is left. Returns the headers in order.
   std::vector<BatchHeader> all_batches() {
     for (int step = 0; step < 2000; ++step) {
       work();
@@ -48,7 +48,7 @@ class CoreLanesTest : public AgentCoreTest {
     }
     return batches;
   }
-  // While the live file had two batches or more to read.
+  // As long as the live file had two batches or more to read.
   static std::map<std::string, std::uint64_t> bytes_by_path(const std::vector<BatchHeader>& batches,
                                                             std::uint64_t live_bytes) {
     std::map<std::string, std::uint64_t> bytes;
@@ -80,7 +80,7 @@ TEST_F(CoreLanesTest, RotatedFilesHaveTheirShareWhileLiveOnesHaveMore) {
   }
 }
 
-// Also where one rotated file stands against one live file, or many.
+// Also with one rotated file and one live file, or many.
 TEST_F(CoreLanesTest, TheShareIsOfBytesAndNotOfFiles) {
   config_.inputs[0].paths = {"/l/*.log", "/l/*.log.1"};
   config_.ship.backlog.percent = 80;
@@ -145,7 +145,7 @@ TEST_F(CoreLanesTest, TheRateOfRotatedFilesIsTheOperators) {
   EXPECT_GE(status.shipped_bytes, live->bytes.size() + 5 * 2048 - kBatchBytes);
   EXPECT_LE(status.shipped_bytes, live->bytes.size() + 6 * 2048 + kBatchBytes);
   EXPECT_EQ(status.backlog_bytes, live->bytes.size() + rotated->bytes.size() - status.shipped_bytes);
-  // Taken with a reload.
+  // Applied by a reload.
   config_.ship.backlog.bytes_per_s = 0;
   core_->reload(config_);
   run(1000);
@@ -170,7 +170,7 @@ TEST_F(CoreLanesTest, AFileWithoutASuccessorIsLiveThoughItsNameIsARotatedOnes) {
   EXPECT_TRUE(core_->status().caught_up);
 }
 
-// A decompressor each would take megabytes of each that was begun.
+// With a decompressor each, every file that was begun would take megabytes.
 TEST_F(CoreLanesTest, CompressedFilesAreReadOneAfterTheOtherInTurnWithTheOthers) {
   for (int n = 1; n <= 4; ++n) {
     std::string text;
@@ -191,7 +191,7 @@ TEST_F(CoreLanesTest, CompressedFilesAreReadOneAfterTheOtherInTurnWithTheOthers)
   EXPECT_LE(begun_before_plain_ended, 2U) << "turns are fair";
 }
 
-// What is left of it is no growth of the file that would ask for another turn.
+// Its remaining content is not growth of the file, which would request another turn.
 TEST_F(CoreLanesTest, ACompressedFileThatGaveAnErrorWhileItWasAskedForIsReadToItsEnd) {
   std::string text;
   for (int i = 0; i < 100; ++i) text += line(i);
@@ -202,7 +202,7 @@ TEST_F(CoreLanesTest, ACompressedFileThatGaveAnErrorWhileItWasAskedForIsReadToIt
   files_.between = [&] {
     if (output_->sent.empty()) return;
     ++looks;
-    if (looks == 1) core_->path_changed("/l/a.log.1.gz", false);  // while it has its turn
+    if (looks == 1) core_->path_changed("/l/a.log.1.gz", false);  // during its turn
     files_.faults.error_per_mille = looks == 1 ? 1000 : 0;
   };
   run(30'000);

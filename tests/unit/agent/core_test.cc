@@ -1,5 +1,5 @@
-// The core on simulated files, time and brokers: decisions that need a crash, a full disk or an
-// hour to be seen.
+// The core on simulated files, time and brokers: decisions that show only after a crash, with a full disk, or
+// after an hour.
 #include "agent/core.h"
 
 #include <gmock/gmock.h>
@@ -85,13 +85,13 @@ TEST_F(AgentCoreTest, WhatWasTruncatedUnreadIsALossThatIsSentUntilItIsAcknowledg
   files_.append(log, line(1));
   start();
   run();
-  // One batch is not answered: what comes next is seen, gathers, and is not read yet.
+  // One batch is unanswered. Further lines are noticed and accumulate, but are not read yet.
   files_.append(log, line(2));
   run(300, false);
   files_.append(log, line(3) + line(4));
   core_->tick();
   clock_.advance(1000);
-  core_->tick();  // looks at its size
+  core_->tick();  // checks its size
   const auto read = output_->ranges(BatchKind::kRecords).back().end;
   files_.truncate(log);
   run(1000, false);
@@ -147,7 +147,7 @@ TEST_F(AgentCoreTest, AFileThatVanishedUnreadIsGivenUpAfterMissingAfter) {
   const auto log = files_.create("/l/a.log");
   files_.append(log, line(1) + line(2));
   start();
-  run(300, false);  // sent, and not acknowledged
+  run(300, false);  // sent but not acknowledged
   start();          // killed
   files_.unlink("/l/a.log");
   run(20'000);
@@ -189,8 +189,8 @@ TEST_F(AgentCoreTest, AHoleOfNulsBeforeTheOffsetProvesNothing) {
   const auto id = output_->sent.back().header.source;
   start();
   output_->partitions = 0;
-  run();  // goes on at the end of the hole, and cannot send
-  // Truncated, and the writer goes on at its old place.
+  run();  // continues at the end of the hole, and cannot send
+  // Truncated, and the writer continues at its old position.
   const auto place = log->bytes.size();
   files_.truncate(log);
   files_.write_at(log, place, line(2));
@@ -209,7 +209,7 @@ TEST_F(AgentCoreTest, AnInodeThatIsUsedAgainByAnotherLogGivesItNoName) {
   run();
   core_->finish();
   files_.unlink("/l/a.log");
-  files_.append(files_.create("/l/b.log"), line(1) + line(2));  // its inode, another birth, the same line
+  files_.append(files_.create("/l/b.log"), line(1) + line(2));  // same inode, different birth time, same line
   start();
   run();
   ASSERT_THAT(output_->ranges(BatchKind::kRecords), ElementsAre(ByteRange{0, line(1).size() * 2}));
@@ -325,7 +325,7 @@ TEST_F(AgentCoreTest, WhatAFullOutputDoesNotTakeGoesOnWithoutATick) {
   config_.inputs[0].paths = {"/l/*.log"};
   for (int n = 0; n < kFiles; ++n) files_.append(files_.create("/l/" + std::to_string(n) + ".log"), line(n));
   start();
-  output_->takes = 64;  // a full batch of first ones fills it exactly
+  output_->takes = 64;  // a full batch of first lines fills it exactly
   core_->tick();
   while (core_->work()) {
   }
@@ -356,7 +356,7 @@ TEST_F(AgentCoreTest, AFileThatBeginsLikeOneThatMayBeInAnUnreadableFolderWaits) 
   EXPECT_THAT(core_->status().problems, IsEmpty());
 }
 
-// On a busy machine, say: between two looks at all files only a few would be shipped.
+// On a busy machine, for example, only a few would be shipped between two scans of all files.
 TEST_F(AgentCoreTest, LooksThatTakeLongerThanTheirIntervalLeaveTimeForShipping) {
   constexpr int kFiles = 600;
   config_.inputs[0].paths = {"/l/*.log"};

@@ -1,4 +1,4 @@
-// The core on simulated files, time and a registry's disk, with an output that answers when it is told to.
+// The core on simulated files, time and a registry's disk, with an output that answers on command.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,14 +22,14 @@ inline std::string line(int n) {
          " HTTP/1.1\" 200 10 \"-\" \"-\"\n";
 }
 
-// An output that answers when it is told to.
+// An output that answers on command.
 class FakeOutput : public Output {
  public:
   struct Sent {
     std::uint64_t id;
     BatchHeader header;
     std::size_t route;
-    std::uint32_t lines;  // of windows
+    std::uint32_t lines;  // in windows
   };
   void set_on_settled(Settled on_settled) override { on_settled_ = std::move(on_settled); }
   [[nodiscard]] Result<void> send(Message& message) override {
@@ -55,7 +55,7 @@ class FakeOutput : public Output {
   void answer(const Error* error = nullptr) {
     for (; answered < sent.size(); ++answered) on_settled_(sent[answered].id, error);
   }
-  // Claims are among the losses, as on the wire.
+  // Claims count as losses, as on the wire.
   [[nodiscard]] std::vector<ByteRange> ranges(BatchKind kind) const {
     std::vector<ByteRange> out;
     for (const auto& message : sent) {
@@ -67,7 +67,7 @@ class FakeOutput : public Output {
   }
 
   static constexpr auto kAll = ~std::size_t{0};
-  std::size_t takes = kAll;  // messages until the next poll(), which answers them, as a file does
+  std::size_t takes = kAll;  // messages accepted until the next poll(), which answers them, like a file
   std::size_t taken = 0;
   std::vector<Sent> sent;
   std::size_t answered = 0;
@@ -104,7 +104,7 @@ class AgentCoreTest : public ::testing::Test {
                                   }});
     core_ = std::move(*core);
   }
-  // Everything that is due in `ms`, answered at once.
+  // Runs everything that is due within `ms`, answered at once.
   void run(std::int64_t ms = 1000, bool answer = true) {
     for (; ms > 0; ms -= 100) {
       core_->tick();

@@ -1,4 +1,4 @@
-// Decisions of the core about what is shipped as windows.
+// The core's decisions about what is shipped as windows.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -49,7 +49,7 @@ TEST_F(AgentCoreTest, ABacklogOfWindowsIsCutAtMultiplesOfItsBatch) {
     EXPECT_EQ(first[i].end / 1024, i + 1) << "the first line that ends behind a multiple";
     EXPECT_EQ(first[i].end, first[i + 1].begin);
   }
-  // Without its registry it cuts there again.
+  // It cuts at the same place without its registry.
   disk_.wipe();
   start();
   run(20'000);
@@ -73,7 +73,7 @@ TEST_F(AgentCoreTest, WindowsAreCutAgainWhereTheyWereCutWhateverHappens) {
   run(3000, false);
   ASSERT_EQ(output_->ranges(BatchKind::kWindows),
             (std::vector<ByteRange>{sent[0], sent[1], sent[0], sent[1]}));
-  disk_.lose_last(100);  // killed with the machine
+  disk_.lose_last(100);  // killed by a power cut
   start();
   run(5000);
   EXPECT_EQ(output_->ranges(BatchKind::kWindows), sent);
@@ -113,7 +113,7 @@ TEST_F(AgentCoreTest, WindowsWaitUntilTheRegistryHasWhereTheyEnd) {
   EXPECT_THAT(core_->status().problems, IsEmpty());
 }
 
-// One after the other in one round of turns: all of them are taken back.
+// One after the other within one round of turns: all of them are taken back.
 TEST_F(AgentCoreTest, BatchesOfACompressedFileThatTheRegistryCouldNotTakeAreReadAgainFromTheFirst) {
   config_.output.kafka.ship = Ship::kWindows;
   config_.ship.windows_batch_max = 1024;
@@ -148,19 +148,19 @@ TEST_F(AgentCoreTest, WhatMayHaveBeenSentAsRecordsGoesAsRecordsAgain) {
   run(2000, false);
   const auto seen = log->bytes.size();
   ASSERT_EQ(output_->ranges(BatchKind::kRecords).back().end, seen);
-  config_.output.kafka.ship = Ship::kWindows;  // killed, and started anew
+  config_.output.kafka.ship = Ship::kWindows;  // killed and restarted
   start();
   run(1000);
   EXPECT_EQ(output_->ranges(BatchKind::kRecords), (std::vector<ByteRange>{{0, seen}}));
   files_.append(log, line(3));
   run(12'000);
   EXPECT_EQ(output_->ranges(BatchKind::kWindows), (std::vector<ByteRange>{{seen, seen + line(3).size()}}));
-  start();  // it is known by now
+  start();  // it is now on record
   files_.append(log, line(4));
   run(12'000);
   EXPECT_THAT(output_->ranges(BatchKind::kRecords), IsEmpty());
   EXPECT_EQ(output_->ranges(BatchKind::kWindows).size(), 1U);
-  // And back: what was in flight as windows is cut by who reads it.
+  // And back to records: the reader cuts off their overlap with windows that were in flight.
   config_.output.kafka.ship = Ship::kRecords;
   start();
   files_.append(log, line(5));
@@ -205,14 +205,14 @@ TEST_F(AgentCoreTest, EachRouteIsSentAgainWhatItFailedAndTheRangeCountsWhenBothH
   EXPECT_EQ(claims, (std::map<bool, int>{{false, 1}, {true, 1}}));
 }
 
-// The registry has how far each is.
+// The registry stores the position of each.
 TEST_F(AgentCoreTest, ARouteThatIsAheadSkipsWhatItHasAfterARestart) {
   config_.output.kafka.ship = Ship::kBoth;
   const auto log = files_.create("/l/a.log");
   files_.append(log, line(1));
   start();
   run(1000, false);
-  output_->answer_one();  // the records
+  output_->answer_one();  // of the records
   run(1000, false);       // and the registry is written
   files_.append(log, line(2));
   start();
@@ -223,7 +223,7 @@ TEST_F(AgentCoreTest, ARouteThatIsAheadSkipsWhatItHasAfterARestart) {
   EXPECT_TRUE(core_->status().caught_up);
 }
 
-// A new route begins where the others are; one that is gone holds nobody up.
+// A new route begins where the others are; a removed one holds nothing up.
 TEST_F(AgentCoreTest, RoutesComeAndGoWithTheConfiguration) {
   const auto log = files_.create("/l/a.log");
   files_.append(log, line(1));

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 class Drained : public CommandTest {
  protected:
-  // As the agent remembers `file` when it has acknowledged it up to `offset`.
+  // The entry of an agent that has acknowledged `file` up to `offset`.
   static RegistryEntry entry_of(const std::string& file, std::uint64_t offset) {
     RegistryEntry entry;
     const auto facts = posix_file_system().look(file);
@@ -97,7 +97,7 @@ TEST_F(Drained, WhatWasThereBeforeATruncationSaysNothingOfWhatIsThereNow) {
   const auto entry = entry_of(file, 8);
   write("a.log", "new\n");  // the same inode
   EXPECT_FALSE(state_of(file, {entry}).drained);
-  write("a.log", "new\nmo2\n");  // of the very same size
+  write("a.log", "new\nmo2\n");  // of exactly the same size
   EXPECT_FALSE(state_of(file, {entry}).drained);
 }
 
@@ -124,7 +124,7 @@ TEST_F(Drained, ACopyOfADrainedSourceIsDrainedUnderItsOtherName) {
   EXPECT_TRUE(state_of(compressed("a.log.1.gz", text), {entry}).drained);
   EXPECT_TRUE(state_of(write("a.log.1", text), {entry}).drained);
   EXPECT_FALSE(state_of(write("a.log.1", text + "more\n"), {entry}).drained);
-  EXPECT_FALSE(state_of(write("b.log.1", text), {entry}).drained);  // of another log
+  EXPECT_FALSE(state_of(write("b.log.1", text), {entry}).drained);  // of a different log
 }
 
 TEST_F(Drained, ACopyInAFileWhoseInodeWasAnothersIsDrainedToo) {
@@ -151,7 +151,7 @@ TEST_F(Drained, WhatIsNotThereOrNoFileIsAnError) {
   EXPECT_FALSE(drain_state(folder_.path(), {}, posix_file_system()));
 }
 
-// Its time passes while it is waited for.
+// A clock that advances only while the code under test waits.
 class StepClock : public Clock {
  public:
   [[nodiscard]] std::int64_t wall_ms() const override { return 0; }
@@ -222,7 +222,7 @@ TEST_F(Drained, TheCommandEndsWithACodeOfItsOwn) {
     ASSERT_TRUE(registry);
     (*registry)->put(entry_of(file, 4));
     ASSERT_TRUE((*registry)->flush());
-    // Beside the agent that holds the lock.
+    // While an agent holds the lock.
     const auto not_yet = run([&] { return drained_command(file, state_dir, 0ms); });
     EXPECT_EQ(not_yet.exit_code, kExitNotDrained);
     EXPECT_THAT(not_yet.errors, HasSubstr("4 of 8 bytes are acknowledged"));

@@ -1,4 +1,4 @@
-// Batches that a released version wrote are read to the very same lines by each later one.
+// Each later version decodes the batches of a released version to the same lines.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -20,7 +20,7 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// What `weir-agent cat --headers` and `weir-agent cat` say of it, or why it is refused.
+// The output of `weir-agent cat --headers` and `weir-agent cat`, or the reason for a refusal.
 std::string told(const std::string& name, const std::string& message) {
   const auto batch = decode_batch(message);
   if (!batch) return "refused: " + batch.error().what + "\n";
@@ -33,14 +33,14 @@ std::string told(const std::string& name, const std::string& message) {
   return out;
 }
 
-// Without the one number that another zstd may change.
+// Without the one number that may differ with another zstd.
 std::string without_size(std::string text) {
   const auto begin = text.find("\"message_bytes\":");
   if (begin != std::string::npos) text.erase(begin, text.find(',', begin) - begin);
   return text;
 }
 
-// With WEIR_GOLDEN_OUT: writes those that are not there. See tests/data/golden/README.md.
+// With WEIR_GOLDEN_OUT: writes the missing ones. See tests/data/golden/README.md.
 TEST(GoldenBatch, AreAllThere) {
   const char* folder = std::getenv("WEIR_GOLDEN_OUT");
   for (const auto& [name, message] : testing::golden_batches(WEIR_TEST_DATA)) {
@@ -69,14 +69,14 @@ TEST(GoldenBatch, MadeTodayOfTheSameLinesSayTheSame) {
   }
 }
 
-// What the two with something new in them say is what the old one says.
+// The two with additions decode to the same as the old one.
 TEST(GoldenBatch, WhatALaterVersionAddsIsSkipped) {
   const auto lines = [](const std::string& name) {
     const auto text = bytes_of(kFolder + name + ".jsonl");
     return text.substr(text.find('\n'));
   };
   EXPECT_EQ(lines("unknown_fields"), lines("regex"));
-  auto want = lines("regex");  // a reason that is not known is one more reason
+  auto want = lines("regex");  // an unknown reason stays a separate reason
   for (const auto reason : {Unparsed::kNoMatch, Unparsed::kBadTime, Unparsed::kBinary}) {
     const auto at = want.find(to_string(reason));
     ASSERT_NE(at, std::string::npos) << to_string(reason);

@@ -1,4 +1,4 @@
-// The server listens where `check` says that it can.
+// The server listens on the addresses that `check` accepts.
 #include "agent/metrics_server.h"
 
 #include <gmock/gmock.h>

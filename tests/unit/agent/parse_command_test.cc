@@ -41,7 +41,7 @@ class ParseCommand : public ::testing::Test {
     return (folder_ / name).string();
   }
 
-  // With stdout and stderr going to files for as long as it runs.
+  // Redirects stdout and stderr to files while it runs.
   [[nodiscard]] Output run(std::vector<std::string> files) const {
     ParseOptions options;
     options.format = *named_format("common");
@@ -135,7 +135,7 @@ TEST_F(ParseCommand, CompressedLogsWholeAndCutAndDamaged) {
   }
 }
 
-// Not a file to look into twice: its name says what it is.
+// A pipe cannot be inspected and then read again; its name gives its type.
 TEST_F(ParseCommand, ACompressedPipeIsKnownByItsName) {
   const auto path = (folder_ / "pipe.zst").string();
   ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);

@@ -37,7 +37,7 @@ class PlanCommand : public CommandTest {
     EXPECT_TRUE(lines.has_value());
     return lines ? *lines : std::vector<PlanLine>{};
   }
-  // As an agent leaves it that has shipped the first line of `log`.
+  // As left by an agent that has shipped the first line of `log`.
   void remember_first_line(const std::string& log) const {
     const auto facts = posix_file_system().look(log);
     auto content = Content::open(log);

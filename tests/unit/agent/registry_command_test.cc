@@ -137,7 +137,7 @@ TEST_F(RegistryCommand, OffsetsOfACompressedFileAreThoseOfItsContent) {
   gzclose(file);
   const auto entry = entry_of(path("a.log.1.gz"), 4);
   EXPECT_TRUE(change(entry, 8));
-  EXPECT_TRUE(change(entry, 13));  // its last line is whole without a newline
+  EXPECT_TRUE(change(entry, 13));  // its last line is complete without a newline
   EXPECT_EQ(change(entry, 10).error().hint, "the nearest line starts: 8");
 }
 

@@ -81,7 +81,7 @@ class Audit : public ::testing::Test {
     std::ofstream(folder_ / name) << text;
     return folder_ / name;
   }
-  // The report's text, from the store opened for reading; `code_` is its exit code.
+  // The report's text, read from the store; `code_` is its exit code.
   std::string run(const AuditOptions& options = {}) {
     auto store = open_for_reading(folder_ / "weir.db", "");
     if (!store) throw std::runtime_error("the store does not open");

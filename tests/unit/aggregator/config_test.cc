@@ -1,4 +1,4 @@
-// aggregator.toml: every key arrives, every mistake is said at its line.
+// aggregator.toml: every key is read, every mistake is reported with its line.
 #include "aggregator/config.h"
 
 #include <gmock/gmock.h>

@@ -19,13 +19,13 @@ using namespace std::chrono_literals;
 
 const PartitionKey kPartition{"access", 0};
 
-// What a database keeps, shared by the connections to it. Only what settling needs is real.
+// The database's content, shared by its connections. Only what settling needs is real.
 struct Database {
   std::map<PartitionKey, PartitionState> partitions;
   std::map<SourceId, SourceState> sources;
   WindowDelta windows;
-  std::optional<Error> down;             // every statement fails with it
-  bool lose_next_commit_answer = false;  // the next commit lands, its answer does not
+  std::optional<Error> down;             // if set, every statement fails with it
+  bool lose_next_commit_answer = false;  // the next commit lands, but its answer is lost
   int commits = 0;
 
   [[nodiscard]] std::uint64_t requests() const {
@@ -90,7 +90,7 @@ class FakeLedger : public Ledger {
 class FakeSource : public Source {
  public:
   std::map<PartitionKey, std::vector<std::string>> topic;
-  std::map<PartitionKey, std::int64_t> position;  // of what is assigned and started
+  std::map<PartitionKey, std::int64_t> position;  // of assigned and started partitions
   std::vector<SourceEvent> events;                // delivered by the next poll, before messages
   std::map<PartitionKey, std::int64_t> acknowledged;
   std::vector<std::int64_t> started_at;
@@ -157,7 +157,7 @@ class EngineTest : public ::testing::Test {
         batch_of(file_, file_.size() - lines, file_.size(), header_of({1, 1})));
   }
 
-  // Steps until it is so; the deadline is for a test that fails.
+  // Steps until the condition holds; the deadline is only for failing tests.
   template <class Condition>
   void until(Condition condition) {
     const auto deadline = std::chrono::steady_clock::now() + 10s;
@@ -221,7 +221,7 @@ TEST_F(EngineTest, AFencedEngineDropsAndTakesThePartitionAgain) {
   produce(3);
   start();
   until([&] { return engine_->status().records == 3; });
-  // Another aggregator takes it, commits the first message, and leaves.
+  // Another aggregator takes the partition, commits the first message, and leaves.
   FakeLedger other(database_);
   const auto taken = other.acquire(kPartition, "other");
   ASSERT_TRUE(taken.has_value());
@@ -236,7 +236,7 @@ TEST_F(EngineTest, AFencedEngineDropsAndTakesThePartitionAgain) {
   EXPECT_EQ(engine_->status().fenced, 1U);
   EXPECT_EQ(database_.requests(), 0U);
   produce(2);
-  until([&] { return engine_->status().records == 8; });  // three, and all five again
+  until([&] { return engine_->status().records == 8; });  // three, then all five again
   engine_->finish();
   EXPECT_EQ(database_.requests(), 5U);
   EXPECT_EQ(source_.started_at, (std::vector<std::int64_t>{-1, 0}));
@@ -253,7 +253,7 @@ TEST_F(EngineTest, AStoreThatIsAwayStopsFetchingAndLosesNothing) {
   ASSERT_EQ(logged_.size(), 1U);
   produce(4);
   for (int i = 0; i < 20; ++i) step();
-  EXPECT_EQ(logged_.size(), 1U);  // once a minute, not once a try
+  EXPECT_EQ(logged_.size(), 1U);  // once a minute, not once per attempt
   database_.down.reset();
   until([&] { return database_.requests() == 9; });
   EXPECT_EQ(engine_->status().problem, "");
@@ -364,7 +364,7 @@ TEST_F(EngineTest, ASourceThatMovesBetweenPartitionsIsCountedOnce) {
   commit_interval_ = 1h;
   assign({second});
   produce(3);
-  // The agent lost its registry: everything again, to another partition.
+  // The agent lost its registry and sends everything again, to another partition.
   source_.topic[second].push_back(batch_of(file_, 0, 3, header_of({1, 1})));
   start();
   until([&] { return engine_->status().messages == 2; });

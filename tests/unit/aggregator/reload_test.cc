@@ -1,4 +1,4 @@
-// A reload of the aggregator's configuration: all of it, or nothing; what needs a restart is named.
+// Reloading the aggregator's configuration: all of it or nothing; settings that need a restart are named.
 #include "aggregator/reload.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// `report traffic` from a real store: numbers, shapes, mistakes, and hostile names.
+// `report traffic` from a real store: numbers, formats, mistakes, and hostile names.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

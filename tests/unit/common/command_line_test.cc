@@ -7,7 +7,7 @@
 namespace weir {
 namespace {
 
-// A program with a command, options, and commands of a command.
+// A program with a command, options, and sub-commands.
 struct Program {
   CLI::App app{"What it does", "weir-x"};
   std::string config;

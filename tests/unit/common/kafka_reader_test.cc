@@ -30,7 +30,7 @@ class KafkaReaderTest : public ::testing::Test {
     EXPECT_TRUE(reader.has_value()) << (reader ? "" : reader.error().what);
     return reader ? std::move(*reader) : nullptr;
   }
-  // Until done(), or `count` came.
+  // Reads until done(), or until `count` messages have arrived.
   static std::vector<std::string> read(KafkaReader& reader, std::size_t count = 1000) {
     std::vector<std::string> out;
     const auto deadline = std::chrono::steady_clock::now() + kDeadline;

@@ -1,4 +1,4 @@
-// One decoder, one set of characters that deceive.
+// There is one UTF-8 decoder, and one set of deceptive characters.
 #include "common/text.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Quantities, near words, and text made safe for a terminal.
+// Quantities, suggestions for misspelt words, and text made safe for a terminal.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@ namespace {
 
 class ClaimsTest : public testing::SourcesTest {
  protected:
-  // Its first `end` bytes are acknowledged.
+  // A source whose first `end` bytes are acknowledged.
   std::shared_ptr<Source> acknowledged(std::uint64_t end) {
     auto one = source("a.log");
     one->sent = RouteRanges({SentRanges(end, {})});

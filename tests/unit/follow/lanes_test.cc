@@ -30,7 +30,7 @@ TEST_F(LanesTest, EachThatWaitsHasOneTurnInARound) {
   const auto b = add("b.log");
   lanes_.enqueue(a);
   lanes_.enqueue(b);
-  lanes_.enqueue(a);  // waits already
+  lanes_.enqueue(a);  // already waiting
   lanes_.begin_round();
   const auto first = lanes_.next(kIdle);
   ASSERT_TRUE(first);
@@ -85,7 +85,7 @@ TEST_F(LanesTest, RotatedFilesLeaveAQuarterOfTheRoomForLiveOnes) {
 TEST_F(LanesTest, ACopyOfASourceInALaneIsFound) {
   const auto a = add("a.log");
   lanes_.enqueue(a);
-  a->lane = {};  // as if nobody knew that it waits
+  a->lane = {};  // as if it were not known to be waiting
   EXPECT_DEATH(lanes_.check(table_), "waits for its turn");
 }
 #endif

@@ -33,7 +33,7 @@ TEST(SentRanges, AfterAFailureAllBehindItIsSentAgain) {
   ranges.rewound();
   EXPECT_FALSE(ranges.failed());
   ranges.sent(4, {10, 30}, "30");
-  ranges.settled(3, true);  // one of before the rewind: not ours any more
+  ranges.settled(3, true);  // from before the rewind: no longer ours
   ranges.settled(4, true);
   EXPECT_EQ(ranges.acknowledged_offset(), 30U);
 }

@@ -1,4 +1,4 @@
-// Sources without an agent: a file in a temporary folder, and nothing read of it.
+// Sources without an agent: a file in a temporary folder, none of it read yet.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@ namespace weir::testing {
 
 class SourcesTest : public ::testing::Test {
  protected:
-  // `line`: its first line, which is its base.
+  // `line`: its first line, from which its base is made.
   std::shared_ptr<Source> source(const std::string& name, const std::string& line = "first") {
     const auto path = folder_.write(name, line + "\n");
     auto opened = Content::open(path);

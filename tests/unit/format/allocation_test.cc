@@ -1,5 +1,5 @@
-// The way of a line from its bytes into a batch's columns asks for no memory, once the
-// buffers have grown. This program's operator new counts.
+// Taking a line from its bytes into a batch's columns allocates no memory once the buffers have grown. This
+// program's operator new counts.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -44,7 +44,7 @@ std::string digits(int value, std::size_t width) {
   return std::string(width - std::min(width, text.size()), '0') + text;
 }
 
-// Each with a path of its own; longer than what a std::string holds in itself.
+// Each with its own path, too long for a std::string's internal buffer.
 std::string combined_line(int n) {
   return "192.0.2." + std::to_string(n % 250) + " - - [24/Nov/2026:10:00:" + digits(n % 60, 2) +
          " +0000] \"GET /a/path/of/some/length/" + digits(n, 9) + "?q=" + digits(n, 9) +

@@ -55,7 +55,8 @@ TEST(NginxFormat, CombinedLine) {
   EXPECT_FALSE(record.has(Number::kRequestTimeMs));
 }
 
-// Short and very long lines are searched, others read by their index: its words begin anywhere in a value.
+// Short and very long lines are searched, others are read by their index, whose words can begin anywhere in a
+// value.
 TEST(NginxFormat, ValuesOfEachLengthAreFound) {
   const auto parser = nginx(R"($remote_user [$time_local] "$http_user_agent" $status "$http_referer")");
   constexpr std::pair<const char*, const char*> kEnds[] = {{"", ""}, {R"(\")", R"(")"}, {R"(\\)", R"(\)"}};
@@ -134,7 +135,7 @@ TEST(NginxFormat, UpstreamLists) {
   EXPECT_EQ(record.get(Number::kPipe), 1U);
   ASSERT_EQ(parser->extra_names(), std::vector<std::string>{"foo"});
   EXPECT_EQ(record.extra[0], "A");
-  // Of one upstream the numbers say all.
+  // With a single upstream the numbers say everything.
   record.clear();
   ASSERT_EQ(parser->parse("971211336.123 10.0.0.1:80 200 0.014 0.001 0.015 . -", record, reason),
             Outcome::kRecord);
@@ -166,7 +167,7 @@ TEST(NginxFormat, LinesThatAreNoRecords) {
             Unparsed::kNoMatch);
   EXPECT_EQ(reason_of(head + std::string("[10/Oct/2000:13:55:36 +0000] \"G\0T / HTTP/1.1\" 200 1", 52)),
             Unparsed::kBinary);
-  // Two lines that a torn write joined are not one record.
+  // Two lines joined by a torn write are not one record.
   const auto combined = named("combined");
   const std::string good = head + std::string(kTime) + R"( "GET / HTTP/1.1" 200 1 "-" "a")";
   EXPECT_EQ(combined->parse(good, record, reason), Outcome::kRecord);

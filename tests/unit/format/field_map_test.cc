@@ -1,4 +1,4 @@
-// What keys of JSON mean, and how their values come: nested, in arrays, as text.
+// The meaning of JSON keys, and the forms of their values: nested, in arrays, as text.
 #include "agent/format/field_map.h"
 
 #include <gmock/gmock.h>
@@ -20,7 +20,7 @@ class JsonLine {
     if (!parser) ADD_FAILURE() << parser.error().what;
     if (parser) parser_ = std::move(*parser);
   }
-  // The record lives until the next call.
+  // The record is valid until the next call.
   const Record& read(std::string_view line) {
     line_ = line;
     EXPECT_EQ(parser_->parse(line_, record_, reason_), Outcome::kRecord) << line;
@@ -89,8 +89,8 @@ TEST(FieldMap, NamesKeysByTheirPathWhateverTheirCase) {
   EXPECT_EQ(record.get(Number::kRequestTimeMs), 12U);
 }
 
-// A container's "host" is the machine's: the map says which key is the site's, wherever it stands in the
-// line.
+// A container's "host" is the machine's name. The map says which key is the site's, wherever in the line it
+// is.
 TEST(FieldMap, WhatTheMapFillsNoOtherKeyFills) {
   JsonLine json(mapped({{"srv", "host"}, {"url", "request_uri"}, {"at", "time"}}));
   EXPECT_EQ(json.read(R"({"host":"node7","at":1700000000,"srv":"e"})").get(Text::kHost), "e");
@@ -140,7 +140,7 @@ TEST(JsonArrays, TheFirstTextCounts) {
   EXPECT_FALSE(json.read(R"({"time":1700000000,"user_agent":[["a"],{"b":"c"}]})").has(Text::kUserAgent));
 }
 
-// A client may send the header itself; the balancer adds its own behind it.
+// A client may send the header itself; the balancer appends its own.
 TEST(JsonArrays, TheClientsHeaderIsReadFromTheRightOfAllItsTexts) {
   const ClientConfig client{{"10.0.0.0/8"}, {"http_x_forwarded_for"}};
   JsonLine caddy(*named_format("caddy"), client);
@@ -183,7 +183,7 @@ TEST(Haproxy, LinesOfEachKindFit) {
           R"(192.0.2.7:41342 [23/Nov/2026:10:00:00.123] www app/app1 0/0/1/12/13 200 2750 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1")",
           // IPv6, captured headers, logasap
           R"(2026-11-23T10:00:01+00:00 lb1 haproxy[812]: 2001:db8::7:41342 [23/Nov/2026:10:00:00.123] www~ app/app1 0/0/1/12/+13 200 +2750 - - ---- 1/1/0/0/+0 0/0 {e.example|curl} {} "GET / HTTP/2.0")",
-          // refused before a server was asked
+          // refused before a server was chosen
           R"(Nov  3 10:00:01 lb1 haproxy[812]: 192.0.2.7:41342 [23/Nov/2026:10:00:00.123] www www/<NOSRV> -1/-1/-1/-1/0 400 187 - - PR-- 1/1/0/0/0 0/0 "<BADREQ>")",
           // cut by syslog
           R"(192.0.2.7:41342 [23/Nov/2026:10:00:00.123] www app/app1 0/0/1/-1/13 -1 0 - - CD-- 1/1/0/0/0 0/0 "GET /a)",

@@ -1,4 +1,4 @@
-// Logs that a real nginx wrote (tests/data/format/generate) against what people read in them.
+// Logs written by a real nginx (tests/data/format/generate), compared with what people read in them.
 #include <gtest/gtest.h>
 
 #include <fstream>

@@ -1,4 +1,4 @@
-// Each row of known.h keeps its own promise, and the reference lists the rows as they are.
+// Each row of known.h keeps its promise, and the reference lists exactly these rows.
 #include "agent/format/known.h"
 
 #include <gmock/gmock.h>
@@ -18,7 +18,7 @@ std::vector<std::string> lines_of(std::string_view text) {
   return out;
 }
 
-// As `weir-agent parse` prints the last line.
+// The last line as `weir-agent parse` prints it.
 std::string parsed(const FormatSpec& spec, const std::vector<std::string>& lines) {
   const auto parser = compile_format(spec, {});
   if (!parser) return parser.error().what;

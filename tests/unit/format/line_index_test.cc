@@ -12,7 +12,7 @@ namespace {
 using Bits = std::array<LineIndex::Words, LineIndex::kSlots>;
 constexpr std::array<char, LineIndex::kSlots> kWanted{'"', ' '};
 
-// Few distinct bytes, so that each is there often, and bytes above 0x7F.
+// Few distinct bytes, so that each is frequent, and bytes above 0x7F.
 std::string random_line(std::mt19937& random, std::size_t size, std::string_view bytes) {
   std::string line(size, 'x');
   for (char& c : line) c = bytes[random() % bytes.size()];
@@ -26,14 +26,14 @@ TEST(LineIndex, EachReaderSeesWhatThePlainOneSees) {
   for (std::size_t size = LineIndex::kMinBytes; size <= 400; ++size) {
     for (const auto alphabet : alphabets) {
       const auto line = random_line(random, size, alphabet);
-      // Of the line's own size: a reader that looks beyond it is seen by the address sanitizer.
+      // Exactly the line's size, so that the address sanitizer catches reads beyond it.
       const auto copy = std::make_unique<char[]>(size);
       std::copy(line.begin(), line.end(), copy.get());
       const std::size_t words = (size + LineIndex::kBlock - 1) / LineIndex::kBlock;
       Bits expected{};
       RareBytes rare;
       for (const auto& [name, reader] : line_readers()) {
-        if (reader == nullptr) continue;  // not on this processor
+        if (reader == nullptr) continue;  // not supported by this processor
         Bits bits{};
         for (auto& slot : bits) slot.fill(0xABCD);
         const auto got = reader(copy.get(), size, kWanted, bits);

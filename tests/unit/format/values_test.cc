@@ -1,4 +1,4 @@
-// The short ways of numbers and requests against the general ones, which say what is right.
+// Compares the fast paths for numbers and requests with the general ones, which define what is right.
 #include "agent/format/values.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 namespace weir {
 namespace {
 
-// Memory of the text's own size: the address sanitizer sees who reads beyond it.
+// Memory of exactly the text's size, so that the address sanitizer catches reads beyond it.
 class Exact {
  public:
   explicit Exact(const std::string& text)
@@ -69,7 +69,7 @@ TEST(Numbers, OfEachSizeAreRead) {
   EXPECT_EQ(parse_seconds_as_ms("0.0155"), 16U);
 }
 
-// A method that split_request does not know by heart takes the general way.
+// A method without a fast path in split_request takes the general one.
 TEST(Requests, OfUsualMethodsAreSplitAsThoseOfOthers) {
   constexpr std::pair<std::string_view, std::string_view> kMethods[] = {
       {"GET", "GOT"}, {"POST", "PAST"}, {"HEAD", "HEED"}};
@@ -88,7 +88,7 @@ TEST(Requests, OfUsualMethodsAreSplitAsThoseOfOthers) {
       const bool split = split_request(by_heart.view(), got);
       ASSERT_EQ(split, split_request(by_search.view(), expected)) << by_heart.view();
       if (!split) continue;
-      // A method goes on until a space.
+      // A method extends to the next space.
       ASSERT_EQ(got.method.substr(usual.size()), expected.method.substr(usual.size())) << by_heart.view();
       ASSERT_EQ(got.path, expected.path) << by_heart.view();
       ASSERT_EQ(got.query, expected.query) << by_heart.view();

@@ -66,12 +66,12 @@ TEST_F(ApiTest, TheWindowThatHoldsFromIsPartOfTheRange) {
   EXPECT_EQ(get("/api/v1/traffic", half_way)["rows"][0]["requests"], 10);
 }
 
-// Counts what the store is asked, and can make the first question wait.
+// Counts the store's queries, and can make the first one wait.
 struct Asked {
   std::mutex mutex;
   std::vector<TrafficQuery> traffic;
   std::size_t spans = 0;
-  std::optional<std::latch> hold;  // traffic() waits for it
+  std::optional<std::latch> hold;  // traffic() waits for this
 };
 
 class CountingStore : public SqlStore {
@@ -237,7 +237,7 @@ TEST_F(ApiTest, HostileBytesAreStillJson) {
   EXPECT_THAT(api.get("/api/v1/dead-letters", {}).body, Not(HasSubstr("\x1b")));
 }
 
-// A store that an older weir filled has such names.
+// A store filled by an older weir has such names.
 TEST_F(ApiTest, DeceivingCharactersAreShownNotObeyed) {
   constexpr const char* kOverride = "\xE2\x80\xAE";
   SourceState source;

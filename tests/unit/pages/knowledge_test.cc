@@ -6,7 +6,7 @@ namespace weir {
 namespace {
 
 constexpr std::int64_t kNow = 1'800'000'030;
-constexpr std::int64_t kMinute = 1'800'000'000;  // begins the window of kNow
+constexpr std::int64_t kMinute = 1'800'000'000;  // start of kNow's window
 constexpr DataRange kData{kMinute - 7200, kMinute - 3600};
 
 AgentState agent(std::int64_t heartbeat_s_ago, std::int64_t watermark_s, std::string host = "h") {

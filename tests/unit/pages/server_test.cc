@@ -25,7 +25,7 @@ Result<std::unique_ptr<PagesServer>> start(const std::string& listen, test::Test
 
 int port_of(const std::string& url) { return std::stoi(url.substr(url.rfind(':') + 1)); }
 
-// Sends the bytes, and reads until the server closes.
+// Sends the bytes and reads until the server closes the connection.
 std::string converse(int port, const std::string& request) {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};

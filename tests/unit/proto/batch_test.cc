@@ -105,7 +105,7 @@ TEST(Batch, a_client_that_is_the_peer_or_a_header_is_not_sent_twice) {
         else
           EXPECT_EQ(out.get(Text::kClientAddress), "::1");
       }
-      // Whoever wants the client alone has it, too.
+      // A reader that wants only the client gets it, too.
       DecodeLimits limits;
       limits.text_columns = 1U << static_cast<unsigned>(Text::kClientAddress);
       const auto client = decode_batch(message, limits).value();
@@ -204,7 +204,7 @@ TEST(Batch, every_truncation_and_bit_flip_is_an_error_or_a_valid_batch) {
   }
 }
 
-// Fills a batch with lines until it is full, then adds the longest line there may be.
+// Fills a batch with lines until it is full, then adds the longest line allowed.
 template <class AddLine>
 void stays_readable(const char* what, AddLine add) {
   SCOPED_TRACE(what);

@@ -1,4 +1,4 @@
-// Thousands of batches made by chance come back in every column.
+// Thousands of random batches are decoded to the same columns.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -18,7 +18,7 @@ void come_back(std::uint64_t seed, int batches, std::size_t max_lines) {
   SCOPED_TRACE(::testing::Message() << "again with WEIR_TEST_SEED=" << seed);
   std::mt19937_64 random(seed);
   BatchMaker maker([&](std::uint64_t below) { return random() % below; });
-  BatchBuilder builder;  // one for all: nothing of a batch may be left in the next
+  BatchBuilder builder;  // one for all: no batch may leave anything for the next
   for (int i = 0; i < batches; ++i) {
     const auto made = maker.batch(max_lines);
     const auto message = encode(made, builder);
@@ -47,7 +47,7 @@ TEST(RoundTrip, BatchesOfAFreshSeedComeBackInEveryColumn) {
   come_back(seed, 1000, 40);
 }
 
-// The check itself sees a difference in each part.
+// The check itself detects a difference in each part.
 TEST(RoundTrip, ADifferenceIsSeen) {
   std::mt19937_64 random(7);
   BatchMaker maker([&](std::uint64_t below) { return random() % below; });

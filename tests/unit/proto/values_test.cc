@@ -12,7 +12,7 @@
 namespace weir {
 namespace {
 
-// The model: every byte by itself.
+// The model: each byte separately.
 TEST(Coverage, agrees_with_a_set_of_bytes) {
   std::mt19937 random(3);
   for (int round = 0; round < 300; ++round) {
@@ -46,10 +46,10 @@ TEST(Coverage, agrees_with_a_set_of_bytes) {
 TEST(Coverage, gaps_that_meet_become_one) {
   Coverage coverage;
   coverage.add({20, 30}, 10);  // [10, 20) was lost
-  coverage.add({0, 5}, 0);     // and then the agent was told to begin earlier
+  coverage.add({0, 5}, 0);     // then the agent was told to begin earlier
   EXPECT_EQ(coverage.gaps(), (std::vector<Gap>{{5, 20}}));
   EXPECT_TRUE(coverage.valid());
-  // A store in which an earlier weir left two is read, too.
+  // A store in which an earlier weir left two adjacent gaps is still readable.
   EXPECT_EQ(Coverage(0, 30, {{5, 10}, {10, 20}}), coverage);
 }
 
@@ -121,7 +121,7 @@ TEST(Histogram, quantiles_are_within_the_bound) {
   EXPECT_EQ(Histogram().quantile_ms(0.5), 0);
 }
 
-// Whatever buckets two have alone or together: the sum of each, once, in order.
+// Whatever buckets they have in common or alone: the sum of each bucket, once, in order.
 TEST(Histogram, merged_is_the_sum_of_each_bucket) {
   std::mt19937_64 random(7);
   const auto some = [&](std::map<std::uint16_t, std::uint64_t>& expected) {

@@ -1,4 +1,4 @@
-// Batches of windows: the agent's fold is the aggregator's, and what was folded comes back.
+// Batches of windows: the agent folds as the aggregator does, and the folded values are decoded unchanged.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <zstd.h>
@@ -24,7 +24,7 @@ WindowDelta delta_of(const FoldedLines& folded, const std::string& host) {
   return delta;
 }
 
-// Sites that are alike, times that lie close, requests that reach back over several windows.
+// Similar sites, close times, and requests that reach back over several windows.
 void make_likely(testing::MadeBatch& made, std::mt19937_64& random) {
   static const std::vector<std::string> kHosts = {
       "a.example", "A.example:443", "b.example.", "[::1]:80", "bad host", "a..", ""};
@@ -43,7 +43,7 @@ void fold_alike(std::uint64_t seed, int batches, std::size_t max_lines) {
   std::mt19937_64 random(seed);
   BatchMaker maker([&](std::uint64_t below) { return random() % below; });
   BatchBuilder builder;
-  LineFolder folder;  // one for all: nothing of a batch may be left in the next
+  LineFolder folder;  // one for all: no batch may leave anything for the next
   for (int i = 0; i < batches; ++i) {
     auto made = maker.batch(max_lines);
     if (made.lines.empty()) continue;
@@ -90,7 +90,8 @@ Record request(std::string_view host, std::int64_t time_ms) {
   return record;
 }
 
-// Batches of several hosts, as records and as windows in turn: what is taken is what they come to one by one.
+// Batches of several hosts, alternately as records and as windows: the table is the sum of the single
+// batches.
 TEST(Windows, ATableIsTheSumOfItsBatches) {
   std::mt19937_64 random(20261127);
   BatchMaker maker([&](std::uint64_t below) { return random() % below; });
@@ -116,7 +117,7 @@ TEST(Windows, ATableIsTheSumOfItsBatches) {
       }
     }
     EXPECT_GT(table.bytes(), want.size() * sizeof(WindowSum));
-    ASSERT_EQ(table.take(), want) << "round " << round;  // nothing of the one before
+    ASSERT_EQ(table.take(), want) << "round " << round;  // nothing left from the previous one
     EXPECT_TRUE(table.take().empty());
     EXPECT_EQ(table.bytes(), 0U);
   }
@@ -174,7 +175,7 @@ TEST(Windows, SitesThatAreNotAdmittedAreOther) {
   std::map<std::string, std::uint64_t> requests;
   for (const auto& [key, sum] : table.take()) requests[key.site] += sum.requests;
   EXPECT_EQ(requests, (std::map<std::string, std::uint64_t>{{"a.example", 2}, {std::string(kOtherSite), 6}}));
-  EXPECT_EQ(asked, 5);  // who is admitted is asked about once
+  EXPECT_EQ(asked, 5);  // asks only once about each site
 }
 
 TEST(Windows, AFolderIsFullBeforeReadersRefuseWhatItFolded) {
@@ -219,7 +220,7 @@ TEST(Windows, ABatchIsClosedWhenItHasAsManyLinesAsReadersTake) {
   EXPECT_FALSE(folder.crowded());
 }
 
-// What a stranger may write.
+// What an attacker could write.
 struct Rows {
   std::uint32_t window_s = 60, lines = 3, unparsed = 0, filtered = 0;
   std::string site = "a.example";
@@ -228,7 +229,7 @@ struct Rows {
   std::vector<std::uint64_t> site_of = {0, 0}, status = {200, 200}, requests = {1, 2}, buckets = {1, 1};
   std::vector<std::uint32_t> bucket_delta = {5, 6};
   std::vector<std::uint64_t> bucket_count = {1, 2};
-  std::string bytes_sent;  // as they stand on the wire
+  std::string bytes_sent;  // as encoded on the wire
 
   [[nodiscard]] std::string message() const {
     std::string plain;
@@ -246,7 +247,7 @@ struct Rows {
     in.add_packed_uint32(wire::kBucketDeltaField, bucket_delta.begin(), bucket_delta.end());
     in.add_packed_uint64(wire::kBucketCountField, bucket_count.begin(), bucket_count.end());
     in.add_bytes(wire::kBytesSentField, bytes_sent);
-    in.add_uint64(99, 7);  // of a newer writer
+    in.add_uint64(99, 7);  // from a newer writer
     std::string packed(ZSTD_compressBound(plain.size()), '\0');
     packed.resize(ZSTD_compress(packed.data(), packed.size(), plain.data(), plain.size(), 1));
     BatchHeader header;

@@ -1,5 +1,5 @@
-// Every check of docs/reference/wire.md, each on a message that is good but for one thing; and that
-// the words of proto/weir.proto are those of the program.
+// Every check of docs/reference/wire.md, each on a message that is valid except for one thing; and that the
+// words of proto/weir.proto are those of the program.
 #include "proto/wire.h"
 
 #include <gmock/gmock.h>
@@ -95,7 +95,7 @@ std::string unparsed_line(std::uint32_t line, std::int32_t reason, std::string_v
   return out;
 }
 
-// A batch by hand: two records, an unparsed line between them and a filtered one behind.
+// A handmade batch: two records, an unparsed line between them and a filtered one after them.
 struct Raw {
   std::uint32_t version = 2;
   std::int32_t kind = 0;
@@ -169,7 +169,7 @@ struct Raw {
 };
 
 TEST(Wire, ABatchMadeByHandIsRead) {
-  const auto message = Raw().message();  // views of the batch are into its own memory
+  const auto message = Raw().message();  // the batch's views point into its own memory
   const auto batch = decode_batch(message);
   ASSERT_TRUE(batch.has_value()) << batch.error().what;
   Record record;
@@ -313,7 +313,7 @@ const std::vector<Case> kRefused = {
     {"near an unknown column", [](Raw& raw) { raw.number[0] = near_column(0, {1, 1}, 4000); },
      "near one that does not stand before it"},
     {"a number that wraps",
-     [](Raw& raw) { raw.number.push_back(near_column(1, {0, 2}, 0)); },  // 0 - 1, and that is no value
+     [](Raw& raw) { raw.number.push_back(near_column(1, {0, 2}, 0)); },  // 0 - 1 is not a value
      "a number out of range"},
     {"a section twice",
      [](Raw& raw) { raw.more_columns = [](pbf_writer& to) { to.add_bytes(wire::kLineBytesField, "1"); }; },
@@ -421,7 +421,7 @@ const std::vector<Case> kTaken = {
      [](Raw& raw) {
        std::string column;
        pbf_writer to(column);
-       to.add_bytes(wire::kNumberCellField, std::string(16, '\0'));  // and no field, which is 0
+       to.add_bytes(wire::kNumberCellField, std::string(16, '\0'));  // and no field number, which means 0
        raw.number[0] = column;
      },
      ""},
@@ -540,7 +540,7 @@ std::string proto_text() {
   return text.str();
 }
 
-// NUMBER -> the first word of its comment, of one enum.
+// NUMBER -> the first word of its comment, for one enum.
 std::vector<std::string> first_words(const std::string& text, const std::string& name) {
   const auto begin = text.find("enum " + name + " {");
   const auto body = text.substr(begin, text.find("\n}", begin) - begin);

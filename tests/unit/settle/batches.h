@@ -1,4 +1,4 @@
-// Batches for the tests: a file of lines, cut as the test likes.
+// Batches for the tests: a file of lines, cut as the test wants.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ inline BatchHeader header_of(SourceId source) {
   return header;
 }
 
-// Of two sites and two statuses, over ten minutes; some lines do not parse, some are filtered.
+// With two sites and two statuses, over ten minutes; some lines do not parse, some are filtered.
 template <class Random>
 std::vector<Line> random_file(Random& random, std::size_t lines) {
   std::vector<Line> file(lines);
@@ -49,7 +49,7 @@ std::vector<Line> random_file(Random& random, std::size_t lines) {
   return file;
 }
 
-// Of an unparsed one.
+// The reason of an unparsed line.
 inline Unparsed reason_of(const Line& line) {
   return line.line_bytes % 2 == 0 ? Unparsed::kTooLong : Unparsed::kNoMatch;
 }

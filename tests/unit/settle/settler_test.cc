@@ -21,7 +21,7 @@ constexpr std::int64_t kNow = 1'764'000'100'000;
 const PartitionKey kPartition{"access", 0};
 const SourceId kSource{1, 2};
 
-// The part of a store that settling needs: what a commit leaves behind.
+// The part of a store that settling needs: the effect of commits.
 struct FakeStore {
   std::map<PartitionKey, PartitionState> partitions;
   std::map<SourceId, SourceState> sources;
@@ -86,8 +86,8 @@ WindowDelta fold_once(const std::vector<Line>& file, SourceId source) {
   return windows;
 }
 
-// The promise: however the file was cut, overlapped, sent twice, reordered, and however often
-// the aggregator lost what it had not committed, each line is counted once.
+// The promise: however the file was cut, overlapped, sent twice or reordered, and however often the
+// aggregator lost what it had not committed, each line is counted once.
 TEST(SettlerProperty, AnyCutOverlapRepetitionAndOrderCountsEachLineOnce) {
   for (unsigned seed = 1; seed <= 500; ++seed) {
     SCOPED_TRACE(seed);
@@ -122,14 +122,14 @@ TEST(SettlerProperty, AnyCutOverlapRepetitionAndOrderCountsEachLineOnce) {
         case 0:
           commit_all(*settler, store);
           break;
-        case 1: {  // lost before the commit: what was not committed comes again
+        case 1: {  // lost before the commit: uncommitted messages arrive again
           store.partitions[kPartition].epoch += 1;
           settler->assign(kPartition, store.partitions[kPartition]);
           const auto next = std::max<std::int64_t>(0, store.partitions[kPartition].next_offset);
           at = static_cast<std::size_t>(next) - 1;
           break;
         }
-        case 2: {  // the store is away: the commit is taken, and more arrives before it lands
+        case 2: {  // the store is away: the commit is taken, and more messages arrive before it lands
           static_cast<void>(settler->take(kPartition, ""));
           break;
         }
@@ -138,7 +138,7 @@ TEST(SettlerProperty, AnyCutOverlapRepetitionAndOrderCountsEachLineOnce) {
       }
     }
     commit_all(*settler, store);
-    commit_all(*settler, store);  // what was applied while a commit was sealed
+    commit_all(*settler, store);  // messages applied while a commit was sealed
 
     EXPECT_EQ(store.windows, fold_once(file, kSource));
     const SourceState& source = store.sources[kSource];
@@ -197,7 +197,7 @@ TEST_F(SettlerTest, WhatIsAppliedAfterTakeGoesIntoTheNextCommit) {
   send(batch_of(file, 0, 2, header_of(kSource)));
   const Commit first = take();
   send(batch_of(file, 2, 5, header_of(kSource)));
-  const Commit again = take();  // tried again: the very same
+  const Commit again = take();  // tried again: the same commit
   EXPECT_EQ(again.next_offset, first.next_offset);
   EXPECT_EQ(again.windows, first.windows);
   EXPECT_EQ(again.sources[0].lines, 2U);
@@ -345,7 +345,7 @@ TEST_F(SettlerTest, ALossIsAGapUntilItsBytesCome) {
   EXPECT_EQ(requests(commit.windows), 1U);
   settler_->committed(commit);
 
-  send(batch_of(file, 1, 3, header_of({1, 1})));  // a copy had them
+  send(batch_of(file, 1, 3, header_of({1, 1})));  // from a copy of the log
   commit = take();
   EXPECT_TRUE(commit.sources[0].coverage.gaps().empty());
   EXPECT_EQ(commit.sources[0].version, 1U);

@@ -89,7 +89,8 @@ TEST_F(WindowsTest, WhatComesAgainIsCountedOnce) {
   for (int i = 0; i < 3; ++i) send(windows_of(file, 0, 4, header_of(kSource)));
   send(windows_of(file, 4, 10, header_of(kSource)));
   send(windows_of(file, 0, 4, header_of(kSource)));
-  send(windows_of(file, 0, 10, header_of(kSource)));  // as one, of who knows no cuts: all of it was counted
+  send(windows_of(file, 0, 10, header_of(kSource)));  // as one, from an agent without the cut points: all of
+                                                      // it was counted
   const auto commit = take();
   EXPECT_EQ(requests(commit), 10U);
   EXPECT_EQ(commit.dead_letter_count, 0U);
@@ -116,7 +117,8 @@ TEST_F(WindowsTest, WhatOverlapsIsRefusedAndTheRestIsAGapUntilItComesAsRecords) 
 
 TEST_F(WindowsTest, ThePartsOfWhatWasRefusedCloseItsGap) {
   const std::vector<Line> file(10);
-  send(windows_of(file, 0, 2, header_of(kSource)));  // cut again, smaller, and the larger one comes late
+  send(windows_of(file, 0, 2, header_of(kSource)));  // cut again into smaller windows; the larger one arrives
+                                                     // late
   send(windows_of(file, 0, 6, header_of(kSource)));
   send(windows_of(file, 2, 6, header_of(kSource)));
   const auto commit = take();

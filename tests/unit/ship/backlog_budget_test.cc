@@ -5,7 +5,7 @@
 namespace weir {
 namespace {
 
-// Lanes that both always have more: of `turns` the rotated files' part, in bytes.
+// Two lanes that always have more: the bytes that the rotated files get in `turns` turns.
 std::uint64_t rotated_bytes_of(BacklogBudget& budget, int turns, std::uint64_t turn_bytes) {
   std::uint64_t rotated = 0;
   for (int turn = 0; turn < turns; ++turn) {
@@ -64,7 +64,7 @@ TEST(BacklogBudgetTest, TheRateHoldsWhateverLiveFilesDo) {
       read += bytes;
     }
   }
-  // A minute's, the second's that is allowed at once, and what the last turn read beyond.
+  // One minute's bytes, one second's that are allowed at once, and the excess of the last turn.
   EXPECT_GE(read, 590'000U);
   EXPECT_LE(read, 60 * 10'000U + 10'000U + 3'333U);
 }

@@ -25,7 +25,7 @@ TEST(Codecs, EachHasANameAndAnEncoder) {
   EXPECT_THAT(codec_names(CodecsFor::kText), ElementsAre("json", "raw"));
 }
 
-// Counts how often it is asked.
+// Counts its calls.
 class CountingParser : public LineParser {
  public:
   [[nodiscard]] Outcome parse(std::string_view text, Record& out, Unparsed& reason) override {

@@ -9,7 +9,7 @@
 namespace weir {
 namespace {
 
-// Takes `room` messages, and answers when it is asked to.
+// Accepts `room` messages, and answers on command.
 class SlowOutput : public Output {
  public:
   void set_on_settled(Settled on_settled) override { on_settled_ = std::move(on_settled); }
@@ -77,7 +77,7 @@ TEST_F(FlightTest, LinesAreInFlightUntilAllTheirMessagesAreSettled) {
   EXPECT_FALSE(settled_[1].failed);
   EXPECT_EQ(flight_.bytes(), 0);
   EXPECT_TRUE(flight_.empty());
-  output_.answer(2);  // again: it is not ours any more
+  output_.answer(2);  // a second time: no longer ours
   EXPECT_EQ(settled_.size(), 2);
 }
 

@@ -1,4 +1,4 @@
-// Against no broker, and against the one that librdkafka brings for tests.
+// Without a broker, and with librdkafka's mock broker.
 #include "agent/ship/kafka_output.h"
 
 #include <gmock/gmock.h>
@@ -19,8 +19,8 @@ using ::testing::HasSubstr;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kDeadline = 20s;
-// A question to a broker waits a second. A call that asks none takes microseconds; the rest is for a machine
-// that is busy.
+// A request to a broker waits up to a second. A call without one takes microseconds; the margin is for a busy
+// machine.
 constexpr auto kLongestCall = 400ms;
 
 std::unique_ptr<Output> output_to(const std::string& brokers) {
@@ -38,7 +38,7 @@ Clock::duration time_of(const std::function<void()>& call) {
   return Clock::now() - begin;
 }
 
-// Does what the loop does until `fact` holds. How long its longest call took.
+// Does what the loop does until `fact` holds. Returns the duration of the longest call.
 Clock::duration loop_until(Output& output, const std::function<bool()>& fact) {
   output.set_on_settled([](std::uint64_t, const Error*) {});
   Clock::duration longest{};

@@ -16,7 +16,7 @@ using testing::Follow;
 using testing::line;
 using testing::TempFolder;
 
-// Nothing of these lines compresses, and nothing comes twice.
+// Incompressible lines without repetitions.
 std::string noise(std::size_t lines, std::size_t path_bytes) {
   std::mt19937_64 random(lines);
   std::string out;
@@ -48,7 +48,7 @@ TEST(LineBatch, EndsBeforeItsMessageCouldBeTooLarge) {
       const auto message = batch.finish(Codec::kBatch, header).value();
       EXPECT_LE(message.size(), limit);
       EXPECT_GE(decode_batch(message).value().buffer_->size(), limit * 6 / 10) << "it is not far from it";
-      // Once more, from the same line: the same end.
+      // Once more from the same line: it must end at the same place.
       batch.begin(*parser, {Codec::kBatch}, options);
       EXPECT_EQ(batch.add_lines(text, text.size(), 1 << 20), used);
     }

@@ -1,4 +1,4 @@
-// [output.file]: what is written is settled, what is not is said and tried again.
+// [output.file]: what is written is settled; what is not is reported and tried again.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -55,7 +55,7 @@ TEST(TextOutput, AppendsAndSettlesInOrder) {
   EXPECT_EQ(settled[0].id, 1U);
   EXPECT_EQ(settled[1].id, 2U);
   EXPECT_TRUE(settled[1].acknowledged);
-  // Between two polls it takes a bounded number.
+  // It accepts a bounded number between two polls.
   std::uint64_t id = 3;
   Result<void> sent;
   auto blank = message_of(id, "");

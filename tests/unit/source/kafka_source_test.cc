@@ -1,4 +1,4 @@
-// Against the broker that librdkafka brings for tests, in this process.
+// With librdkafka's mock broker, in this process.
 #include "aggregator/source/kafka_source.h"
 
 #include <gmock/gmock.h>
@@ -58,7 +58,7 @@ class KafkaSourceTest : public ::testing::Test {
     return std::move(*source);
   }
 
-  // Polls and sorts what comes; answers assignments with start_offsets_, revocations at once.
+  // Polls and sorts the events. Answers assignments with start_offsets_, and revocations at once.
   struct Consumer {
     explicit Consumer(std::unique_ptr<KafkaSource> kafka, std::map<PartitionKey, std::int64_t> offsets = {})
         : source(std::move(kafka)), start_offsets(std::move(offsets)) {}

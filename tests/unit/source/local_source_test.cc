@@ -60,7 +60,8 @@ class LocalSourceTest : public ::testing::Test {
     return std::move(*source);
   }
 
-  // Applies what arrives to the store, as the engine does, until `lines` lines of batches came.
+  // Applies arriving messages to the store, as the engine does, until batches with `lines` lines have
+  // arrived.
   void settle(LocalSource& source, Store& store, std::uint64_t lines) {
     const auto deadline = std::chrono::steady_clock::now() + 30s;
     while (lines_ < lines) {

@@ -80,13 +80,13 @@ TEST_P(AlertsTest, TheHistoryOfAlertsForgetsWhatIsOldAndWhatIsTooMuch) {
   ASSERT_TRUE(store().save_alerts({.events = {event(0), event(1)}}));
   ASSERT_TRUE(store().save_alerts({.events = {event(kKeepAlertEventsSeconds + 1)}}));
   EXPECT_EQ(store().history(0, 10, 10)->size(), 1U) << "400 days before the newest are kept";
-  // As many more as are kept, by SQL for speed.
+  // As many again as are kept, inserted by SQL for speed.
   sql(
       fmt::format("INSERT INTO alert_history(at_s, id, rule_name, subject, state, value_text, severity, "
                   "description) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
                   "SELECT 100 + i, 1000 + i, 'flood', '', 'ok', '1', 'critical', '' FROM n",
                   GetParam() == Backend::kSqlite ? kMaxAlertEvents : 1000));
-  if (GetParam() == Backend::kMysql) return;  // its recursion is bounded to 1000 rows
+  if (GetParam() == Backend::kMysql) return;  // it limits recursion to 1000 rows
   ASSERT_TRUE(store().save_alerts({.events = {event(kKeepAlertEventsSeconds + 2)}}));
   EXPECT_EQ(number(sql("SELECT COUNT(*) FROM alert_history")[0][0]), std::int64_t{kMaxAlertEvents});
   EXPECT_EQ(store().history(0, 103, 10)->size(), 0U) << "the oldest went";

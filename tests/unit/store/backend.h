@@ -1,4 +1,4 @@
-// The MariaDB that tests/parts/with-mariadb runs beside us.
+// The MariaDB that tests/parts/with-mariadb starts for us.
 #pragma once
 
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// How a store is opened, and what is said when it cannot be.
+// Opening a store, and the errors when that fails.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
-// A connection that fails where the test says, as a database fails: what was open is rolled back
-// when the connection is lost or a deadlock chose it, and an answer may be lost after the deed.
+// A connection that fails where the test says, and the way a database fails: an open transaction is rolled
+// back when the connection is lost or a deadlock chose it, and an answer may be lost after the statement took
+// effect.
 #pragma once
 
 #include <functional>
@@ -15,19 +16,19 @@ namespace weir::testing {
 
 enum class Fault {
   kNone,
-  kFailBefore,   // the connection is lost, the statement not done
-  kFailAfter,    // the statement is done, its answer and the connection are lost
+  kFailBefore,   // the connection is lost, the statement not executed
+  kFailAfter,    // the statement is executed, its answer and the connection are lost
   kDeadlock,     // the database has rolled the transaction back
-  kLockTimeout,  // the statement is not done, the transaction still open
-  kReadOnly,     // a fail-over: refused, the connection closed as MySQL's is
-  kDiskFull,     // the statement is not done, the transaction still open
+  kLockTimeout,  // the statement is not executed, the transaction still open
+  kReadOnly,     // a fail-over: refused, and the connection closed, as MySQL does
+  kDiskFull,     // the statement is not executed, the transaction still open
 };
 
 class FaultConnection : public SqlConnection {
  public:
-  // `inner` may be shared: several stores on one database, as long as one at a time has a
-  // transaction. `decide` is asked before each statement, and before "LOCK SCHEMA" and
-  // "UNLOCK SCHEMA"; connect() does not fail.
+  // `inner` may be shared by several stores on one database, as long as only one at a time has a transaction.
+  // `decide` is called before each statement, and before "LOCK SCHEMA" and "UNLOCK SCHEMA"; connect() does
+  // not fail.
   FaultConnection(std::shared_ptr<SqlConnection> inner, std::function<Fault(std::string_view sql)> decide)
       : inner_(std::move(inner)), decide_(std::move(decide)) {}
   ~FaultConnection() override { disconnect(); }
@@ -49,7 +50,7 @@ class FaultConnection : public SqlConnection {
   }
   [[nodiscard]] std::uint64_t affected_rows() const override { return affected_; }
   [[nodiscard]] bool connected() const override { return connected_; }
-  // Whatever was open on the old connection is rolled back, as when it is closed.
+  // Rolls back the old connection's transaction, as closing it does.
   [[nodiscard]] Result<void> connect() override {
     disconnect();
     if (!inner_->connected()) {

@@ -1,4 +1,4 @@
-// A store whose connection fails where a test says, and an engine in small that settles through it.
+// A store whose connection fails where a test says, and a minimal engine that settles through it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ using std::chrono::milliseconds;
 
 inline const PartitionKey kPartition{"access", 0};
 inline constexpr std::int64_t kMessages = 4;
-inline constexpr int kMaxRounds = 200;  // of play(): far beyond what any one fault needs
+inline constexpr int kMaxRounds = 200;  // for play(): far more than any single fault needs
 
 using Decide = std::function<Fault(std::string_view)>;
 
@@ -53,7 +53,7 @@ inline WindowSum sum_of(std::uint64_t requests) {
   return sum;
 }
 
-// What the message at `offset` adds, to whatever the store has of its sources by then.
+// What the message at `offset` adds to whatever the store then has of its sources.
 inline Commit commit_of(const PartitionState& owned, std::vector<SourceState> sources, std::int64_t offset) {
   Commit commit;
   commit.partition = kPartition;
@@ -65,7 +65,7 @@ inline Commit commit_of(const PartitionState& owned, std::vector<SourceState> so
   const auto n = static_cast<std::uint64_t>(offset) + 1;
   commit.windows[{600, "shop.example", "web1", 200}] = sum_of(n);
   commit.windows[{600 + 60 * offset, "shop.example", "web1", 404}] = sum_of(1);
-  // The fourth is foreign: no version of a source betrays that it was counted, only the offset.
+  // The fourth is foreign: no source's version shows that it was counted, only the offset.
   for (int i = 0; i < 2 && offset < 3; ++i) {
     const auto id = source_id(i);
     const auto found =
@@ -74,7 +74,7 @@ inline Commit commit_of(const PartitionState& owned, std::vector<SourceState> so
     source.id = id;
     source.agent_id = source.host = "web1";
     source.path = "/var/log/nginx/access.log";
-    // The first leaves a gap, the second one with a cause, the third closes half of the first's.
+    // The first leaves a gap, the second one with a cause, the third fills half of the first's.
     if (offset == 0) source.coverage.add({500, 600}, 0, LossCause::kNotReceived, 1000);
     if (offset == 1) source.coverage.lose({600, 700}, 0, LossCause::kTruncatedUnread, 2000);
     if (offset == 2) source.coverage.add({0, 250}, 0);
@@ -100,7 +100,7 @@ class StoreFaultsTest : public ::testing::TestWithParam<Backend> {
     empty();
   }
 
-  // A connection of its own; on SQLite each to the one file.
+  // A separate connection; with SQLite, each opens the same file.
   [[nodiscard]] std::unique_ptr<SqlConnection> raw() const {
     auto connection = GetParam() == Backend::kSqlite ? connect_sqlite(folder_ / "weir.db", false)
                                                      : connect_mysql(mysql_config());
@@ -112,7 +112,7 @@ class StoreFaultsTest : public ::testing::TestWithParam<Backend> {
     if (!rows) throw std::runtime_error(rows.error().what);
     return std::move(*rows);
   }
-  // An empty database: of SQLite not even with tables, in memory for speed.
+  // An empty database. With SQLite it has no tables yet, and is in memory for speed.
   void empty() {
     if (GetParam() == Backend::kSqlite) {
       auto made = connect_sqlite(":memory:", false);
@@ -126,14 +126,14 @@ class StoreFaultsTest : public ::testing::TestWithParam<Backend> {
     }
     sql("UPDATE meta SET value = 0 WHERE name = 'last_mail_id'");
   }
-  // On the database that empty() made.
+  // Opens the database that empty() made.
   [[nodiscard]] std::unique_ptr<Store> open(Decide decide) {
     return make_sql_store(std::make_unique<FaultConnection>(database_, std::move(decide)),
                           [this](milliseconds pause) { pauses_.push_back(pause); });
   }
 
-  // Settles all messages as the engine does: a store that failed is opened again and the very same
-  // commit is tried again; only a fence makes it take the partition anew. The rounds it took.
+  // Settles all messages as the engine does: a failed store is reopened and the same commit is tried again;
+  // only a fence makes it acquire the partition again. Returns the number of rounds.
   int play(const Decide& decide) {
     std::unique_ptr<Store> store;
     std::optional<PartitionState> owned;
@@ -178,7 +178,7 @@ class StoreFaultsTest : public ::testing::TestWithParam<Backend> {
     return kMaxRounds;
   }
 
-  // All that does not tell how often a partition was taken or a commit tried.
+  // Everything that does not depend on how often a partition was acquired or a commit tried.
   std::map<std::string, std::multiset<std::string>> tables() {
     std::map<std::string, std::multiset<std::string>> out;
     for (const std::string table : kTables) {

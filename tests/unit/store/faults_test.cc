@@ -1,5 +1,5 @@
-// A store that fails at any statement, in any way: once it works again its tables are those of a
-// run without faults. On a real SQLite, and on a real MariaDB when tests/parts/with-mariadb runs us.
+// A store that fails at any statement, in any way: once it works again, its tables equal those of a run
+// without faults. On a real SQLite, and on a real MariaDB when tests/parts/with-mariadb runs us.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -44,7 +44,7 @@ TEST_P(StoreFaultsTest, AFaultAtAnyStatementChangesNoTable) {
   }
 }
 
-// Also what recovers may fail: ROLLBACK, the question whether a COMMIT landed, the next try.
+// The recovery may fail, too: ROLLBACK, the query whether a COMMIT landed, the next attempt.
 TEST_P(StoreFaultsTest, SeveralFaultsInARowChangeNoTable) {
   std::size_t total = 0;
   play([&](std::string_view) {
@@ -66,7 +66,7 @@ TEST_P(StoreFaultsTest, SeveralFaultsInARowChangeNoTable) {
         if (HasFailure()) return;
       }
     }
-    if (GetParam() == Backend::kMysql) break;  // a server takes its time: the first length will do
+    if (GetParam() == Backend::kMysql) break;  // a server is slow: the first length suffices
   }
 }
 
@@ -78,8 +78,8 @@ TEST_P(StoreFaultsTest, FaultsByChanceChangeNoTable) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     empty();
     std::mt19937 random(seed);
-    const auto share = 5 + random() % 20;  // one statement in so many fails
-    std::size_t faults_left = 60;          // then the database is well again
+    const auto share = 5 + random() % 20;  // one in this many statements fails
+    std::size_t faults_left = 60;          // after that the database works again
     play([&](std::string_view) {
       if (faults_left == 0 || random() % share != 0) return Fault::kNone;
       --faults_left;
@@ -130,7 +130,7 @@ TEST_P(StoreFaultsTest, ACommitThatLandedUnknowinglyIsFencedWhenItIsTriedAgain) 
   EXPECT_EQ(store->traffic({}, 10)->front().sum.requests, 2U);
 }
 
-// A proxy that drops each COMMIT and answers all else: the caller must get its turn again.
+// A proxy that drops each COMMIT and answers everything else: control must return to the caller.
 TEST_P(StoreFaultsTest, ACommitThatNeverLandsIsGivenUp) {
   bool broken = false;
   int commits = 0;
@@ -170,7 +170,7 @@ TEST_P(StoreFaultsTest, ADeadlockThatLastsIsGivenUpAfterPausesThatGrow) {
   EXPECT_TRUE(store->commit(commit_of(owned, {}, 0)).has_value());
 }
 
-// MySQL commits what is open when the next transaction begins: half a commit must not be.
+// MySQL commits an open transaction when the next one begins. Half a commit must never be stored.
 TEST_P(StoreFaultsTest, AfterARollbackThatFailedTheConnectionIsMadeAnew) {
   bool broken = false;
   const auto store = open([&](std::string_view text) {
@@ -234,7 +234,7 @@ TEST(SqliteStoreFaults, ABusyFileIsTriedAgain) {
   EXPECT_EQ(pauses, 3);
 }
 
-// What a power loss leaves: the files as they are, the last write of the log perhaps torn.
+// What a power loss leaves: the files as they are, perhaps with the last write of the log torn.
 TEST(SqliteStoreFaults, TheFilesHaveEachCommitThatWasAnsweredAndATornLogTakesOnlyTheLast) {
   const TempFolder folder;
   const auto store = open_sqlite(folder / "weir.db").value();

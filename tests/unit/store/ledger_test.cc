@@ -61,7 +61,7 @@ TEST_P(LedgerTest, ACommitAddsToWhatAnotherOwnerWroteInBetween) {
   const auto other = open();
   auto second = other->acquire(kPartition, "two").value();
   ASSERT_TRUE(other->commit(commit_of(second, 20, {{window(660), sum_of(2, 2)}})).has_value());
-  // To this connection the newest window of the partition was 600.
+  // As far as this connection knows, the newest window of the partition was 600.
   first = store().acquire(kPartition, "one").value();
   ASSERT_TRUE(
       store().commit(commit_of(first, 30, {{window(660), sum_of(4, 4)}, {window(720), sum_of(8, 8)}})));
@@ -195,7 +195,7 @@ TEST_P(LedgerTest, AGapKeepsItsCauseAndItsTime) {
             (GapBytes{{LossCause::kTruncatedUnread, 50}, {LossCause::kRetention, 50}}));
 }
 
-// Its agent lost its registry and the topic grew: two partitions, two aggregators, one source.
+// Its agent lost its registry and the topic grew: one source in two partitions, with two aggregators.
 TEST_P(LedgerTest, ASourceThatAnotherHasCountedSinceIsFenced) {
   const PartitionKey other{kPartition.topic, kPartition.partition + 1};
   const auto owned = store().acquire(kPartition, "one").value();
@@ -231,7 +231,7 @@ TEST_P(LedgerTest, ASourceThatAnotherHasCountedSinceIsFenced) {
 
 TEST_P(LedgerTest, KeysAreBytesNotWords) {
   const auto owned = store().acquire(kPartition, "one").value();
-  // What a collation would take for the same, what SQL would take for its own, what is no UTF-8.
+  // Names that a collation would consider equal, that SQL would interpret, and that are not UTF-8.
   const std::vector<std::string> sites = {"a",        "A",  "a ",
                                           "\xC3\xA4", "ae", "'; DROP TABLE source; --",
                                           "\xff\xfe", "%",  "\xF0\x9F\x92\xA9",

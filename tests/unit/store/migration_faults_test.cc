@@ -1,4 +1,4 @@
-// A migration that fails at any statement is finished by the next start.
+// If a migration fails at any statement, the next start completes it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -76,7 +76,7 @@ TEST_P(MigrationFaultsTest, AMigrationFromVersion2ThatFailsAnywhereIsFinishedThe
                   .has_value());
   const auto expected = tables();
   ASSERT_EQ(expected.at("outbox").size(), 2U);
-  // A server takes its time to make tables: there every fifth statement will do.
+  // A server creates tables slowly, so every fifth statement suffices there.
   const std::size_t stride = GetParam() == Backend::kMysql ? 5 : 1;
   for (const auto& [name, fault] : kFaults) {
     for (std::size_t at = 0; at < statements.size(); at += stride) {

@@ -1,4 +1,4 @@
-// Faults that only a server has: locks of others, deadlocks, connections that it closes.
+// Faults that only a server has: locks of other clients, deadlocks, connections that it closes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -33,7 +33,7 @@ class MysqlStoreFaults : public ::testing::Test {
     if (const auto done = raw_->query(text); !done) throw std::runtime_error(done.error().what);
   }
   std::unique_ptr<SqlConnection> raw_;  // another client of the server
-  std::string victim_;                  // a connection to be killed
+  std::string victim_;                  // the connection to be killed
 };
 
 TEST_F(MysqlStoreFaults, ALockThatIsHeldTooLongIsWaitedForAgain) {
@@ -62,7 +62,7 @@ TEST_F(MysqlStoreFaults, TheVictimOfADeadlockCommitsOnItsNextTry) {
       std::make_unique<FaultConnection>(
           connect_mysql(mysql_config()).value(),
           [&](std::string_view text) {
-            // We hold the partition's row by now, and the other holds what we want next.
+            // We hold the partition's row, and the other client holds what we want next.
             if (text.starts_with("REPLACE INTO window_traffic") && std::exchange(armed, false)) {
               other = std::async(std::launch::async, [&] {
                 return raw_->query("UPDATE partition_state SET owner = 'somebody'").has_value() &&
@@ -77,7 +77,7 @@ TEST_F(MysqlStoreFaults, TheVictimOfADeadlockCommitsOnItsNextTry) {
       });
   const auto owned = store->acquire(kPartition, "one").value();
   ASSERT_TRUE(store->commit(commit_of(owned, {}, 0)).has_value());
-  // The server rolls back the one that has done less.
+  // The server rolls back the transaction that has done less.
   sql("START TRANSACTION");
   for (int i = 0; i < 200; ++i) sql("INSERT INTO site(name) VALUES ('other" + std::to_string(i) + "')");
   sql("UPDATE window_traffic SET requests = requests + 1000");
@@ -106,7 +106,7 @@ TEST_F(MysqlStoreFaults, AServerThatBecameReadOnlyIsLeftForAnother) {
   EXPECT_TRUE(done.has_value()) << done.error().what;
 }
 
-// kill -9 of the server's thread, in the middle of a transaction.
+// kill -9 of the server's thread in the middle of a transaction.
 TEST_F(MysqlStoreFaults, AConnectionThatTheServerClosedLeavesNothingBehind) {
   auto connection = std::make_unique<FaultConnection>(
       std::shared_ptr<SqlConnection>(connect_mysql(mysql_config()).value()), [this](std::string_view text) {

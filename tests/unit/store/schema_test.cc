@@ -1,4 +1,4 @@
-// Tables are made and migrated.
+// Creating and migrating the tables.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -78,7 +78,7 @@ TEST_P(SchemaTest, AStoreOfVersion2IsMigratedWithAllItHas) {
   EXPECT_EQ(store().hosts().value(), (std::vector<std::string>{"web1.example"}));
   EXPECT_EQ(store().agents().value().front().lag_bytes, 55U);
 
-  // Dead letters have a kind, found from the reason.
+  // Dead letters have a kind, derived from the reason.
   std::map<std::int64_t, DeadLetterKind> kinds;
   const auto letters = store().dead_letters(10).value();
   EXPECT_EQ(letters.total, 6U);
@@ -94,7 +94,7 @@ TEST_P(SchemaTest, AStoreOfVersion2IsMigratedWithAllItHas) {
                                                            {24, DeadLetterKind::kUnreadable}}));
   EXPECT_EQ(store().lost_offsets(10)->size(), 2U);
 
-  // Alerts keep their state; the lease among them is gone, and the old mails wait to be sent.
+  // Alerts keep their state; the lease stored among them is gone, and the old mails wait to be sent.
   EXPECT_EQ(store().alerts().value(),
             (std::vector<AlertState>{{"flood", "shop.example", AlertPhase::kFiring, 1'764'000'000, 12.5},
                                      {"flood", "www.example", AlertPhase::kOk, 1'764'000'000, 0.25}}));

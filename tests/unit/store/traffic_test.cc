@@ -1,4 +1,4 @@
-// What readers ask.
+// The readers' queries.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -46,7 +46,7 @@ TEST_P(TrafficTest, TrafficIsAskedByTimeStepAndColumn) {
   const auto bounded = store().traffic({.step_s = 3600}, 10);
   ASSERT_FALSE(bounded.has_value());
   EXPECT_EQ(bounded.error().code, Code::kFull);
-  // What was left unread of that answer is in nobody's way.
+  // The unread rest of that answer does no harm.
   const auto span = store().traffic_span().value();
   ASSERT_TRUE(span.has_value());
   EXPECT_EQ(span->first_s, store().traffic({}, 10)->front().start_s);
@@ -75,7 +75,7 @@ TEST_P(TrafficTest, DeadLettersAreCountedAllAndKeptTheNewest) {
   EXPECT_EQ(store().dead_letters(3)->newest.size(), 3U);
 }
 
-// Each refresh of the page asks these. A table without an end must not make them slower.
+// Each refresh of the page asks these. Growing tables must not make them slower.
 TEST(SqliteTraffic, TimeIsLookedUpByTheKey) {
   const TempFolder folder;
   auto connection = std::move(*connect_sqlite(folder / "weir.db", false));
@@ -105,7 +105,7 @@ TEST(SqliteTraffic, TimeIsLookedUpByTheKey) {
     const auto plan = shared->query("EXPLAIN QUERY PLAN " + bound).value();
     ASSERT_EQ(plan.size(), 1U) << sql;
     const auto step = text(plan.front().back());
-    // A scan in the order of the key that ends after a row is a look-up, too.
+    // A scan in key order that ends after one row is a look-up, too.
     const bool first_row = sql.find("LIMIT 1") != std::string::npos && step.starts_with("SCAN");
     EXPECT_TRUE(first_row || step.find("USING PRIMARY KEY (") != std::string::npos) << sql << ": " << step;
     EXPECT_EQ(step.find("TEMP B-TREE"), std::string::npos) << sql << ": " << step;

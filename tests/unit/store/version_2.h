@@ -1,4 +1,4 @@
-// A store as weir 0.1 with schema version 2 wrote it, with rows in every table: tests/data/store.
+// A store written by weir 0.1 with schema version 2, with rows in every table: tests/data/store.
 #pragma once
 
 #include <fstream>
@@ -10,7 +10,7 @@
 
 namespace weir::testing {
 
-// One statement a line: those that make the tables, then those that fill them.
+// One statement per line: first those that create the tables, then those that fill them.
 inline std::vector<std::string> version_2_statements(Backend backend, const std::string& test_data) {
   std::vector<std::string> out;
   for (const char* name :

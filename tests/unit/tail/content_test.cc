@@ -53,7 +53,7 @@ TEST(Content, ReadsGzipOfSeveralMembersWithPaddingForwardAndBack) {
   EXPECT_EQ(all_of(**content, 299'999), "a" + second);
 }
 
-// Each that was begun would keep a decompressor, of megabytes with some windows.
+// Each file in progress would keep a decompressor, which takes megabytes with some window sizes.
 TEST(Content, OfManyCompressedOnesThoseThatWereReadLastGoOnAndTheOthersBeginAnew) {
   const TempFolder folder;
   std::string text;

@@ -1,4 +1,4 @@
-// The real file system, which counts what is read of its files.
+// The real file system, counting the bytes read.
 #pragma once
 
 #include <memory>

@@ -22,13 +22,13 @@ struct Given {
   bool needs_input = false, member_ended = false;
 };
 
-// All that comes of `input`, given in pieces of `piece` bytes, taken `room` bytes at a time.
+// Decompresses all of `input`, given in pieces of `piece` bytes, taking `room` bytes at a time.
 Given all_of(Decompressor& decompressor, std::string_view input, std::size_t piece = 1 << 16,
              std::size_t room = 1 << 16) {
   Given given;
   std::string out(room, '\0');
   while (true) {
-    // Memory of its own: reads past the end are seen.
+    // In memory of its own, so that reads past the end are detected.
     const std::string now(input.substr(0, piece));
     const auto got = decompressor.run(now, out.data(), out.size());
     if (!got) {
@@ -136,7 +136,7 @@ TEST_P(Formats, OfTruncatedInputGiveWhatThereIsAndWaitForTheRest) {
     EXPECT_TRUE(given.needs_input);
     EXPECT_FALSE(given.member_ended) << cut;
     EXPECT_TRUE(text.starts_with(given.bytes)) << cut;
-    // It is looked at again and again before the rest comes.
+    // It is checked repeatedly before the rest arrives.
     char byte = 0;
     for (int i = 0; i < 100; ++i) {
       const auto got = (*decompressor)->run("", &byte, 1);
@@ -188,7 +188,7 @@ TEST_P(Formats, DamageIsFoundAndTheErrorSaysWhereAndWhatToDo) {
       EXPECT_EQ(whole.error->code, Code::kInvalid) << at << ": only a header that asks for too much";
     }
   }
-  // The rest makes no difference (a time, flags that are not looked at) or looks truncated.
+  // The other positions make no difference (a time, unused flags) or look truncated.
   EXPECT_GT(found * 100, positions * 90);
 }
 
@@ -281,7 +281,7 @@ TEST(Decompressor, AZstdWindowAboveTheLimitIsRefusedAndOneAtTheLimitIsRead) {
 }
 
 TEST(Decompressor, AZstdFrameThatNeedsADictionaryIsRefused) {
-  // Magic, a descriptor with a one-byte dictionary id and a single segment, the id, the size.
+  // Magic number, descriptor with a one-byte dictionary id and a single segment, the id, the size.
   const std::string frame("\x28\xb5\x2f\xfd\x21\x07\x01\x09\0\0a", 11);
   const auto given = all_of(Compression::kZstd, frame);
   ASSERT_TRUE(given.error.has_value());

@@ -47,7 +47,7 @@ TEST(LineReader, StopsAtTheLimitAndGoesOnFromThere) {
   EXPECT_GE(batches, text.size() / 50'200);
 }
 
-// Ten thousand files that are behind wait for their turns: none may keep a block of what it has.
+// Ten thousand files that lag behind wait for their turns; none may keep a block of its content.
 TEST(LineReader, BetweenTwoBatchesNothingIsHeldAndLittleIsReadTwice) {
   const TempFolder folder;
   std::string text;
@@ -64,7 +64,7 @@ TEST(LineReader, BetweenTwoBatchesNothingIsHeldAndLittleIsReadTwice) {
   }
 }
 
-// Its beginning is searched again with each block: blocks of the least size would take minutes.
+// With each block its beginning is searched again: minimum-size blocks would take minutes.
 TEST(LineReader, ALineOfMegabytesBehindASmallLimitIsReadInLargeBlocks) {
   const TempFolder folder;
   Follow follow(folder.write("a.log", line(1) + std::string(8 << 20, 'x') + "\n" + line(2)), 0, 16 << 20);
@@ -116,7 +116,7 @@ TEST(LineReader, NoByteOfAnyKindIsLost) {
   const TempFolder folder;
   std::string text;
   for (int i = 0; i < 2000; ++i) {
-    // NULs within a line: a line that begins with them is a hole and the rest.
+    // NULs within a line: a line that begins with them is treated as a hole and the rest.
     text += std::string(i % 256 == 0 ? 1 : 0, 'x');
     text += std::string(static_cast<std::size_t>(i * 37 % 300), static_cast<char>(i % 256 == '\n' ? 'n' : i));
     text += i % 5 == 0 ? "\r\n" : "\n";
@@ -163,14 +163,15 @@ TEST(LineReader, NulsWithNothingBehindThemWait) {
 
 TEST(LineReader, AFileThatWasWrittenAnewIsNotSplicedToTheOld) {
   const TempFolder folder;
-  // With half a line at its end the reader keeps the bytes before, without it rests and keeps their hash.
+  // With half a line at its end, the reader keeps the bytes before it; without, it rests and keeps their
+  // hash.
   for (const auto& [longer, half] : {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
     const auto end = half ? line(6).substr(0, 20) : std::string();
     Follow follow(folder.write("a.log", line(1) + line(2) + end));
     EXPECT_EQ(follow.next().columns.records(), 2U);
     EXPECT_TRUE(follow.reader.still_there().value());
     EXPECT_TRUE(follow.reader.has_proof());
-    // Truncated and written again, to the old size or past it, between two looks.
+    // Truncated and rewritten, to the old size or beyond, between two checks.
     folder.write("a.log", line(3) + line(4) + (longer ? line(5) : std::string()) +
                               (half ? "something else 20 by" : ""));
     EXPECT_FALSE(follow.reader.still_there().value());
@@ -228,7 +229,7 @@ TEST(LineReader, InTheMiddleOfAW3cFileItsHeaderIsStillKnown) {
   const std::string header = "#Version: 1.0\n#Fields: date time cs-uri-stem sc-status sc-bytes\n";
   const std::string row = "2026-11-24 10:00:00 /a 404 77\n";
   std::string rows;
-  while (rows.size() < (600U << 10)) rows += row;  // more than a block behind the header
+  while (rows.size() < (600U << 10)) rows += row;  // more than a block after the header
   const auto path = folder.write("edge.log", header + rows + row);
   for (const auto offset : {header.size(), header.size() + rows.size()}) {
     Follow follow(path, offset, 1 << 20, "w3c");

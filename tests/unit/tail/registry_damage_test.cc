@@ -1,5 +1,5 @@
-// A registry that a power cut, a full disk, a bad one or a hand has damaged: it is said, and the
-// agent goes on or is told what to do; never a crash, never half of it believed.
+// A registry damaged by a power cut, a full disk, a bad disk or a person. The damage is reported, and the
+// agent continues or says what to do. It never crashes, and never trusts half of a registry.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -57,8 +57,8 @@ class RegistryDamage : public ::testing::Test {
     EXPECT_TRUE(registry->flush().has_value());
   }
 
-  // Opens it and looks at what it believes: an entry is what was written, or is not there.
-  // Gives the number of entries; -1: refused with a sentence.
+  // Opens it and checks what it accepts: an entry equals what was written, or is missing. Returns the number
+  // of entries; -1: refused with an error message.
   int opens_to(std::string* note = nullptr) {
     const auto registry = Registry::open(state_);
     if (!registry) {
@@ -84,7 +84,7 @@ class RegistryDamage : public ::testing::Test {
     EXPECT_TRUE(flushed.has_value()) << flushed.error().what;
     return found;
   }
-  // Nothing of it is believed, the agent goes on, and somebody is told where the old one is.
+  // Nothing of it is trusted, the agent continues, and a message says where the old file is.
   void is_put_aside() {
     std::string note;
     EXPECT_EQ(opens_to(&note), 0);
@@ -112,7 +112,7 @@ TEST_F(RegistryDamage, OfGarbageIsPutAside) {
 }
 
 TEST_F(RegistryDamage, OfZeroedPagesIsPutAside) {
-  // As a file system leaves it that lost the blocks but kept the length.
+  // As left by a file system that lost the blocks but kept the length.
   const auto whole = read(file_);
   for (const std::size_t page : {2UL, whole.size() / 4096 / 2, whole.size() / 4096 - 1}) {
     SCOPED_TRACE(page);
@@ -147,7 +147,7 @@ TEST_F(RegistryDamage, WithAFlippedBitIsReadOrPutAsideAndNeverLies) {
   int put_aside = 0;
   for (int round = 0; round < 150; ++round) {
     auto flipped = whole;
-    // In the first pages, where the structure is, and anywhere.
+    // In the first pages, which hold the structure, or anywhere.
     const auto at = random() % (round % 2 == 0 ? 4096 : whole.size());
     flipped[at] = static_cast<char>(static_cast<unsigned char>(flipped[at]) ^ 1U << random() % 8);
     for (const char* beside : {"-wal", "-shm", ".damaged"}) std::filesystem::remove(file_ + beside);
@@ -158,7 +158,7 @@ TEST_F(RegistryDamage, WithAFlippedBitIsReadOrPutAsideAndNeverLies) {
       continue;
     }
     put_aside += (*registry)->note().empty() ? 0 : 1;
-    // A flipped bit of a value is no damage that SQLite could see; of its shape it is.
+    // SQLite cannot detect a flipped bit in a value, only one in the structure.
     (*registry)->put(entry_of(kEntries));
     const auto flushed = (*registry)->flush();
     EXPECT_TRUE(flushed.has_value()) << at << ": " << flushed.error().what;
@@ -176,7 +176,7 @@ TEST_F(RegistryDamage, OfAGarbageLogIsReadWithoutIt) {
 }
 
 TEST_F(RegistryDamage, OfALogThatEndsInTheMiddleIsWhatWasWrittenWhole) {
-  // A crash: the log is there, its last transaction is torn.
+  // A crash: the log exists, its last transaction is torn.
   std::string log;
   std::string before;
   {
@@ -276,7 +276,7 @@ TEST_F(RegistryDamage, OfTheSecondVersionIsReadAndKnowsNoCuts) {
   }
 }
 
-// Written by weir-agent 0.1.0 when it had one acknowledged offset for all routes.
+// Written by weir-agent 0.1.0, when it had one acknowledged offset for all routes.
 TEST_F(RegistryDamage, OfTheThirdVersionIsReadWithItsOneOffsetForAllRoutes) {
   for (const char* beside : {"-wal", "-shm"}) std::filesystem::remove(file_ + beside);
   std::filesystem::copy_file(std::string(WEIR_TEST_DATA) + "/registry/v3.registry", file_,
@@ -331,7 +331,7 @@ TEST_F(RegistryDamage, OfANewerVersionIsRefusedAndLeftAlone) {
   EXPECT_FALSE(std::filesystem::exists(file_ + ".damaged"));
 }
 
-// Permissions do not bind root, which tests may run as.
+// Permissions do not restrict root, and tests may run as root.
 class WithoutRoot {
  public:
   WithoutRoot() {

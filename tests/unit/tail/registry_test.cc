@@ -20,7 +20,7 @@ RegistryEntry entry_of(std::string_view first_line) {
   entry.id = make_source_id("web1", "/var/log/nginx/access.log", first_line);
   entry.path = "/var/log/nginx/access.log";
   entry.input = "web";
-  entry.device = 0xffff'ffff'ffff'fff0U;  // more than SQLite's signed integers
+  entry.device = 0xffff'ffff'ffff'fff0U;  // beyond SQLite's signed integers
   entry.inode = 42;
   entry.partition = 3;
   entry.origin = 10;
@@ -32,8 +32,7 @@ RegistryEntry entry_of(std::string_view first_line) {
   return entry;
 }
 
-// Whoever waits for what an agent ships that was started this moment must not be told that its registry is
-// foreign.
+// A caller that waits for an agent which has just started must not be told that the registry is foreign.
 TEST(Registry, OneThatIsBeingMadeHasNothingYet) {
   const TempFolder folder;
   folder.write("registry", "");
@@ -102,7 +101,7 @@ TEST(Registry, RemembersWhereWindowsWereCut) {
     EXPECT_EQ(*registry->find(drained.id), drained);
     EXPECT_EQ(*registry->find(records.id), records);
   }
-  // What cannot be read is not known: the source goes as records, which is never wrong.
+  // Unreadable cuts are unknown: the source is sent as records, which is never wrong.
   sqlite3* raw = nullptr;
   ASSERT_EQ(sqlite3_open((folder / "state/registry").c_str(), &raw), SQLITE_OK);
   sqlite3_exec(raw, "UPDATE source SET cuts = x'01ff'", nullptr, nullptr, nullptr);
@@ -113,7 +112,7 @@ TEST(Registry, RemembersWhereWindowsWereCut) {
   EXPECT_TRUE(registry->find(cut.id)->cuts.empty());
 }
 
-// Notes how it was asked to write.
+// Records how it was asked to write.
 class NotingFile : public RegistryFile {
  public:
   NotingFile(std::vector<std::pair<std::size_t, bool>>& written, bool& fails)

@@ -7,7 +7,7 @@
 namespace weir {
 namespace {
 
-constexpr std::int64_t kNow = 1'800'000'030;  // half a minute into a window
+constexpr std::int64_t kNow = 1'800'000'030;  // in the middle of a window
 constexpr std::int64_t kSettled = 1'799'999'940;
 
 AgentState agent(std::int64_t heartbeat_s, std::int64_t watermark_s) {

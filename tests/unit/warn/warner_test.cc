@@ -19,7 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-// Speaks as much SMTP as one client needs; the first `refuse` mails get a 451.
+// Speaks as much SMTP as one client needs. The first `refuse` mails get a 451.
 class SmtpServer {
  public:
   explicit SmtpServer(int refuse = 0) : refuse_(refuse) {
@@ -196,7 +196,7 @@ class ScriptedDeliverer : public Deliverer {
  public:
   explicit ScriptedDeliverer(bool one_server = true) : one_server_(one_server) {}
   int failures = 0;
-  std::string failing_address;  // always fails
+  std::string failing_address;  // mail to this address always fails
   std::vector<std::string> tried, sent;
   [[nodiscard]] bool has_one_server() const override { return one_server_; }
   Result<void> deliver(const Letter& letter) override {

@@ -40,13 +40,13 @@ struct Request {
   std::string headers;  // "Host: 127.0.0.1:1234\r\n..."
   std::string body;
 };
-using Handler = std::function<std::string(const Request&)>;  // returns the whole answer
+using Handler = std::function<std::string(const Request&)>;  // returns the complete answer
 
 std::string answer(int status, std::string_view more = "\r\n") {
   return "HTTP/1.1 " + std::to_string(status) + " x\r\nConnection: close\r\n" + std::string(more);
 }
 
-// Speaks as much HTTP as one POST needs, and keeps what it got.
+// Speaks as much HTTP as one POST needs, and keeps what it received.
 class Receiver {
  public:
   explicit Receiver(Handler handler) : handler_(std::move(handler)) {
@@ -162,7 +162,7 @@ TEST(Webhook, OnlyA2xxIsADelivery) {
 }
 
 TEST(Webhook, NoErrorRepeatsASecret) {
-  // Some servers repeat the path, with the token in it, in what they answer.
+  // Some servers repeat the path, including the token, in their answer.
   Receiver receiver([](const Request& request) {
     return answer(404, "\r\nCannot POST " + request.target + request.headers);
   });
