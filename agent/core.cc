@@ -124,7 +124,7 @@ std::int64_t AgentCore::Impl::look_pause_ms(bool wanted) const {
   return std::max<std::int64_t>(wanted ? kLookPauseMs : config.tail.scan_interval.count(), look_took_ms);
 }
 
-// ---- The outside
+// ---- The public interface
 
 AgentCore::AgentCore() = default;
 AgentCore::~AgentCore() = default;

@@ -181,7 +181,7 @@ void AgentCore::Impl::index_paths() {
   lanes.sort(sources);
 }
 
-// ---- What a file is
+// ---- Identifying a file
 
 Decision AgentCore::Impl::look_at(const std::string& path, const InputConfig& input, const FileFacts& seen) {
   Decision decision;
@@ -341,7 +341,7 @@ Result<std::uint64_t> AgentCore::Impl::end_to_start_at(Content& content, std::ui
   return newline == std::string::npos ? (from == 0 ? 0 : size_bytes) : from + newline + 1;
 }
 
-// ---- What is done about it
+// ---- Acting on a decision
 
 void AgentCore::Impl::act(Decision& decision) {
   if (!decision.trouble.empty()) troubles.add(decision.trouble_about, decision.trouble);

@@ -114,7 +114,7 @@ bool AgentCore::Impl::gathers(const Source& source) const {
   return !full && now() - source.unread_since_ms < interval.count();
 }
 
-// ---- A turn: may it, read, send
+// ---- A turn: check, read, send
 
 // True: the output took something.
 bool AgentCore::Impl::ship(const std::shared_ptr<Source>& source) {
@@ -449,7 +449,7 @@ void AgentCore::Impl::heartbeat() {
       SentHeartbeat{});
 }
 
-// ---- What comes back
+// ---- Results
 
 void AgentCore::Impl::settled(const Flight::Settled& done) {
   if (std::holds_alternative<SentHeartbeat>(done.what)) return;

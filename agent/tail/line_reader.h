@@ -1,3 +1,4 @@
+// Reads the lines of one file and notices when the file was truncated and rewritten.
 #pragma once
 
 #include <cstddef>
