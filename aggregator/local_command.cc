@@ -1,4 +1,4 @@
-// `local`: the single box. The agent's code in this process, SQLite, no Kafka.
+// `local`: the single box. Runs the agent's code in this process, with SQLite and without Kafka.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -33,19 +33,19 @@ using namespace std::chrono_literals;
 
 constexpr const char* kDefaultListen = "127.0.0.1:8080";
 constexpr std::size_t kDetectLines = 50;
-// A part of every source's id in a local store: changing it would count all logs again.
+// Part of every source's id in a local store: changing it would count all logs again.
 constexpr const char* kAgentId = "local";
 constexpr const char* kFormatName = "local";
-// Bytes of log between file and commit. Half of them are committed at a time, so that the reader does not
-// wait for the store.
+// How many bytes of log may be between file and commit. Half of them are committed at a time, so that the
+// reader does not wait for the store.
 constexpr std::uint64_t kMaxInFlightBytes = 128 << 20;
 
-// The lowest level of zstd: it stores bytes as they are, except for long repetitions.
+// The lowest level of zstd: it stores bytes unchanged, except for long repetitions.
 constexpr int kNoCompression = -(1 << 17);
 
 void say(const std::string& sentence) { fmt::print(stderr, "{}: {}\n", kProgram, visible(sentence)); }
 
-// The format that the command line names; nullopt: it names none.
+// The format named on the command line; nullopt: none.
 Result<std::optional<FormatSpec>> format_of(const LocalOptions& options, const AggregatorConfig& config) {
   FormatSpec format{.kind = FormatSpec::Kind::kNginx, .text = options.log_format};
   if (!options.format_name.empty()) {
@@ -101,7 +101,7 @@ AgentConfig agent_config(const LogArguments& logs, const FormatSpec& format) {
 int prepare_store(const std::string& path) {
   std::error_code ignored;
   if (const auto parent = std::filesystem::path(path).parent_path(); !parent.empty()) {
-    std::filesystem::create_directories(parent, ignored);  // open_sqlite() says why it cannot
+    std::filesystem::create_directories(parent, ignored);  // open_sqlite() reports why that failed
   }
   auto store = open_sqlite(path);
   if (!store) {
@@ -222,7 +222,7 @@ std::string default_store_path() {
 
 namespace {
 
-// What is known before anything runs, step by step.
+// What is known before anything runs, filled in step by step.
 struct Prepared {
   AggregatorConfig config;
   std::optional<LogArguments> logs;
@@ -235,7 +235,8 @@ int failed(const Error& error, int code) {
   return code;
 }
 
-// Configuration, logs, format, store. Returns kExitOk, or prints why not and returns the exit code.
+// Prepares configuration, logs, format and store. Returns kExitOk, or prints the reason and returns the exit
+// code.
 int prepare(const LocalOptions& options, Prepared& out) {
   if (!options.config_path.empty()) {
     auto loaded = load_or_print(options.config_path, ConfigPurpose::kLocal);
@@ -271,7 +272,7 @@ int local_command(const LocalOptions& options) {
 
   std::atomic<bool> stop = false;
   std::atomic<bool> reload_wanted = false;
-  // Without a configuration there is nothing to read again: SIGHUP stops.
+  // Without a configuration there is nothing to reload, so SIGHUP stops the program.
   const SignalWatcher signals([&stop] { stop = true; }, options.config_path.empty()
                                                             ? std::function<void()>()
                                                             : [&reload_wanted] { reload_wanted = true; });

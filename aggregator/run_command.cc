@@ -39,7 +39,8 @@ std::expected<void, StoreFailure> try_store(const AggregatorConfig& config) {
   return std::unexpected(StoreFailure{migrated.error(), too_new ? kExitSchemaTooNew : kExitStore});
 }
 
-// An error that waiting cannot mend ends the start. The engine waits for a store that is away.
+// An error that waiting cannot fix ends the start. If the store is merely unavailable, the engine waits for
+// it.
 int check_store(const AggregatorConfig& config, Log& log) {
   const auto tried = try_store(config);
   if (tried) return kExitOk;
@@ -71,7 +72,7 @@ WarnerConfig warner_config(const AggregatorConfig& config, const Say& say) {
   return out;
 }
 
-// Null: the configuration has no page.
+// Null: the configuration does not enable the page.
 Result<std::unique_ptr<PagesServer>> start_pages(const AggregatorConfig& config, const OpenStore& open,
                                                  const Engine& engine, const Warner& warner,
                                                  const Reloader& reloader, Log& log) {
@@ -87,8 +88,8 @@ Result<std::unique_ptr<PagesServer>> start_pages(const AggregatorConfig& config,
 
 constexpr auto kLeaveTimeout = std::chrono::seconds(20);
 
-// All is committed. Leaving the group is a courtesy: a cluster that does not answer, as after a topic was
-// deleted, must not keep the process from ending.
+// Everything is committed. Leaving the group is only a courtesy: a cluster that does not answer, for example
+// after a topic was deleted, must not keep the process from ending.
 void end_within(std::chrono::seconds timeout, int code) {
   std::thread([timeout, code] {
     std::this_thread::sleep_for(timeout);
@@ -129,7 +130,7 @@ int run_command(const std::string& config_path, const LogOptions& log_options) {
     log.write_error(pages.error());
     return kExitListen;
   }
-  // The last of the parts, so that no signal finds one of them gone.
+  // Declared last, so that no signal finds one of the parts destroyed.
   const SignalWatcher signals([&engine] { engine.stop(); }, [&reloader] { reloader.reload(); });
 
   const auto done = engine.run();

@@ -1,3 +1,4 @@
+// One connection to MySQL or MariaDB, over prepared statements of libmariadb.
 #include <errmsg.h>
 #include <fmt/format.h>
 #include <mysql.h>
@@ -36,8 +37,8 @@ class MysqlConnection : public SqlConnection {
       mysql_ssl_set(mysql_, nullptr, nullptr, config_.tls_ca.c_str(), nullptr, nullptr);
       mysql_options(mysql_, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
     }
-    // FOUND_ROWS: a row that matches counts as affected, even when nothing changes in it.
-    // The client ignores a socket when an address is given.
+    // FOUND_ROWS: a row that matches counts as affected even if nothing in it changes. The client ignores the
+    // socket when an address is given.
     const char* host = config_.socket.empty() ? config_.host.c_str() : nullptr;
     if (mysql_real_connect(mysql_, host, config_.user.c_str(), config_.password.c_str(),
                            config_.database.c_str(), config_.port,
@@ -50,17 +51,17 @@ class MysqlConnection : public SqlConnection {
     if (auto mode = query(
             "SET SESSION sql_mode='STRICT_ALL_TABLES', SESSION transaction_isolation='READ-COMMITTED'", {});
         !mode) {
-      // MariaDB before 11.1 has tx_isolation instead.
+      // MariaDB before 11.1 calls it tx_isolation.
       if (auto older =
               query("SET SESSION sql_mode='STRICT_ALL_TABLES', SESSION tx_isolation='READ-COMMITTED'", {});
           !older)
         return std::unexpected(older.error());
     }
     // A client that freezes inside a transaction (a paused virtual machine, a pulled cable) keeps its locks
-    // until the server gives it up. A client that waits for them fails with the reason, before its time-out
-    // for answers.
+    // until the server drops it. With this limit, a client that waits for those locks fails with the reason,
+    // before its own time-out for answers.
     std::ignore = query("SET SESSION innodb_lock_wait_timeout = 10", {});
-    // MySQL has no time-out for transactions only, so there idle connections are closed, too.
+    // MySQL has no time-out for transactions only, so idle connections are closed there, too.
     if (!query("SET SESSION idle_transaction_timeout = 15", {}))
       std::ignore = query("SET SESSION wait_timeout = 30", {});
     return {};
@@ -119,7 +120,7 @@ class MysqlConnection : public SqlConnection {
     return "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE() AND "
            "table_name = ? AND column_name = ?";
   }
-  [[nodiscard]] std::string_view clustered_sql() const override { return ""; }  // InnoDB always does that
+  [[nodiscard]] std::string_view clustered_sql() const override { return ""; }  // InnoDB always does
   [[nodiscard]] std::size_t rows_per_statement() const override { return 50; }
   [[nodiscard]] Result<void> lock_schema() override {
     auto locked = query("SELECT GET_LOCK('weir_schema', 30)", {});
@@ -128,10 +129,10 @@ class MysqlConnection : public SqlConnection {
       return fail(Code::kUnavailable, "store: another program is changing the schema", "it is tried again");
     return {};
   }
-  // The lock ends with the connection, too.
+  // Closing the connection releases the lock, too.
   [[nodiscard]] Result<void> unlock_schema() override {
     if (auto released = query("SELECT RELEASE_LOCK('weir_schema')", {}); !released) close();
-    return {};  // each statement was committed by itself
+    return {};  // each statement committed itself
   }
 
  private:
@@ -227,7 +228,7 @@ class MysqlConnection : public SqlConnection {
         return fail(Code::kIo, what,
                     "free some space on its disk; nothing is lost, the commit is tried again");
       case ER_SERVER_SHUTDOWN:
-      case ER_OPTION_PREVENTS_STATEMENT:  // read only: a fail-over is under way
+      case ER_OPTION_PREVENTS_STATEMENT:  // read only: a fail-over is in progress
       case ER_READ_ONLY_MODE:
       case ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION:
         return fail(Code::kUnavailable, what, "it is tried again");

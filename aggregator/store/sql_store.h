@@ -73,7 +73,7 @@ class SqlStore : public Store {
 
   std::unique_ptr<SqlSession> session_;
   SqlWindows windows_;
-  // Hosts that a commit of this store has written; at most kMaxHostsKept, after which it starts anew.
+  // Hosts that this store has written with a commit. Cleared when it exceeds kMaxHostsKept.
   std::set<std::string> hosts_;
   std::mt19937_64 random_{std::random_device{}()};
 };

@@ -1,3 +1,4 @@
+// One connection to an SQLite file, over the wrapper in common/sqlite.h.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -19,12 +20,12 @@ class SqliteConnection : public SqlConnection {
     const auto mode = read_only_ ? SqliteDatabase::Mode::kReadOnly : SqliteDatabase::Mode::kReadWrite;
     if (database_.open(path_, mode, std::chrono::seconds(10)) != SqliteStatus::kOk) return error();
     if (read_only_) {
-      // SQLite opens lazily: read now, so that a file that is not a database is reported at once.
+      // SQLite opens lazily. Read now, so that a file that is not a database is reported at once.
       if (auto looked = query("SELECT COUNT(*) FROM sqlite_master", {}); !looked)
         return std::unexpected(looked.error());
       return {};
     }
-    // FULL: a commit that returned survives a power loss.
+    // FULL: a commit that has returned survives a power loss.
     for (const char* pragma : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"}) {
       if (auto set = query(pragma, {}); !set) return std::unexpected(set.error());
     }
@@ -33,7 +34,8 @@ class SqliteConnection : public SqlConnection {
 
   [[nodiscard]] Result<void> each_row(std::string_view sql, const std::vector<SqlValue>& parameters,
                                       const OnRow& on_row) override {
-    // When BEGIN found the file busy there is no transaction; when the disk is full SQLite has rolled back.
+    // If BEGIN found the file busy, no transaction is open; if the disk is full, SQLite has already rolled
+    // back.
     if (sql == "ROLLBACK" && database_.is_open() && !database_.in_transaction()) return {};
     auto found = statements_.find(sql);
     if (found == statements_.end()) found = statements_.try_emplace(std::string(sql)).first;
@@ -89,7 +91,7 @@ class SqliteConnection : public SqlConnection {
     for (int i = 0; i < static_cast<int>(parameters.size()); ++i) {
       const auto& value = parameters[static_cast<std::size_t>(i)];
       if (const auto* bytes = std::get_if<std::string>(&value)) {
-        // BLOB, so that any bytes compare and come back as they are.
+        // BLOB, so that arbitrary bytes compare exactly and are returned unchanged.
         statement.bind_bytes(i + 1, *bytes);
       } else {
         statement.bind_number(i + 1, std::get<std::int64_t>(value));
@@ -97,7 +99,7 @@ class SqliteConnection : public SqlConnection {
     }
   }
 
-  // Into row_, whose strings keep their memory from row to row.
+  // Reads into row_, whose strings keep their memory from row to row.
   void read_column(const SqliteStatement& statement, int column) {
     auto& value = row_[static_cast<std::size_t>(column)];
     if (statement.is_number(column)) {
