@@ -1,5 +1,5 @@
-// A batch of records made of the input comes back in every column; with some of its bytes
-// changed, before the compression or behind it, it is refused or can be used.
+// A batch of records made from the input is decoded unchanged in every column. With some of its bytes
+// changed, before or after compression, it is refused or can be used.
 #include <zstd.h>
 
 #include <protozero/pbf_reader.hpp>

@@ -1,4 +1,4 @@
-// Any bytes behind the magic: decode_batch() says no, or the batch it gives can be used.
+// Arbitrary bytes after the magic: decode_batch() refuses them, or the batch it returns can be used.
 #include "tests/fuzz/use_batch.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

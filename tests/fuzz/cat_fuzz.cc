@@ -1,5 +1,5 @@
-// What `weir-agent cat` prints of any message is JSON objects, one per line, and nothing that a
-// terminal acts on: of a batch with any values in it, of JSON of others, of raw bytes.
+// For any message, `weir-agent cat` prints JSON objects, one per line, without anything that a terminal acts
+// on: for a batch with arbitrary values, for foreign JSON, for raw bytes.
 #include <simdjson.h>
 
 #include "agent/batch_json.h"

@@ -1,4 +1,4 @@
-// A fuzzer's bytes as choices: when they are used up, every further choice is the first.
+// A fuzzer's bytes as choices. Once they are used up, every further choice is the first one.
 #pragma once
 
 #include <cstddef>

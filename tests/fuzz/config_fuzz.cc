@@ -1,5 +1,5 @@
-// TOML of strangers, as either program's configuration: every mistake is one line with its
-// place, and the same ones are found when it is read again.
+// Arbitrary TOML as either program's configuration: every mistake is one line with its position, and reading
+// it again finds the same mistakes.
 #include "agent/config.h"
 #include "aggregator/config.h"
 #include "tests/fuzz/require.h"
@@ -22,7 +22,7 @@ void check(const std::vector<weir::ConfigMistake>& mistakes, const std::vector<w
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
-  // password_file and its like name files: a fuzzer does not open what it makes up.
+  // password_file and similar keys name files; a fuzzer must not open files with made-up names.
   if (text.find("_file") != std::string::npos || text.find("\\u") != std::string::npos ||
       text.find("\\U") != std::string::npos)
     return 0;

@@ -1,5 +1,5 @@
-// Coverage against the plainest model there is, a flag per byte; with ranges in any order,
-// overlapping, repeated and below the origin.
+// Compares Coverage with the simplest possible model, a flag per byte, for ranges in any order, overlapping,
+// repeated and below the origin.
 #include <bitset>
 
 #include "proto/coverage.h"
@@ -60,7 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const bool inside = at >= coverage.origin() && at < coverage.high_water();
       require(counted.test(at) == (inside && !gap), "[origin, high water) without the gaps is counted");
     }
-    // As the store has it: origin, high water and the gaps.
+    // In the store's form: origin, high-water mark and gaps.
     const weir::Coverage again(coverage.origin(), coverage.high_water(), coverage.gaps());
     require(again.valid() && again.gap_bytes() == coverage.gap_bytes(), "it comes back from the store");
     require(coverage.high_water() == coverage.origin() || again == coverage,

@@ -1,5 +1,5 @@
-// Any bytes as .gz, .zst and .bz2: the same comes out however they are cut, and then the same
-// error; and what is compressed here comes back.
+// Arbitrary bytes as .gz, .zst and .bz2: however they are cut, the output and the following error are the
+// same. What is compressed here is decompressed unchanged.
 #include "agent/tail/decompressor.h"
 #include "tests/fuzz/choices.h"
 #include "tests/fuzz/require.h"
@@ -25,7 +25,7 @@ Given all_of(Compression compression, std::string_view input, std::size_t piece,
   Given given;
   std::string out(room, '\0');
   while (given.bytes.size() < kEnoughBytes) {
-    const std::string now(input.substr(0, piece));  // its own memory: reads past the end are seen
+    const std::string now(input.substr(0, piece));  // memory of its own, to detect reads past the end
     const auto got = (*decompressor)->run(now, out.data(), out.size());
     if (!got) {
       given.error = got.error().what + "|" + got.error().hint;
@@ -69,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto at_once = all_of(compression, input, 1 << 16, 1 << 16);
   const auto pieces = all_of(compression, input, piece, room);
   if (compression == Compression::kBzip2 && !at_once.error.empty()) {
-    // libbz2 forgets what it wrote of a block in the call that finds the block damaged.
+    // libbz2 discards what it wrote of a block in the call that finds the block damaged.
     require(at_once.bytes.starts_with(pieces.bytes) || pieces.bytes.starts_with(at_once.bytes),
             "the bytes before the damage do not depend on the pieces");
     require(!pieces.error.empty(), "the damage does not depend on the pieces");
@@ -77,7 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   require(at_once.bytes == pieces.bytes, "the bytes do not depend on the pieces");
   require(at_once.error == pieces.error, "the error does not depend on the pieces");
-  // After an error it is what the last call before it said.
+  // After an error it keeps the value of the last successful call.
   require(at_once.member_ended == pieces.member_ended || !at_once.error.empty() ||
               at_once.bytes.size() == kEnoughBytes,
           "where it may end does not depend on the pieces");

@@ -1,5 +1,5 @@
-// Field maps of strangers: compiled or refused, then tried on a line. Lines "key=name" up to an empty one
-// are the map; the line after it is the log's.
+// Arbitrary field maps: compiled or refused, then tried on a line. Lines "key=name" up to an empty one are
+// the map; the line after it is the log's.
 #include <memory>
 
 #include "agent/format/parser.h"

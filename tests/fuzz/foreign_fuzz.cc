@@ -1,5 +1,5 @@
-// Messages of other shippers: read without a crash; what is read is written by our own json
-// codec as one line, and read from that again as the same request.
+// Messages of other shippers are read without a crash. Our own json codec writes the result as one line,
+// which is read as the same request.
 #include "aggregator/settle/foreign.h"
 #include "tests/fuzz/require.h"
 
@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(again->read(json, copy) == ForeignReader::Outcome::kRecord, "our own codec is read");
     require(copy.record.time_ms == time_ms, "with the same time");
     for (const auto field : {weir::Number::kStatus, weir::Number::kBytesSent, weir::Number::kBodyBytesSent}) {
-      // Doubles end there, and what is beyond is nobody's.
+      // Doubles are exact only up to there.
       if (!record.has(field) || record.get(field) > 1ULL << 53) continue;
       require(copy.record.has(field) && copy.record.get(field) == record.get(field), "with the same numbers");
     }

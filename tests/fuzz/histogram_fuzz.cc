@@ -1,4 +1,4 @@
-// Any bytes as a histogram: refused, or it can be used and comes back; and merging is adding.
+// Arbitrary bytes as a histogram: refused, or usable and encoded to the same value; and merging adds.
 #include <cmath>
 
 #include "proto/histogram.h"

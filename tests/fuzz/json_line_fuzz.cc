@@ -1,4 +1,4 @@
-// JSON lines: whatever is read is printed as JSON that is read again, to the same time.
+// JSON lines: whatever is read is printed as JSON that can be read again, with the same time.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

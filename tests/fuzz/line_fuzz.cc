@@ -1,5 +1,5 @@
-// Lines against compiled formats: no crash, what is printed stays one line of JSON, and what
-// goes into a batch comes back of it.
+// Lines with compiled formats: no crash, the printed form stays one line of JSON, and what goes into a batch
+// is decoded unchanged.
 #include "agent/format/known.h"
 #include "tests/fuzz/require.h"
 
@@ -29,7 +29,7 @@ std::vector<std::unique_ptr<weir::LineParser>> make_parsers() {
   return out;
 }
 
-// The records of one parser, as JSON, and the batch that they went into.
+// The records of one parser, as JSON, and the batch that contains them.
 class Sent {
  public:
   void begin(const std::vector<std::string>& extra_names) {
@@ -38,7 +38,7 @@ class Sent {
     records_.clear();
   }
   void add(const weir::Record& record, const std::vector<std::string>& extra_names, std::string json) {
-    if (extra_names != names_) {  // a directive of W3C's changes the columns
+    if (extra_names != names_) {  // a W3C directive changes the columns
       check();
       begin(extra_names);
     }
@@ -82,7 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   weir::Record record;
   while (!rest.empty()) {
     const std::size_t end = rest.find('\n');
-    const std::string line(rest.substr(0, end));  // its own memory: reads past the end are seen
+    const std::string line(rest.substr(0, end));  // memory of its own, to detect reads past the end
     rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
     for (std::size_t i = 0; i < parsers.size(); ++i) {
       auto& parser = *parsers[i];

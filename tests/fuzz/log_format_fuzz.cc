@@ -1,4 +1,4 @@
-// Formats of strangers: compiled or refused with a position, then tried on a line.
+// Arbitrary formats: compiled or refused with a position, then tried on a line.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

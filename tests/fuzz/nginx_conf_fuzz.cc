@@ -1,4 +1,4 @@
-// nginx.conf of strangers, including itself under other names.
+// An arbitrary nginx.conf, which may include itself under other names.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

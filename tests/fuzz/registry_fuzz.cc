@@ -1,5 +1,5 @@
-// Any bytes as the registry's file, as its write-ahead log, or as both: opening it gives an
-// error with a sentence, or a registry that works and remembers.
+// Arbitrary bytes as the registry's file, as its write-ahead log, or as both: opening it returns an error
+// with a message, or a registry that works and remembers.
 #include <filesystem>
 
 #include "agent/tail/registry.h"
@@ -13,7 +13,7 @@ namespace {
 using weir::Registry;
 using weir::testing::require;
 
-// A good one, for a bad log beside it.
+// A valid registry, to combine with a damaged log.
 std::string good_registry() {
   const weir::testing::TempFolder folder;
   {
@@ -66,7 +66,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto again = Registry::open(state);
   require(again.has_value() || !again.error().what.empty(), "an error says what is wrong");
-  // A damaged file may take a row and then be damaged: it must say so and forget all of it.
+  // A damaged file may accept a row and then turn out damaged. If so, it must report that and discard
+  // everything.
   if (flushed && again.has_value() && (*again)->note().empty()) {
     const auto* found = (*again)->find(entry.id);
     require(found != nullptr && *found == entry, "what was written is remembered");

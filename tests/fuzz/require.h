@@ -1,4 +1,4 @@
-// What a fuzzer says when a property does not hold: libFuzzer keeps the input of an abort.
+// Aborts when a property does not hold: libFuzzer keeps the input of an abort.
 #pragma once
 
 #include <cstdio>

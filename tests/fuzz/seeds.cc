@@ -1,5 +1,5 @@
-// Writes the seeds that are not text: fuzz_seeds tests/data/fuzz. The same ones at each run,
-// but for the registry, in which each has an instance of its own.
+// Writes the seeds that are not text: fuzz_seeds tests/data/fuzz. Each run writes the same ones, except for
+// the registry, which contains a new instance each time.
 #include <sqlite3.h>
 #include <zstd.h>
 
@@ -95,8 +95,8 @@ void compressed() {
   const std::string text =
       "192.0.2.1 - - [24/Nov/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"-\"\n";
   const std::string skippable("\x5e\x2a\x4d\x18\x05\0\0\0hello", 13);
-  // The first four bytes are choices: the compression, the pieces, the room, and that the rest
-  // is compressed already.
+  // The first four bytes are choices: the compression, the pieces, the room, and that the rest is already
+  // compressed.
   const std::string_view pieces("\x10\x20\x01", 3);
   const auto bytes = [&](char compression, const std::string& rest) {
     return compression + std::string(pieces) + rest;

@@ -1,4 +1,4 @@
-// Notations of strangers: compiled or refused with a position, then tried on a text. The first line is the
+// Arbitrary notations: compiled or refused with a position, then tried on a text. The first line is the
 // notation, the second one the zone, the rest the text.
 #include "agent/format/time_notation.h"
 #include "tests/fuzz/require.h"
@@ -8,7 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   const auto next = [&rest] {
     const std::size_t end = rest.find('\n');
-    const std::string line(rest.substr(0, end));  // its own memory: reads past the end are seen
+    const std::string line(rest.substr(0, end));  // memory of its own, to detect reads past the end
     rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
     return line;
   };

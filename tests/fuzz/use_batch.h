@@ -1,4 +1,4 @@
-// What must hold of any batch that decode_batch() gives, whoever wrote it.
+// What must hold for any batch that decode_batch() returns, whatever its origin.
 #pragma once
 
 #include "proto/window.h"

@@ -1,5 +1,5 @@
-// Any bytes as the content of a batch of windows, before their compression: decode_batch() says no, or
-// the sums that it gives can be used. The first four bytes: how many lines they claim to be.
+// Arbitrary bytes as the content of a batch of windows, before compression: decode_batch() refuses them, or
+// the sums it returns can be used. The first four bytes say how many lines they claim to be.
 #include <zstd.h>
 
 #include <cstring>
@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   header.kind = weir::BatchKind::kWindows;
   header.source.low = 1;
   header.range = {0, 1ULL << 40};
-  // A message without lines and windows, and these behind it: the last of a field is the one that counts.
+  // A message without lines and windows, followed by these: the last occurrence of a field counts.
   auto message =
       weir::encode_windows(header, {.window_s = 60, .samples = {}, .sites = {}, .rows = {}}, 1).value();
   std::string packed(ZSTD_compressBound(plain.size()), '\0');
