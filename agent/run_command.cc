@@ -131,6 +131,8 @@ int run_command(const std::string& config_path, const LogOptions& log_options) {
   auto agent = Agent::create(*config, **output, {.say = log.speaker()});
   if (!agent) return failed(agent.error(), exit_code_of(agent.error()), log);
   Current current(*config);
+  // First: a problem that /health shows is in the log by then.
+  say_missing(current, log);
   auto metrics = start_metrics(*config, **agent, current);
   if (!metrics) {
     return failed(metrics.error(), metrics.error().code == Code::kInvalid ? kExitConfig : kExitListen, log);
@@ -139,7 +141,6 @@ int run_command(const std::string& config_path, const LogOptions& log_options) {
       LogLevel::kInfo,
       fmt::format("follows {} input{}{}", config->inputs.size(), config->inputs.size() == 1 ? "" : "s",
                   *metrics ? fmt::format(", metrics on http://{}/metrics", (*metrics)->address()) : ""));
-  say_missing(current, log);
   std::thread signal_thread([&] {
     for (int number = 0; sigwait(&signals, &number) == 0;) {
       if (number == SIGUSR1) return;  // run() has ended
