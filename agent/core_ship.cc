@@ -170,7 +170,7 @@ std::optional<AgentCore::Impl::Read> AgentCore::Impl::read_batch(const std::shar
       !is_still_the_file(source, read))
     return std::nullopt;
   if (source->reader.rewritten()) {
-    leave(source);
+    truncated(source);
     // Lines read before we noticed are still valid.
     if (batch.content_bytes() == 0) return std::nullopt;
   }
@@ -221,7 +221,7 @@ bool AgentCore::Impl::is_still_the_file(const std::shared_ptr<Source>& source, c
   if (same && *same) return true;
   source->reader.rewind(read.begin, read.tail_before);
   if (same) {
-    leave(source);
+    truncated(source);
   } else {
     unreadable(*source, same.error());
   }

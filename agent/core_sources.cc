@@ -35,6 +35,13 @@ void AgentCore::Impl::leave(const std::shared_ptr<Source>& source) {
   look_wanted = true;
 }
 
+// A copy may take over. Whether bytes are lost is known, and logged, later.
+void AgentCore::Impl::truncated(const std::shared_ptr<Source>& source) {
+  say(LogLevel::kInfo, fmt::format("{}: truncated or overwritten after {} bytes of it were read",
+                                   source->path, source->reader.offset()));
+  leave(source);
+}
+
 // Whether the file still has the bytes that were read from it. Errors: those of Content::read.
 Result<bool> AgentCore::Impl::has_same_bytes(Source& source, const FileFacts& facts, Proof proof) const {
   if (!source.content->compressed() && facts.size_bytes < source.reader.position()) return false;
@@ -61,7 +68,7 @@ bool AgentCore::Impl::look_at_size(const std::shared_ptr<Source>& source, Proof 
     return true;
   }
   if (!*same) {
-    leave(source);
+    truncated(source);
     return false;
   }
   const bool grew = source->content->compressed() ? facts->size_bytes != source->facts.size_bytes

@@ -124,7 +124,7 @@ class AgentCoreTest : public ::testing::Test {
   std::unique_ptr<FakeOutput> output_;
   std::unique_ptr<AgentCore> core_;
   std::vector<std::string> said_;
-  std::vector<std::string> events_;  // files opened, rotated, finished
+  std::vector<std::string> events_;  // files opened, rotated, truncated, finished
 };
 
 }  // namespace weir
