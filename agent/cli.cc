@@ -93,8 +93,9 @@ void add_commands(CLI::App& app, Arguments& a) {
       "Example: weir-agent discover > /etc/weir/conf.d/nginx.toml\n"
       "agent.toml takes the file in by include = [\"conf.d/*.toml\"].");
 
-  auto* status =
-      app.add_subcommand("status", "Print the sources that the registry knows, with offset and lag");
+  auto* status = app.add_subcommand(
+      "status",
+      "Print the sources that the registry knows, with offset and lag; with --config also each route");
   auto* config = add_registry_options(*status, a);
   status->add_flag("--json", a.json, "Print JSON, one object per source");
   status->add_flag("--plan", a.plan, "Print what a start would read, from where and why; changes nothing")
@@ -269,14 +270,16 @@ int run_status(const Arguments& a) {
   if (a.plan) return run_plan(a);
   const auto state_dir = state_dir_of(a);
   if (!state_dir) return fail_with(state_dir.error(), kExitConfig);
+  std::vector<RouteConfig> routes;
   if (!a.config.empty()) {
-    // The registry does not know files that have never existed.
+    // The registry does not know files that have never existed, nor routes that are not ahead of the others.
     if (const auto loaded = load_agent_config(a.config); loaded) {
       for (const auto& missing : missing_logs(loaded->config))
         fmt::print(stderr, "{}: {}\n", kProgram, visible(missing));
+      routes = routes_of(loaded->config.output);
     }
   }
-  return status_command(*state_dir, a.json);
+  return status_command(*state_dir, routes, a.json);
 }
 
 int run_registry(const CLI::App& registry, const Arguments& a) {

@@ -42,7 +42,8 @@ int cat_command(const CatOptions& options);
 int discover_command(const std::string& nginx_conf);
 
 int check_command(const std::string& config_path, bool output);
-int status_command(const std::string& state_dir, bool json);
+// `routes`: of the configuration, if there is one. With several, each is shown.
+int status_command(const std::string& state_dir, const std::vector<RouteConfig>& routes, bool json);
 
 // What a start would read, and why. Takes no lock and writes nothing, so it may run beside an agent. Errors:
 // the registry cannot be read; a format does not compile.

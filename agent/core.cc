@@ -78,6 +78,21 @@ void AgentCore::Impl::say_troubles() {
   troubles.say(std::move(more), now(), options.say);
 }
 
+std::vector<RouteStatus> AgentCore::Impl::route_status() const {
+  std::vector<RouteStatus> out;
+  const auto& wire_bytes = flight.wire_bytes();
+  for (std::size_t route = 0; route < routes.size(); ++route) {
+    RouteStatus status{.name = std::string(to_string(routes[route].codec)), .topic = routes[route].topic};
+    if (route < wire_bytes.size()) status.wire_bytes = wire_bytes[route];
+    for (const auto& [key, source] : sources.followed()) {
+      const auto size_bytes = source->size();
+      status.lag_bytes += size_bytes - std::min(size_bytes, source->sent.of(route).acknowledged_offset());
+    }
+    out.push_back(std::move(status));
+  }
+  return out;
+}
+
 // Sources continue under the new inputs. Those whose input is gone are dropped.
 void AgentCore::Impl::take_config() {
   auto fresh = std::move(*next_config);
@@ -227,7 +242,8 @@ AgentStatus AgentCore::status() const {
   const auto& impl = *impl_;
   AgentStatus status = impl.totals;
   status.caught_up = impl.caught_up();
-  status.wire_bytes = impl.flight.wire_bytes();
+  status.routes = impl.route_status();
+  for (const auto& route : status.routes) status.wire_bytes += route.wire_bytes;
   status.in_flight_bytes = impl.flight.bytes();
   status.losses_waiting = impl.registry->losses().size();
   status.output = impl.output.status();
@@ -237,7 +253,8 @@ AgentStatus AgentCore::status() const {
     if (status.sources.size() < kMaxSourcesShown) {
       status.sources.push_back({source->id, source->path, source->input->name, source->size(),
                                 source->reader.offset(), source->sent.acknowledged_offset(),
-                                source->last_acknowledged_ms, source->condition()});
+                                source->last_acknowledged_ms, source->condition(),
+                                impl.offsets_ahead(*source)});
     }
     if (source->lane.rotated())
       status.backlog_bytes += source->size() - std::min(source->size(), source->sent.acknowledged_offset());

@@ -142,6 +142,8 @@ struct AgentCore::Impl {
   void release_under_pressure();
 
   // ---- core_registry.cc
+  // The offsets of the routes that are ahead of source.sent.acknowledged_offset().
+  [[nodiscard]] std::vector<RouteOffset> offsets_ahead(const Source& source) const;
   // The offset up to which one route has acknowledged a source, according to the registry.
   [[nodiscard]] std::uint64_t acknowledged_by(const RegistryEntry& entry, std::size_t route) const;
   void lose(const Source& source, ByteRange range, LossCause cause);
@@ -206,6 +208,7 @@ struct AgentCore::Impl {
   void take_config();
   void say_troubles();
   [[nodiscard]] bool caught_up() const;
+  [[nodiscard]] std::vector<RouteStatus> route_status() const;
 };
 
 }  // namespace weir

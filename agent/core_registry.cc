@@ -117,12 +117,7 @@ void AgentCore::Impl::remember(Source& source) {
   entry.last_acknowledged_ms = source.last_acknowledged_ms;
   entry.seen_ms = clock.wall_ms();
   entry.state = source.condition();
-  entry.routes.clear();
-  for (std::size_t route = 0; route < routes.size(); ++route) {
-    const auto offset = source.sent.of(route).acknowledged_offset();
-    if (offset > source.sent.acknowledged_offset())
-      entry.routes.push_back({std::string(to_string(routes[route].codec)), offset});
-  }
+  entry.routes = offsets_ahead(source);
   entry.acknowledged_offset = source.sent.acknowledged_offset();
   entry.tail_hash = source.sent.acknowledged_tail();
   if (source.reader.offset() >= entry.sent_offset) {
@@ -139,12 +134,18 @@ void AgentCore::Impl::remember(Source& source) {
   registry->put(entry);
 }
 
-std::uint64_t AgentCore::Impl::acknowledged_by(const RegistryEntry& entry, std::size_t route) const {
-  const auto name = to_string(routes[route].codec);
-  for (const auto& [named, offset] : entry.routes) {
-    if (named == name) return offset;
+std::vector<RouteOffset> AgentCore::Impl::offsets_ahead(const Source& source) const {
+  std::vector<RouteOffset> out;
+  for (std::size_t route = 0; route < routes.size(); ++route) {
+    const auto offset = source.sent.of(route).acknowledged_offset();
+    if (offset > source.sent.acknowledged_offset())
+      out.push_back({std::string(to_string(routes[route].codec)), offset});
   }
-  return entry.acknowledged_offset;
+  return out;
+}
+
+std::uint64_t AgentCore::Impl::acknowledged_by(const RegistryEntry& entry, std::size_t route) const {
+  return offset_of(entry.routes, to_string(routes[route].codec), entry.acknowledged_offset);
 }
 
 void AgentCore::Impl::flush_registry() {

@@ -39,6 +39,14 @@ void add_lags(Exposition& out, const std::vector<SourceStatus>& sources) {
   }
 }
 
+void add_routes(Exposition& out, const std::vector<RouteStatus>& routes) {
+  out.family("route_lag_bytes", "gauge", "Bytes of files that a route has not acknowledged.");
+  for (const auto& route : routes) out.sample("route_lag_bytes", {{"route", route.name}}, route.lag_bytes);
+  out.family("route_wire_bytes_total", "counter", "Bytes of messages that a route handed to the output.");
+  for (const auto& route : routes)
+    out.sample("route_wire_bytes_total", {{"route", route.name}}, route.wire_bytes);
+}
+
 }  // namespace
 
 std::string render_metrics(const AgentStatus& status) {
@@ -65,6 +73,7 @@ std::string render_metrics(const AgentStatus& status) {
   out.gauge("output_connected", "1 when the output takes messages.", status.output.connected ? 1 : 0);
   out.gauge("sources", "Sources that are followed.", status.source_count);
   if (status.reload.loaded_at_ms > 0) add_reload_state(out, status.reload);
+  add_routes(out, status.routes);
   add_lags(out, status.sources);
   return out.take();
 }

@@ -14,6 +14,15 @@ namespace weir {
 
 inline constexpr std::size_t kMaxSourcesShown = 1000;
 
+// An encoder joined to a topic, and how far it is.
+struct RouteStatus {
+  std::string name;              // its codec: "batch", "windows"
+  std::string topic;             // "" where the output has none
+  std::uint64_t lag_bytes = 0;   // of all sources, not acknowledged by this route
+  std::uint64_t wire_bytes = 0;  // of messages handed to the output
+  friend bool operator==(const RouteStatus&, const RouteStatus&) = default;
+};
+
 struct AgentStatus {
   bool caught_up = false;  // every matching file is read to its end and acknowledged
   std::uint64_t read_lines = 0, read_bytes = 0;
@@ -26,6 +35,7 @@ struct AgentStatus {
   std::uint64_t unseen_truncations = 0;  // files truncated while no agent was running
   std::uint64_t losses_waiting = 0;      // losses that are not acknowledged yet
   OutputStatus output;
+  std::vector<RouteStatus> routes;  // at least one
   std::size_t source_count = 0;
   // The first kMaxSourcesShown: each one adds series to the metrics.
   std::vector<SourceStatus> sources;

@@ -24,6 +24,11 @@ void Flight::count(const SentLines& lines) {
   bytes_ += lines.range.size();
 }
 
+void Flight::count_wire(std::size_t route, std::size_t bytes) {
+  if (route >= wire_bytes_.size()) wire_bytes_.resize(route + 1);
+  wire_bytes_[route] += bytes;
+}
+
 bool Flight::send(std::vector<Message> messages, Sent what) {
   if (const auto* lines = std::get_if<SentLines>(&what)) count(*lines);
   return send_parcel(std::move(messages), std::move(what));
@@ -46,7 +51,7 @@ bool Flight::send_message(Message message, const std::shared_ptr<Parcel>& parcel
     held_.push_back({std::move(message), parcel});
     return false;
   }
-  if (std::holds_alternative<SentLines>(parcel->what)) wire_bytes_ += bytes;
+  if (std::holds_alternative<SentLines>(parcel->what)) count_wire(route, bytes);
   const bool fresh = in_flight_.emplace(id, InFlight{route, parcel}).second;
   MUST(fresh, "each message has an id of its own");
   if (std::holds_alternative<SentHeartbeat>(parcel->what)) ++heartbeats_;

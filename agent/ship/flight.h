@@ -87,7 +87,9 @@ class Flight {
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t max_bytes() const { return max_bytes_; }
   void set_max_bytes(std::uint64_t max_bytes) { max_bytes_ = max_bytes; }
-  [[nodiscard]] std::uint64_t wire_bytes() const { return wire_bytes_; }  // of lines, since construction
+  // Bytes of messages with lines since construction, by route. Routes at the end that have sent nothing are
+  // missing.
+  [[nodiscard]] const std::vector<std::uint64_t>& wire_bytes() const { return wire_bytes_; }
   [[nodiscard]] std::size_t messages() const { return in_flight_.size() + staged_.size(); }
   // Whether nothing is in flight or held.
   [[nodiscard]] bool empty() const { return in_flight_.empty() && held_.empty(); }
@@ -118,6 +120,7 @@ class Flight {
   };
   void message_settled(std::uint64_t id, const Error* error);
   void count(const SentLines& lines);
+  void count_wire(std::size_t route, std::size_t bytes);
 
   Output& output_;
   std::function<void(const Settled&)> on_settled_;
@@ -127,7 +130,8 @@ class Flight {
   std::vector<Staged> staged_;
   std::size_t staged_bytes_ = 0;  // payload bytes of the messages in staged_
   std::uint64_t next_id_ = 1;
-  std::uint64_t bytes_ = 0, wire_bytes_ = 0;
+  std::uint64_t bytes_ = 0;
+  std::vector<std::uint64_t> wire_bytes_;
   std::size_t losses_ = 0, heartbeats_ = 0;  // messages in in_flight_; losses_ also counts held ones
 };
 

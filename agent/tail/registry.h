@@ -21,13 +21,6 @@
 
 namespace weir {
 
-// The acknowledged offset of one of several routes.
-struct RouteOffset {
-  std::string route;
-  std::uint64_t acknowledged_offset = 0;
-  friend bool operator==(const RouteOffset&, const RouteOffset&) = default;
-};
-
 struct RegistryEntry {
   SourceId id;
   SourceId base;          // the id without a look-alike's salt

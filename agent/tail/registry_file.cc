@@ -184,7 +184,8 @@ Result<std::vector<SourceStatus>> read_registry_status(const std::string& state_
                         .read_offset = entry.acknowledged_offset,
                         .acknowledged_offset = entry.acknowledged_offset,
                         .last_acknowledged_ms = entry.last_acknowledged_ms,
-                        .state = entry.state};
+                        .state = entry.state,
+                        .routes = entry.routes};
     // If it is still the same file, use its current size.
     const auto facts = posix_file_system().look(entry.path);
     if (!is_compressed_path(entry.path) && facts && facts->inode == entry.inode)

@@ -35,4 +35,12 @@ FileCondition FileCondition::from_text(std::string text) {
   return {FileState::kTroubled, std::move(text)};
 }
 
+std::uint64_t offset_of(const std::vector<RouteOffset>& routes, std::string_view route,
+                        std::uint64_t by_all) {
+  for (const auto& [named, offset] : routes) {
+    if (named == route) return offset;
+  }
+  return by_all;
+}
+
 }  // namespace weir

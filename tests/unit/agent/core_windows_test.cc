@@ -223,6 +223,31 @@ TEST_F(AgentCoreTest, ARouteThatIsAheadSkipsWhatItHasAfterARestart) {
   EXPECT_TRUE(core_->status().caught_up);
 }
 
+TEST_F(AgentCoreTest, TheStatusSaysHowFarEachRouteIs) {
+  config_.output.kafka.ship = Ship::kBoth;
+  config_.output.kafka.topic = "weir";
+  config_.output.kafka.windows_topic = "sums";
+  files_.append(files_.create("/l/a.log"), line(1));
+  start();
+  run(1000, false);
+  output_->answer_one();  // the records
+  const auto status = core_->status();
+  ASSERT_EQ(status.routes.size(), 2U);
+  EXPECT_EQ(status.routes[0].name, "batch");
+  EXPECT_EQ(status.routes[0].topic, "weir");
+  EXPECT_EQ(status.routes[0].lag_bytes, 0U);
+  EXPECT_EQ(status.routes[1].name, "windows");
+  EXPECT_EQ(status.routes[1].topic, "sums");
+  EXPECT_EQ(status.routes[1].lag_bytes, line(1).size());
+  EXPECT_GT(status.routes[0].wire_bytes, 0U);
+  EXPECT_GT(status.routes[1].wire_bytes, 0U);
+  EXPECT_EQ(status.routes[0].wire_bytes + status.routes[1].wire_bytes, status.wire_bytes);
+  EXPECT_EQ(status.sources[0].acknowledged_offset, 0U) << "by both";
+  EXPECT_EQ(status.sources[0].routes, (std::vector{RouteOffset{"batch", line(1).size()}}));
+  output_->answer_one();
+  EXPECT_EQ(core_->status().routes[1].lag_bytes, 0U);
+}
+
 // A new route begins where the others are; a removed one holds nothing up.
 TEST_F(AgentCoreTest, RoutesComeAndGoWithTheConfiguration) {
   const auto log = files_.create("/l/a.log");

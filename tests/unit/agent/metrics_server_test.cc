@@ -72,6 +72,19 @@ TEST(MetricsServer, AnAddressInUseIsSaidSo) {
   EXPECT_THAT(second.error().what, HasSubstr("in use"));
 }
 
+TEST(Metrics, EachRouteHasItsLagAndItsBytes) {
+  AgentStatus status;
+  status.routes = {{.name = "batch", .topic = "weir", .lag_bytes = 0, .wire_bytes = 900},
+                   {.name = "windows", .topic = "sums", .lag_bytes = 152, .wire_bytes = 30}};
+  const auto metrics = render_metrics(status);
+  EXPECT_THAT(metrics, HasSubstr("# TYPE weir_agent_route_lag_bytes gauge\n"
+                                 "weir_agent_route_lag_bytes{route=\"batch\"} 0\n"
+                                 "weir_agent_route_lag_bytes{route=\"windows\"} 152\n"));
+  EXPECT_THAT(metrics, HasSubstr("# TYPE weir_agent_route_wire_bytes_total counter\n"
+                                 "weir_agent_route_wire_bytes_total{route=\"batch\"} 900\n"
+                                 "weir_agent_route_wire_bytes_total{route=\"windows\"} 30\n"));
+}
+
 TEST(Health, NamesBeyondAsciiStayAsTheyAre) {
   AgentStatus status;
   status.problems = {"/var/log/caf\xC3\xA9.log: \xE2\x80\xAEgone"};
