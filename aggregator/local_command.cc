@@ -288,15 +288,18 @@ int local_command(const LocalOptions& options) {
   const Say speak = [](LogLevel, std::string_view sentence) { say(std::string(sentence)); };
   std::unique_ptr<Warner> warner;
   std::atomic<const Warner*> warner_of_pages = nullptr;
-  std::unique_ptr<PagesServer> pages;
+  std::string page_url;
   Reloader reloader({.path = options.config_path,
                      .purpose = ConfigPurpose::kLocal,
+                     .used_format = options.format_name,
                      .apply =
                          [&](const AggregatorConfig& fresh) {
-                           if (warner) warner->reload(warner_config(fresh, pages->url(), speak));
+                           if (warner) warner->reload(warner_config(fresh, page_url, speak));
                          },
                      .say = speak},
                     config);
+  // The last of the parts: it asks all of them for their state as long as it lives.
+  std::unique_ptr<PagesServer> pages;
   if (!options.once) {
     std::function<ReloadState()> reload_state;
     if (!options.config_path.empty()) reload_state = [&reloader] { return reloader.state(); };
@@ -307,9 +310,10 @@ int local_command(const LocalOptions& options) {
       return kExitListen;
     }
     pages = std::move(*started);
-    warner = std::make_unique<Warner>(warner_config(config, pages->url(), speak), open);
+    page_url = pages->url();
+    warner = std::make_unique<Warner>(warner_config(config, page_url, speak), open);
     warner_of_pages = warner.get();
-    fmt::print("page {}\n", pages->url());
+    fmt::print("page {}\n", page_url);
     std::fflush(stdout);
   }
 

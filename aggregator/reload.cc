@@ -45,6 +45,23 @@ class Plan {
     if (fresh && has_format) fresh->format = format;
   }
 
+  // The file may have changed it, dropped it, or now define what was a known format before.
+  void keep_format(const std::string& name) {
+    if (name.empty()) return;
+    auto& fresh = plan_.config.formats;
+    const auto old = running_.formats.find(name);
+    const auto now = fresh.find(name);
+    const bool had = old != running_.formats.end();
+    const bool has = now != fresh.end();
+    if (had == has && (!had || old->second == now->second)) return;
+    plan_.needs_restart.push_back("format." + name);
+    if (had) {
+      fresh.insert_or_assign(name, old->second);
+    } else {
+      fresh.erase(now);
+    }
+  }
+
   [[nodiscard]] ReloadPlan take() { return std::move(plan_); }
 
  private:
@@ -54,9 +71,11 @@ class Plan {
 
 }  // namespace
 
-ReloadPlan plan_reload(const AggregatorConfig& running, AggregatorConfig fresh) {
+ReloadPlan plan_reload(const AggregatorConfig& running, AggregatorConfig fresh,
+                       const std::string& used_format) {
   Plan plan(running, std::move(fresh));
   plan.keep_source();
+  plan.keep_format(used_format);
   plan.keep("store.mysql", &AggregatorConfig::mysql);
   plan.keep("store.sqlite", &AggregatorConfig::sqlite_path);
   plan.keep("window.length", &AggregatorConfig::window);

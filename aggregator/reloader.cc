@@ -33,7 +33,7 @@ void Reloader::reload() {
     refuse(mistakes);
     return;
   }
-  ReloadPlan plan = plan_reload(running_, std::move(loaded->config));
+  ReloadPlan plan = plan_reload(running_, std::move(loaded->config), parts_.used_format);
   parts_.apply(plan.config);
   running_ = std::move(plan.config);
   state_.loaded(parts_.clock.wall_ms());

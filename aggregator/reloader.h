@@ -18,6 +18,7 @@ class Reloader {
   struct Parts {
     std::string path;
     ConfigPurpose purpose = ConfigPurpose::kRun;
+    std::string used_format{};  // see plan_reload()
     Apply apply;
     Say say;
     const Clock& clock = system_clock();

@@ -85,6 +85,30 @@ TEST(PlanReload, AnotherStoreIsTwoChanges) {
   EXPECT_EQ(plan.config.sqlite_path, "");
 }
 
+// `local --format day` reads its log by it.
+TEST(PlanReload, AFormatThatIsInUseNeedsARestart) {
+  const FormatSpec json{.kind = FormatSpec::Kind::kJson};
+  const FormatSpec w3c{.kind = FormatSpec::Kind::kW3c};
+  AggregatorConfig old = running();
+  old.formats = {{"day", json}, {"night", json}};
+  AggregatorConfig fresh = old;
+  EXPECT_THAT(plan_reload(old, fresh, "day").needs_restart, IsEmpty());
+  fresh.formats = {{"day", w3c}, {"night", w3c}};
+  auto plan = plan_reload(old, fresh, "day");
+  EXPECT_THAT(plan.needs_restart, ElementsAre("format.day"));
+  EXPECT_EQ(plan.config.formats.at("day"), json);
+  EXPECT_EQ(plan.config.formats.at("night"), w3c) << "nothing reads by it";
+  EXPECT_THAT(plan_reload(old, fresh).needs_restart, IsEmpty());
+  fresh.formats.clear();
+  plan = plan_reload(old, fresh, "day");
+  EXPECT_THAT(plan.needs_restart, ElementsAre("format.day")) << "dropped from the file";
+  EXPECT_EQ(plan.config.formats.at("day"), json);
+  fresh.formats = {{"combined", w3c}};
+  plan = plan_reload(running(), fresh, "combined");
+  EXPECT_THAT(plan.needs_restart, ElementsAre("format.combined")) << "in the place of the known format";
+  EXPECT_THAT(plan.config.formats, IsEmpty());
+}
+
 class FakeClock : public Clock {
  public:
   std::int64_t now_ms = 1'763'899'500'000;
@@ -102,6 +126,7 @@ class ReloaderTest : public ::testing::Test {
     return Reloader(
         {.path = path_,
          .purpose = ConfigPurpose::kLocal,
+         .used_format = "mine",
          .apply = [this](const AggregatorConfig& config) { applied_.push_back(config); },
          .say = [this](LogLevel, std::string_view sentence) { said_ += std::string(sentence) + "\n"; },
          .clock = clock_},
@@ -174,6 +199,15 @@ TEST_F(ReloaderTest, WhatNeedsARestartIsSaidUntilItIsTakenBack) {
   said_.clear();
   reloader.reload();
   EXPECT_THAT(said_, ::testing::Not(HasSubstr("window.length")));
+}
+
+TEST_F(ReloaderTest, AFormatThatIsInUseIsNamed) {
+  Reloader reloader = start("[format.mine]\njson = true\n");
+  write("[format.mine]\nw3c = true\n");
+  reloader.reload();
+  EXPECT_THAT(said_, HasSubstr("format.mine changed and keeps its old value: restart weir-aggregator"));
+  ASSERT_EQ(applied_.size(), 1U);
+  EXPECT_EQ(applied_[0].formats.at("mine").kind, FormatSpec::Kind::kJson);
 }
 
 }  // namespace
