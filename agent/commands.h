@@ -42,7 +42,7 @@ int cat_command(const CatOptions& options);
 int discover_command(const std::string& nginx_conf);
 
 int check_command(const std::string& config_path, bool output);
-// `routes`: of the configuration, if there is one. With several, each is shown.
+// `routes`: those of the configuration; empty without one. If there are several, each is printed.
 int status_command(const std::string& state_dir, const std::vector<RouteConfig>& routes, bool json);
 
 // What a start would read, and why. Takes no lock and writes nothing, so it may run beside an agent. Errors:

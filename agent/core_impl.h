@@ -116,7 +116,7 @@ struct AgentCore::Impl {
   void wake(const std::shared_ptr<Source>& source);
   void touch(const std::shared_ptr<Source>& source);
   void leave(const std::shared_ptr<Source>& source);
-  // Its file no longer has the bytes that were read of it.
+  // Logs that the file no longer has the bytes that were read, and leaves it.
   void truncated(const std::shared_ptr<Source>& source);
   enum class Proof { kWhenChanged, kAlways };
   bool look_at_size(const std::shared_ptr<Source>& source, Proof proof = Proof::kWhenChanged);

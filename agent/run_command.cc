@@ -131,7 +131,7 @@ int run_command(const std::string& config_path, const LogOptions& log_options) {
   auto agent = Agent::create(*config, **output, {.say = log.speaker()});
   if (!agent) return failed(agent.error(), exit_code_of(agent.error()), log);
   Current current(*config);
-  // First: a problem that /health shows is in the log by then.
+  // Before /health answers, so that a problem it shows is already in the log.
   say_missing(current, log);
   auto metrics = start_metrics(*config, **agent, current);
   if (!metrics) {

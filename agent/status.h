@@ -14,12 +14,12 @@ namespace weir {
 
 inline constexpr std::size_t kMaxSourcesShown = 1000;
 
-// An encoder joined to a topic, and how far it is.
+// What one route (an encoder and its topic) has sent, and how far it is behind.
 struct RouteStatus {
   std::string name;              // its codec: "batch", "windows"
   std::string topic;             // "" where the output has none
-  std::uint64_t lag_bytes = 0;   // of all sources, not acknowledged by this route
-  std::uint64_t wire_bytes = 0;  // of messages handed to the output
+  std::uint64_t lag_bytes = 0;   // bytes of all sources that this route has not acknowledged
+  std::uint64_t wire_bytes = 0;  // bytes of messages handed to the output
   friend bool operator==(const RouteStatus&, const RouteStatus&) = default;
 };
 

@@ -28,7 +28,7 @@ void print_source(const SourceStatus& source) {
              visible(source.state.text()), visible(source.path));
 }
 
-// With several routes also how far each is: {"batch":1200,"windows":800}.
+// With several routes, the offset of each: {"batch":1200,"windows":800}.
 std::string routes_json(const SourceStatus& source, const std::vector<RouteConfig>& routes) {
   if (routes.size() < 2) return "";
   std::string out;

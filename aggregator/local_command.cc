@@ -298,7 +298,7 @@ int local_command(const LocalOptions& options) {
                          },
                      .say = speak},
                     config);
-  // The last of the parts: it asks all of them for their state as long as it lives.
+  // Declared after the parts whose state it reads, so that it is destroyed before them.
   std::unique_ptr<PagesServer> pages;
   if (!options.once) {
     std::function<ReloadState()> reload_state;

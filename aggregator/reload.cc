@@ -45,7 +45,7 @@ class Plan {
     if (fresh && has_format) fresh->format = format;
   }
 
-  // The file may have changed it, dropped it, or now define what was a known format before.
+  // The new file may change the format, drop it, or define one with the name of a known format.
   void keep_format(const std::string& name) {
     if (name.empty()) return;
     auto& fresh = plan_.config.formats;

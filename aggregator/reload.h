@@ -14,8 +14,8 @@ struct ReloadPlan {
   std::vector<std::string> needs_restart;  // the settings that were changed but keep their old value:
                                            // "pages.listen"
 };
-// `used_format`: the name of a [format.NAME] that lines are being read by, and that only a restart can
-// change. "": none.
+// `used_format`: the name of the [format.NAME] that lines are read with, which only a restart can change.
+// "": none.
 [[nodiscard]] ReloadPlan plan_reload(const AggregatorConfig& running, AggregatorConfig fresh,
                                      const std::string& used_format = {});
 
