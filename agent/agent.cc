@@ -131,7 +131,7 @@ void Agent::Impl::start_watch(const std::string& folder, const FileFacts& facts)
   watch->works = status == 0;
   if (status != 0) {
     const std::lock_guard lock(mutex);
-    watch_problems.push_back(fmt::format("{}: cannot be watched ({}); its files are looked at every {} ms{}",
+    watch_problems.push_back(fmt::format("{}: cannot be watched ({}); its files are checked every {} ms{}",
                                          folder, uv_strerror(status), config.tail.poll_interval.count(),
                                          status == UV_ENOSPC || status == UV_EMFILE
                                              ? "; raise fs.inotify.max_user_watches or max_user_instances"
@@ -155,7 +155,7 @@ void Agent::Impl::sync_watches() {
   std::map<std::string, FileFacts> wanted;
   if (!config.tail.poll_only) {
     for (const auto& folder : core->folders_to_watch()) {
-      const auto facts = posix_file_system().look(folder);
+      const auto facts = posix_file_system().facts(folder);
       if (facts && !posix_file_system().needs_polling(folder)) wanted.emplace(folder, *facts);
     }
   }

@@ -46,12 +46,12 @@ AgentCore::Impl::Impl(const AgentConfig& configuration, Parts parts, AgentOption
       flight(output, config.ship.max_in_flight, [this](const Flight::Settled& done) { settled(done); }),
       claims(config.output.kafka.acks == "all") {
   if (config.id.empty()) config.id = host;
-  last_heartbeat_ms = last_look_ms = last_flush_ms = last_poll_ms = now();
+  last_heartbeat_ms = last_scan_ms = last_flush_ms = last_poll_ms = now();
   if (!registry->note().empty()) say(LogLevel::kWarning, registry->note());
 }
 
 bool AgentCore::Impl::caught_up() const {
-  return looked && !look_wanted && flight.held() == 0 && sources.leaving().empty() &&
+  return scanned && !scan_wanted && flight.held() == 0 && sources.leaving().empty() &&
          registry->losses().empty() &&
          std::all_of(sources.followed().begin(), sources.followed().end(),
                      [](const auto& entry) { return entry.second->drained(); });
@@ -121,7 +121,7 @@ void AgentCore::Impl::take_config() {
   }
   for (const auto& source : gone) sources.drop(source);
   ++changes;
-  look_wanted = true;
+  scan_wanted = true;
 }
 
 void AgentCore::Impl::housekeeping() {
@@ -130,13 +130,13 @@ void AgentCore::Impl::housekeeping() {
     if (next_config && !sources.leaving().empty()) settle_leaving();
     return;
   }
-  if (!looked || now() - last_look_ms >= look_pause_ms(look_wanted)) look();
+  if (!scanned || now() - last_scan_ms >= scan_pause_ms(scan_wanted)) scan();
 }
 
 // The pause between two scans. It is at least as long as the last scan took. So even if a scan of many
 // thousand files takes longer than the interval, half of the time is left for reading them.
-std::int64_t AgentCore::Impl::look_pause_ms(bool wanted) const {
-  return std::max<std::int64_t>(wanted ? kLookPauseMs : config.tail.scan_interval.count(), look_took_ms);
+std::int64_t AgentCore::Impl::scan_pause_ms(bool wanted) const {
+  return std::max<std::int64_t>(wanted ? kLookPauseMs : config.tail.scan_interval.count(), scan_took_ms);
 }
 
 // ---- The public interface
@@ -165,7 +165,7 @@ void AgentCore::tick() {
     impl.poll_sizes();
     impl.close_finished();
   }
-  if (!impl.sources.leaving().empty() && !impl.look_wanted) impl.settle_leaving();
+  if (!impl.sources.leaving().empty() && !impl.scan_wanted) impl.settle_leaving();
   if (now - impl.last_flush_ms >= kRegistryFlushMs) impl.flush_registry();
   if (!impl.stopping && now - impl.last_heartbeat_ms >= impl.config.ship.heartbeat_interval.count())
     impl.heartbeat();
@@ -174,7 +174,7 @@ void AgentCore::tick() {
 
 bool AgentCore::quiet() const {
   const auto& impl = *impl_;
-  return impl.looked && !impl.look_wanted && !impl.stopping && !impl.next_config && impl.flight.quiet() &&
+  return impl.scanned && !impl.scan_wanted && !impl.stopping && !impl.next_config && impl.flight.quiet() &&
          impl.lanes.empty() && impl.sources.leaving().empty() && impl.registry->losses().empty() &&
          impl.flushed_changes == impl.changes;
 }
@@ -186,7 +186,7 @@ std::int64_t AgentCore::due_in_ms() const {
   const auto due = [&at_ms](std::int64_t last_ms, std::chrono::milliseconds every) {
     at_ms = std::min(at_ms, last_ms + every.count());
   };
-  due(impl.last_look_ms, std::chrono::milliseconds(impl.look_pause_ms(false)));
+  due(impl.last_scan_ms, std::chrono::milliseconds(impl.scan_pause_ms(false)));
   due(impl.last_heartbeat_ms, impl.config.ship.heartbeat_interval);
   if (!impl.all_watched || !impl.all_present) due(impl.last_poll_ms, impl.config.tail.poll_interval);
   const auto output = impl.output.status();
@@ -201,25 +201,25 @@ void AgentCore::path_changed(const std::string& path, bool name_changed) {
   auto& impl = *impl_;
   if (const auto source = impl.sources.of_path(path)) {
     impl.wake(source);
-    if (name_changed) impl.look_wanted = true;
+    if (name_changed) impl.scan_wanted = true;
     return;
   }
   for (const auto& input : impl.config.inputs) {
     if (std::any_of(input.paths.begin(), input.paths.end(),
                     [&](const auto& pattern) { return on_the_way(pattern, path); })) {
-      impl.look_wanted = true;
+      impl.scan_wanted = true;
       return;
     }
   }
 }
 
-void AgentCore::look_everywhere() { impl_->look_wanted = true; }
+void AgentCore::look_everywhere() { impl_->scan_wanted = true; }
 const std::set<std::string>& AgentCore::folders_to_watch() const { return impl_->folders; }
 void AgentCore::set_watched(std::set<std::string> folders) {
   impl_->watched = std::move(folders);
   impl_->note_present_and_watched();
 }
-std::uint64_t AgentCore::scans() const { return impl_->look_count; }
+std::uint64_t AgentCore::scans() const { return impl_->scan_count; }
 void AgentCore::reload(AgentConfig config) { impl_->next_config = std::move(config); }
 
 void AgentCore::stop() {
@@ -266,7 +266,7 @@ AgentStatus AgentCore::status() const {
 
 std::vector<PlanLine> AgentCore::plan() {
   std::vector<PlanLine> lines;
-  for (const auto& decision : impl_->look()) {
+  for (const auto& decision : impl_->scan()) {
     if (decision.why.empty()) continue;
     lines.push_back({decision.path, decision.id, decision.offset,
                      decision.id == SourceId{} ? 0 : decision.size_bytes, decision.why});

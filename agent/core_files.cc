@@ -59,7 +59,7 @@ std::vector<AgentCore::Impl::Found> AgentCore::Impl::find_files() {
   // Watch the folder if it exists, otherwise its nearest existing parent.
   const auto watch = [&](std::string folder) {
     for (; folder != "/" && folder != "."; folder = folder_of(folder)) {
-      if (const auto facts = files.look(folder); facts && facts->kind == FileKind::kFolder) break;
+      if (const auto facts = files.facts(folder); facts && facts->kind == FileKind::kFolder) break;
     }
     folders.insert(std::move(folder));
   };
@@ -87,7 +87,7 @@ std::vector<AgentCore::Impl::Seen> AgentCore::Impl::see_files(const std::vector<
   std::vector<Seen> seen;
   std::map<const Source*, Name> names;
   for (const auto& [path, input] : found) {
-    const auto facts = files.look(path);
+    const auto facts = files.facts(path);
     if (!facts) {
       if (facts.error().code == Code::kNotFound) continue;  // gone since the glob
       all_known = false;
@@ -114,16 +114,16 @@ std::vector<AgentCore::Impl::Seen> AgentCore::Impl::see_files(const std::vector<
   return seen;
 }
 
-std::vector<Decision> AgentCore::Impl::look() {
-  ++look_count;
+std::vector<Decision> AgentCore::Impl::scan() {
+  ++scan_count;
   ++changes;
-  look_wanted = false;
+  scan_wanted = false;
   const auto begun_ms = now();
   troubles.begin_look();
   // First move truncated files to leaving, so that their copies can take over.
   for (auto at = sources.followed().begin(); at != sources.followed().end();) {
     const auto source = (at++)->second;
-    look_at_size(source, Proof::kAlways);
+    check_size(source, Proof::kAlways);
   }
   all_known = true;
   const auto found = find_files();
@@ -140,7 +140,7 @@ std::vector<Decision> AgentCore::Impl::look() {
   });
   std::vector<Decision> decisions;
   for (const auto& one : seen) {
-    decisions.push_back(look_at(*one.path, *one.input, one.facts));
+    decisions.push_back(decide(*one.path, *one.input, one.facts));
     act(decisions.back());
   }
   settle_leaving();
@@ -150,9 +150,9 @@ std::vector<Decision> AgentCore::Impl::look() {
   note_vanished();
   forget_old();
   note_present_and_watched();
-  looked = true;
-  last_look_ms = now();
-  look_took_ms = last_look_ms - begun_ms;
+  scanned = true;
+  last_scan_ms = now();
+  scan_took_ms = last_scan_ms - begun_ms;
   return decisions;
 }
 
@@ -183,7 +183,7 @@ void AgentCore::Impl::index_paths() {
 
 // ---- Identifying a file
 
-Decision AgentCore::Impl::look_at(const std::string& path, const InputConfig& input, const FileFacts& seen) {
+Decision AgentCore::Impl::decide(const std::string& path, const InputConfig& input, const FileFacts& seen) {
   Decision decision;
   decision.path = path;
   decision.input = &input;
@@ -199,7 +199,7 @@ Decision AgentCore::Impl::look_at(const std::string& path, const InputConfig& in
     return decision;
   };
   if (const auto known = sources.of_file(seen); known && !known->unreadable()) return is_followed(known);
-  const auto facts = files.look(path);
+  const auto facts = files.facts(path);
   if (!facts)
     return facts.error().code == Code::kNotFound ? decision : in_trouble(path, sentence(facts.error()));
   if (const auto known = sources.of_file(*facts)) return is_followed(known);
@@ -278,7 +278,7 @@ void AgentCore::Impl::choose_start(Decision& decision) {
   } else if (identity.position) {
     decision.offset = *identity.position;
     decision.why = "goes on where the store has counted it";
-  } else if (decision.input->start_at_end && !looked && !decision.content->compressed() &&
+  } else if (decision.input->start_at_end && !scanned && !decision.content->compressed() &&
              !registry->knows_input(decision.input->name)) {
     const auto end = end_to_start_at(*decision.content, decision.facts.size_bytes);
     if (!end) {
@@ -307,7 +307,7 @@ Result<Identity> AgentCore::Impl::identity_of(const Sighting& sighting) {
                       .in_memory = [this](const SourceId& id) { return sources.in_memory(id); },
                       .position_of = options.position_of};
   for (const auto& source : sources.followed_with(first->base)) {
-    if (look_at_size(source, Proof::kAlways)) around.followed.push_back(source);
+    if (check_size(source, Proof::kAlways)) around.followed.push_back(source);
   }
   around.leaving = sources.leaving_with(first->base);
   auto identity = identify(sighting, *first, around);
@@ -315,7 +315,7 @@ Result<Identity> AgentCore::Impl::identity_of(const Sighting& sighting) {
   bool all_unchanged = true;
   for (const auto& source : around.followed) {
     auto trouble = std::exchange(source->trouble, {});
-    const bool unchanged = look_at_size(source, Proof::kAlways);
+    const bool unchanged = check_size(source, Proof::kAlways);
     // After an error it is unknown whether the source has changed.
     all_unchanged = all_unchanged && unchanged && source->trouble.none();
     if (source->trouble.none()) source->trouble = std::move(trouble);
@@ -326,7 +326,7 @@ Result<Identity> AgentCore::Impl::identity_of(const Sighting& sighting) {
   const auto again = first_line_of(config.id, sighting);
   if (!again) return std::unexpected(again.error());
   if (again->line_hash != first->line_hash) {
-    look_wanted = true;
+    scan_wanted = true;
     return Identity{};
   }
   return identity;

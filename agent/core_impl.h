@@ -64,12 +64,12 @@ struct AgentCore::Impl {
   std::int64_t loss_again_ms = 0;
   std::int32_t partitions = 0;
   bool all_known = true;  // the last scan could read every folder and check every file
-  bool looked = false, look_wanted = true, stopping = false;
-  std::uint64_t look_count = 0, changes = 0, flushed_changes = 0;
+  bool scanned = false, scan_wanted = true, stopping = false;
+  std::uint64_t scan_count = 0, changes = 0, flushed_changes = 0;
   // As of the last scan. If both are true, an idle tick need not visit the sources.
   bool all_present = false, all_watched = false;
-  std::int64_t look_took_ms = 0;
-  std::int64_t last_look_ms = 0, last_heartbeat_ms = 0, last_flush_ms = 0, stop_asked_ms = 0,
+  std::int64_t scan_took_ms = 0;
+  std::int64_t last_scan_ms = 0, last_heartbeat_ms = 0, last_flush_ms = 0, stop_asked_ms = 0,
                last_poll_ms = 0, last_crowded_ms = 0;
   AgentStatus totals;
 
@@ -94,13 +94,13 @@ struct AgentCore::Impl {
     bool known;  // the registry knows this file
   };
   // Scans for files, makes a decision about each and acts on it.
-  std::vector<Decision> look();
-  [[nodiscard]] std::int64_t look_pause_ms(bool wanted) const;
+  std::vector<Decision> scan();
+  [[nodiscard]] std::int64_t scan_pause_ms(bool wanted) const;
   [[nodiscard]] std::vector<Found> find_files();
   [[nodiscard]] std::vector<Seen> see_files(const std::vector<Found>& found);
   void index_paths();
   // `seen`: what the path led to when the scan began.
-  [[nodiscard]] Decision look_at(const std::string& path, const InputConfig& input, const FileFacts& seen);
+  [[nodiscard]] Decision decide(const std::string& path, const InputConfig& input, const FileFacts& seen);
   void identify_file(Decision& decision);
   void choose_start(Decision& decision);
   void act(Decision& decision);
@@ -119,7 +119,7 @@ struct AgentCore::Impl {
   // Logs that the file no longer has the bytes that were read, and leaves it.
   void truncated(const std::shared_ptr<Source>& source);
   enum class Proof { kWhenChanged, kAlways };
-  bool look_at_size(const std::shared_ptr<Source>& source, Proof proof = Proof::kWhenChanged);
+  bool check_size(const std::shared_ptr<Source>& source, Proof proof = Proof::kWhenChanged);
   [[nodiscard]] Result<bool> has_same_bytes(Source& source, const FileFacts& facts, Proof proof) const;
   [[nodiscard]] Result<bool> begins_as_before(const Source& source) const;
   // Whether the bytes before its position are too few, or not distinctive enough, to prove which source it
@@ -191,7 +191,7 @@ struct AgentCore::Impl {
   void pin_partition(Source& source) const;
   void note_read(const SentLines& lines);
   bool send_staged();
-  void take_back(const Flight::Staged& staged);
+  void unsend(const Flight::Staged& staged);
   bool ship_losses();
   [[nodiscard]] std::vector<Message> for_each_route(const Message& message);
   [[nodiscard]] BatchHeader header_of(const SourceId& id, std::uint64_t origin, const std::string& path,

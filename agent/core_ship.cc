@@ -141,7 +141,7 @@ bool AgentCore::Impl::may_ship(const std::shared_ptr<Source>& source) {
   }
   // The trouble held reading up: read on now even if the file has not grown.
   if (!std::exchange(source->trouble, {}).none()) source->unread = true;
-  if (!look_at_size(source)) return false;
+  if (!check_size(source)) return false;
   if (source->trouble.none()) return true;
   source->unread = false;  // checked again at the next scan
   return false;
@@ -332,16 +332,16 @@ bool AgentCore::Impl::send_staged() {
     taken |= flight.send(std::move(one));
   }
   // Newest first, per source.
-  for (auto at = not_sent.rbegin(); at != not_sent.rend(); ++at) take_back(**at);
+  for (auto at = not_sent.rbegin(); at != not_sent.rend(); ++at) unsend(**at);
   return taken;
 }
 
 // If the batch were sent but not recorded, it would be unknown after a crash. So it is read again once the
 // registry can be written.
-void AgentCore::Impl::take_back(const Flight::Staged& staged) {
+void AgentCore::Impl::unsend(const Flight::Staged& staged) {
   const auto& source = staged.lines.source;
   flight.abandon(staged);
-  for (const auto& message : staged.messages) source->sent.of(message.route).take_back();
+  for (const auto& message : staged.messages) source->sent.of(message.route).unsend();
   source->reader.rewind(staged.lines.range.begin, staged.tail_before);
   const bool cuts = source->had_cuts || source->cuts_known;
   source->trouble = {Trouble::Kind::kWaitsForRegistry,

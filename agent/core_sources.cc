@@ -32,7 +32,7 @@ void AgentCore::Impl::leave(const std::shared_ptr<Source>& source) {
   ++changes;
   remember(*source);
   sources.leave(source);
-  look_wanted = true;
+  scan_wanted = true;
 }
 
 // A copy may take over. Whether bytes are lost is known, and logged, later.
@@ -56,7 +56,7 @@ Result<bool> AgentCore::Impl::has_same_bytes(Source& source, const FileFacts& fa
 
 // Checks the current size and content. A file that shrank has new content: data read from the old content is
 // in flight, and the rest is gone unless a copy has it. False: the source has moved to leaving.
-bool AgentCore::Impl::look_at_size(const std::shared_ptr<Source>& source, Proof proof) {
+bool AgentCore::Impl::check_size(const std::shared_ptr<Source>& source, Proof proof) {
   const auto facts = source->content->facts();
   if (!facts) {
     unreadable(*source, facts.error());
@@ -106,7 +106,7 @@ void AgentCore::Impl::poll_sizes() {
   if (all_watched && lanes.empty()) return;
   for (auto at = sources.followed().begin(); at != sources.followed().end();) {
     const auto source = (at++)->second;
-    if (!is_watched(*source) || source->unread) look_at_size(source);
+    if (!is_watched(*source) || source->unread) check_size(source);
   }
 }
 
@@ -123,7 +123,7 @@ void AgentCore::Impl::close_finished() {
     if ((replaced || quiet_ms > kKeepWithoutSuccessorMs) && claimed(*source)) finished.push_back(source);
   }
   for (const auto& source : finished) {
-    if (!look_at_size(source) || !source->drained()) continue;
+    if (!check_size(source) || !source->drained()) continue;
     say(LogLevel::kInfo,
         fmt::format("{}: finished, all {} bytes are shipped", source->path, source->reader.offset()));
     remember(*source);

@@ -102,7 +102,7 @@ std::string not_drained(const std::string& path, Content& content, std::uint64_t
 
 Result<DrainState> drain_state(const std::string& path, const std::vector<RegistryEntry>& entries,
                                const FileSystem& files) {
-  const auto name = files.look(path);
+  const auto name = files.facts(path);
   if (!name) return std::unexpected(name.error());
   if (name->kind != FileKind::kRegular)
     return fail(Code::kInvalid, path + ": is not a regular file", "name a log that the agent follows");
@@ -124,12 +124,12 @@ Result<DrainState> drain_state(const std::string& path, const std::vector<Regist
   return DrainState{false, not_drained(path, **content, offset, *file)};
 }
 
-Result<DrainState> wait_until_drained(const std::function<Result<DrainState>()>& look,
+Result<DrainState> wait_until_drained(const std::function<Result<DrainState>()>& read_state,
                                       std::chrono::milliseconds wait, const Clock& clock,
                                       const std::function<void(std::chrono::milliseconds)>& pause) {
   const auto deadline = clock.steady_ms() + wait.count();
   for (;;) {
-    auto state = look();
+    auto state = read_state();
     const auto left = std::chrono::milliseconds(deadline - clock.steady_ms());
     // A registry or a compressed file that is being created right now will be readable soon.
     const bool may_pass = !state && (state.error().code == Code::kIo || state.error().code == Code::kCorrupt);

@@ -31,7 +31,7 @@ struct DrainState {
 // `pause` sleeps for the given time. Errors: those of `look`. kIo and kCorrupt may be temporary, so they are
 // returned only after the wait.
 [[nodiscard]] Result<DrainState> wait_until_drained(
-    const std::function<Result<DrainState>()>& look, std::chrono::milliseconds wait, const Clock& clock,
+    const std::function<Result<DrainState>()>& read_state, std::chrono::milliseconds wait, const Clock& clock,
     const std::function<void(std::chrono::milliseconds)>& pause);
 
 }  // namespace weir

@@ -15,13 +15,13 @@ namespace weir {
 
 int drained_command(const std::string& file, const std::string& state_dir, std::chrono::milliseconds wait) {
   const auto path = std::filesystem::absolute(file).lexically_normal().string();
-  const auto look = [&]() -> Result<DrainState> {
+  const auto read_state = [&]() -> Result<DrainState> {
     const auto registry = read_registry(state_dir);
     if (!registry) return std::unexpected(registry.error());
     return drain_state(path, registry->entries, posix_file_system());
   };
   const auto pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); };
-  const auto state = wait_until_drained(look, wait, system_clock(), pause);
+  const auto state = wait_until_drained(read_state, wait, system_clock(), pause);
   if (!state) {
     print_error("weir-agent", state.error());
     return kExitInput;

@@ -35,7 +35,7 @@ void list_entries(const RegistryContent& content) {
 
 void list_losses(const RegistryContent& content) {
   if (content.losses.empty()) return;
-  fmt::print("\nLosses that the aggregator was not told of yet:\n");
+  fmt::print("\nLosses not yet reported to the aggregator:\n");
   fmt::print("{:<32}  {:>14}  {:>14}  {:<20}  {:<28}  PATH\n", "SOURCE", "FROM", "TO", "NOTICED", "CAUSE");
   for (const auto& loss : content.losses) {
     fmt::print("{:<32}  {:>14}  {:>14}  {:<20}  {:<28}  {}\n", loss.source.hex(), loss.range.begin,
@@ -66,8 +66,8 @@ void export_loss(const Loss& loss) {
 
 // Opens the registry and takes its lock. Does not create the folder, which may be mistyped.
 Result<std::unique_ptr<Registry>> open_to_change(const std::string& state_dir) {
-  if (const auto there = read_registry(state_dir); !there && there.error().code == Code::kNotFound)
-    return std::unexpected(there.error());
+  if (const auto entries = read_registry(state_dir); !entries && entries.error().code == Code::kNotFound)
+    return std::unexpected(entries.error());
   auto registry = Registry::open(state_dir);
   if (registry && !(*registry)->note().empty())
     fmt::print(stderr, "{}: {}\n", kProgram, visible((*registry)->note()));
@@ -126,8 +126,8 @@ int registry_set_offset_command(const std::string& state_dir, const std::string&
   fmt::print("source {}: offset {} -> {} of {}\n", entry->id.hex(), entry->acknowledged_offset, offset,
              visible(entry->path));
   if (loss) {
-    fmt::print("{} bytes are skipped; the aggregator is told with the next start ({})\n", loss->range.size(),
-               to_string(loss->cause));
+    fmt::print("{} bytes are skipped; they are reported to the aggregator at the next start ({})\n",
+               loss->range.size(), to_string(loss->cause));
   }
   return kExitOk;
 }

@@ -107,7 +107,7 @@ Result<OffsetChange> change_offset(const RegistryEntry& entry, std::uint64_t off
     return fail(Code::kInvalid,
                 fmt::format("{}: offset {} lies behind its end, which was at {}", entry.path, offset,
                             entry.size_bytes),
-                "the file is not there any more; give an offset within it");
+                "the file no longer exists; give an offset within it");
   }
   // The operator now asks for lines before a start_at = "end".
   fresh.origin = std::min(fresh.origin, offset);
@@ -128,7 +128,7 @@ Result<std::unique_ptr<Content>> open_file_of(const RegistryEntry& entry, const 
   auto paths = files.glob(log_family(entry.path) + "*").paths;
   paths.insert(paths.begin(), entry.path);
   for (const auto& path : paths) {
-    const auto facts = files.look(path);
+    const auto facts = files.facts(path);
     if (!facts || facts->device != entry.device || facts->inode != entry.inode) continue;
     // An inode number may be reused; the birth time then differs.
     if (entry.birth_ns != 0 && facts->birth_ns != entry.birth_ns) continue;

@@ -61,7 +61,7 @@ void SentRanges::rewound() {
   failed_ = false;
 }
 
-void SentRanges::take_back() {
+void SentRanges::unsend() {
   MUST(!entries_.empty() && outstanding_ > 0, "what is taken back was sent");
   entries_.pop_back();
   --outstanding_;

@@ -37,7 +37,7 @@ class SentRanges {
   // Checks the invariants. `offset` is the reader's.
   void check(std::uint64_t offset) const;
   // Removes the newest range, which was not sent after all.
-  void take_back();
+  void unsend();
 
   // The ends of batches that cannot be split, all after acknowledged_offset. A range that is sent again ends
   // at the same place.

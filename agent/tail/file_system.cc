@@ -103,7 +103,7 @@ thread_local std::string unreadable_folder;
 
 class PosixFileSystem : public FileSystem {
  public:
-  [[nodiscard]] Result<FileFacts> look(const std::string& path) const override {
+  [[nodiscard]] Result<FileFacts> facts(const std::string& path) const override {
     struct statx found{};
     if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, kWanted, &found) != 0)
       return system_error(path, "cannot be examined");
@@ -117,7 +117,7 @@ class PosixFileSystem : public FileSystem {
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path) const override {
     // Checked first, because opening a device may have side effects. O_NONBLOCK: a fifo that replaces the
     // file in between must not block the loop.
-    const auto named = look(path);
+    const auto named = facts(path);
     if (!named) return std::unexpected(named.error());
     const auto refuse = [&] {
       return fail(Code::kInvalid, path + ": is not a regular file", "exclude it from the input's paths");

@@ -50,7 +50,7 @@ struct GlobResult {
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
-  [[nodiscard]] virtual Result<FileFacts> look(const std::string& path) const = 0;  // follows links
+  [[nodiscard]] virtual Result<FileFacts> facts(const std::string& path) const = 0;  // follows links
   // Errors: also kInvalid for a folder, fifo, socket or device. It never blocks on one.
   [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path) const = 0;
   [[nodiscard]] virtual GlobResult glob(const std::string& pattern) const = 0;

@@ -187,7 +187,7 @@ Result<std::vector<SourceStatus>> read_registry_status(const std::string& state_
                         .state = entry.state,
                         .routes = entry.routes};
     // If it is still the same file, use its current size.
-    const auto facts = posix_file_system().look(entry.path);
+    const auto facts = posix_file_system().facts(entry.path);
     if (!is_compressed_path(entry.path) && facts && facts->inode == entry.inode)
       source.size_bytes = facts->size_bytes;
     out.push_back(std::move(source));

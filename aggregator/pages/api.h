@@ -25,7 +25,7 @@ class Api {
   // parameters ask the store once and share the answer.
   [[nodiscard]] Answer get(std::string_view path, const Params& params);
   // Asks the store for what /health and /metrics report about it. Called every few seconds, from one thread.
-  void look_at_store() { context_.watch.look(context_.now_ms()); }
+  void refresh_store_watch() { context_.watch.refresh(context_.now_ms()); }
   // Requests that wait for the answer to another request.
   [[nodiscard]] std::size_t sharing() const { return flight_.waiting(); }
 

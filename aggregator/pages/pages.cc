@@ -88,13 +88,13 @@ struct PagesServer::Impl {
     std::promise<void> looked;
     auto first_look = looked.get_future();
     watcher = std::jthread([this, looked = std::move(looked)](const std::stop_token& stop) mutable {
-      api.look_at_store();
+      api.refresh_store_watch();
       looked.set_value();
       std::mutex mutex;
       std::unique_lock lock(mutex);
       std::condition_variable_any wake;
       while (!wake.wait_for(lock, stop, kLookInterval, [&] { return stop.stop_requested(); }))
-        api.look_at_store();
+        api.refresh_store_watch();
     });
     first_look.wait_for(kFirstLook);
   }

@@ -6,7 +6,7 @@
 
 namespace weir {
 
-void StoreWatch::look(std::int64_t now_ms) {
+void StoreWatch::refresh(std::int64_t now_ms) {
   auto answer = pool_.with<GapBytes>([](Store& store) { return store.gap_bytes(); });
   const std::lock_guard lock(mutex_);
   answer_ = std::move(answer);

@@ -25,7 +25,7 @@ class StoreWatch {
   StoreWatch(StorePool& pool, std::int64_t now_ms) : pool_(pool), started_ms_(now_ms) {}
 
   // Asks the store and waits for the answer. One thread at a time.
-  void look(std::int64_t now_ms);
+  void refresh(std::int64_t now_ms);
   // Any thread. Never waits for the store.
   [[nodiscard]] View view(std::int64_t now_ms) const;
 

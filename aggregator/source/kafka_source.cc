@@ -132,7 +132,7 @@ struct KafkaSource::Impl {
   Clock::time_point retry_at{};
   // librdkafka reports once that a topic is missing, but never that it has returned.
   std::set<std::string> missing_topics;
-  Clock::time_point look_at{};
+  Clock::time_point check_again_at{};
 
   std::string broker_problem;
   std::string topic_problem;
@@ -344,9 +344,9 @@ void KafkaSource::Impl::retry(std::vector<SourceEvent>& out) {
 }
 
 void KafkaSource::Impl::look_for_missing_topics() {
-  if (missing_topics.empty() || Clock::now() < look_at) return;
+  if (missing_topics.empty() || Clock::now() < check_again_at) return;
   std::erase_if(missing_topics, [this](const std::string& topic) { return exists(topic); });
-  look_at = Clock::now() + kRetryInterval;
+  check_again_at = Clock::now() + kRetryInterval;
 }
 
 // Also false when no broker answers.

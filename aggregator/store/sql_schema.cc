@@ -35,9 +35,9 @@ Result<bool> has_column(SqlConnection& db, std::string_view table, std::string_v
 }
 
 Result<void> add_number(SqlConnection& db, std::string_view table, std::string_view column) {
-  const auto there = has_column(db, table, column);
-  if (!there) return std::unexpected(there.error());
-  if (*there) return {};
+  const auto has = has_column(db, table, column);
+  if (!has) return std::unexpected(has.error());
+  if (*has) return {};
   return run(db, fmt::format("ALTER TABLE {} ADD COLUMN {} {} NOT NULL DEFAULT 0", table, column,
                              db.column_type(ColumnType::kNumber)));
 }

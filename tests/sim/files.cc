@@ -59,7 +59,7 @@ std::optional<Error> SimFiles::fault(const std::string& path) const {
   return std::nullopt;
 }
 
-Result<FileFacts> SimFiles::look(const std::string& path) const {
+Result<FileFacts> SimFiles::facts(const std::string& path) const {
   if (const auto error = fault(path)) return std::unexpected(*error);
   const auto at = names_.find(path);
   if (at != names_.end()) return facts_of(*at->second);

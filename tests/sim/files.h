@@ -36,7 +36,7 @@ class SimFiles : public FileSystem {
   explicit SimFiles(const SimClock& clock) : clock_(clock) {}
 
   // The agent's interface.
-  [[nodiscard]] Result<FileFacts> look(const std::string& path) const override;
+  [[nodiscard]] Result<FileFacts> facts(const std::string& path) const override;
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path) const override;
   [[nodiscard]] GlobResult glob(const std::string& pattern) const override;
   [[nodiscard]] std::string resolved(const std::string& path) const override { return path; }

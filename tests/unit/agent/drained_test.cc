@@ -23,7 +23,7 @@ class Drained : public CommandTest {
   // The entry of an agent that has acknowledged `file` up to `offset`.
   static RegistryEntry entry_of(const std::string& file, std::uint64_t offset) {
     RegistryEntry entry;
-    const auto facts = posix_file_system().look(file);
+    const auto facts = posix_file_system().facts(file);
     auto content = Content::open(file);
     EXPECT_TRUE(facts && content);
     const auto line = first_data_line(**content);
@@ -201,16 +201,16 @@ TEST(WaitUntilDrained, WhatIsNotThereEndsTheWait) {
 TEST(WaitUntilDrained, WhatCannotBeReadIsLookedAtAgain) {
   StepClock clock;
   int looks = 0;
-  const auto look = [&]() -> Result<DrainState> {
+  const auto read_state = [&]() -> Result<DrainState> {
     if (++looks < 3) return fail(Code::kIo, "no such table: source");
     return DrainState{true, ""};
   };
   const auto pause = [&](std::chrono::milliseconds time) { clock.now_ms += time.count(); };
-  const auto state = wait_until_drained(look, 30s, clock, pause);
+  const auto state = wait_until_drained(read_state, 30s, clock, pause);
   ASSERT_TRUE(state);
   EXPECT_TRUE(state->drained);
   looks = -1000;
-  EXPECT_FALSE(wait_until_drained(look, 200ms, clock, pause));
+  EXPECT_FALSE(wait_until_drained(read_state, 200ms, clock, pause));
 }
 
 TEST_F(Drained, TheCommandEndsWithACodeOfItsOwn) {

@@ -39,7 +39,7 @@ class PlanCommand : public CommandTest {
   }
   // As left by an agent that has shipped the first line of `log`.
   void remember_first_line(const std::string& log) const {
-    const auto facts = posix_file_system().look(log);
+    const auto facts = posix_file_system().facts(log);
     auto content = Content::open(log);
     ASSERT_TRUE(facts && content);
     auto registry = Registry::open(path("state"));

@@ -23,7 +23,7 @@ class RegistryCommand : public CommandTest {
  protected:
   static RegistryEntry entry_of(const std::string& file, std::uint64_t offset) {
     RegistryEntry entry;
-    const auto facts = posix_file_system().look(file);
+    const auto facts = posix_file_system().facts(file);
     auto content = Content::open(file);
     EXPECT_TRUE(facts && content);
     entry.id = entry.base = make_source_id("here", log_family(file), "one");

@@ -267,7 +267,7 @@ TEST_F(ApiTest, GapsAreListedAndSummed) {
             json::parse(R"([{"begin":100,"end":150,"cause":"deleted unread","since_ms":5000},
                            {"begin":400,"end":410,"cause":"not received","since_ms":null}])"));
   EXPECT_EQ(out["sources"][0]["id"].get<std::string>().size(), 32U);
-  api.look_at_store();
+  api.refresh_store_watch();
   const auto metrics = api.get("/metrics", {}).body;
   EXPECT_THAT(metrics, HasSubstr("\nweir_aggregator_gap_bytes{cause=\"not received\"} 10\n"));
   EXPECT_THAT(metrics, HasSubstr("\nweir_aggregator_gap_bytes{cause=\"deleted unread\"} 50\n"));
@@ -339,10 +339,10 @@ TEST_F(ApiTest, UnknownPathsAndParametersAreRefused) {
 
 TEST_F(ApiTest, AStoreThatIsAwayIs503AndHealthSaysSo) {
   EXPECT_THAT(get("/health", {}, 503)["problems"][0].get<std::string>(), HasSubstr("not answered"));
-  api.look_at_store();
+  api.refresh_store_watch();
   EXPECT_EQ(get("/health")["status"], "ok");
   tables.down = true;
-  api.look_at_store();
+  api.refresh_store_watch();
   EXPECT_THAT(get("/api/v1/summary", {}, 503)["error"]["what"].get<std::string>(), HasSubstr("away"));
   engine.problem = "store: refused; start it";
   const json out = get("/health", {}, 503);
@@ -354,11 +354,11 @@ TEST_F(ApiTest, AStoreThatIsAwayIs503AndHealthSaysSo) {
 }
 
 TEST_F(ApiTest, AStoreThatHangsIsSaidAndNotWaitedFor) {
-  api.look_at_store();
+  api.refresh_store_watch();
   now_ms += StoreWatch::kStaleAfterMs + 1000;
   EXPECT_THAT(get("/health", {}, 503)["problems"][0].get<std::string>(), HasSubstr("not answered for 16 s"));
   EXPECT_THAT(api.get("/metrics", {}).body, HasSubstr("weir_aggregator_store_up 0\n"));
-  api.look_at_store();
+  api.refresh_store_watch();
   EXPECT_EQ(get("/health")["status"], "ok");
 }
 

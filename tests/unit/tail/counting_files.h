@@ -11,8 +11,8 @@ namespace weir {
 
 class CountingFiles : public FileSystem {
  public:
-  [[nodiscard]] Result<FileFacts> look(const std::string& path) const override {
-    return posix_file_system().look(path);
+  [[nodiscard]] Result<FileFacts> facts(const std::string& path) const override {
+    return posix_file_system().facts(path);
   }
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path) const override {
     auto file = posix_file_system().open(path);
