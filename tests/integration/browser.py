@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -24,7 +25,8 @@ class Browser:
             ["bash", "-c", f'exec "$@" 3<&{command_out} 4>&{answer_in}', "bash", path, "--headless", "--no-sandbox", "--disable-gpu",
              "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions", "--disable-background-networking",
              f"--user-data-dir={self.home.name}/profile", "--window-size=1280,1600", "--remote-debugging-pipe"],
-            pass_fds=(command_out, answer_in), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            pass_fds=(command_out, answer_in), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True)
         os.close(command_out)
         os.close(answer_in)
         self.rest, self.last_id, self.session = b"", 0, None
@@ -33,11 +35,23 @@ class Browser:
         self.call("Page.enable")
 
     def close(self):
-        self.process.kill()
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         os.close(self.command_in)
         os.close(self.answer_out)
-        self.home.cleanup()
+        self.remove_home()
+
+    def remove_home(self, seconds=30):
+        """The browser's helpers end a moment after it, and until then may write to its folder."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.home.cleanup()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def call(self, method, **parameters):
         self.last_id += 1
