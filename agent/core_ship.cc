@@ -247,6 +247,7 @@ void AgentCore::Impl::pin_partition(Source& source) const {
 
 bool AgentCore::Impl::send_batch(const std::shared_ptr<Source>& source, Read read) {
   pin_partition(*source);
+  source->sent.passed(source->reader.offset(), source->reader.tail_hash());
   auto header = header_of(source->id, source->origin, source->path, source->input->name);
   header.range = {read.begin, source->reader.offset()};
   header.fields.assign(source->input->fields.begin(), source->input->fields.end());

@@ -48,6 +48,10 @@ void RouteRanges::rewound() {
   for (auto& route : routes_) route.rewound();
 }
 
+void RouteRanges::passed(std::uint64_t offset, const std::string& tail_hash) {
+  for (auto& route : routes_) route.passed(offset, tail_hash);
+}
+
 std::uint64_t RouteRanges::next_begin(std::uint64_t offset) const {
   std::uint64_t next = 0;
   for (const auto& route : routes_) {

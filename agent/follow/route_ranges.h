@@ -31,6 +31,11 @@ class RouteRanges {
   // Reading restarts at acknowledged_offset(). Routes that did not fail keep their position.
   void rewound();
 
+  // Reading has passed `offset`; `tail_hash` is of the bytes before it. A route that was restored from the
+  // registry as ahead of the others learns here which bytes lie before its position: after a failure, reading
+  // may restart there, and must then prove that the file still has them.
+  void passed(std::uint64_t offset, const std::string& tail_hash);
+
   // Whether the route still needs a range that ends at `end`, because it has not got that far.
   [[nodiscard]] bool wants(std::size_t route, std::uint64_t end) const {
     return routes_[route].position() < end;

@@ -61,6 +61,10 @@ void SentRanges::rewound() {
   failed_ = false;
 }
 
+void SentRanges::passed(std::uint64_t offset, const std::string& tail_hash) {
+  if (offset == acknowledged_offset_ && acknowledged_tail_.empty()) acknowledged_tail_ = tail_hash;
+}
+
 void SentRanges::unsend() {
   MUST(!entries_.empty() && outstanding_ > 0, "what is taken back was sent");
   entries_.pop_back();

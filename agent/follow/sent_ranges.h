@@ -36,6 +36,9 @@ class SentRanges {
   void rewound();
   // Checks the invariants. `offset` is the reader's.
   void check(std::uint64_t offset) const;
+  // `tail_hash` is of the bytes before `offset`. Kept if that is the acknowledged offset and its hash is not
+  // known.
+  void passed(std::uint64_t offset, const std::string& tail_hash);
   // Removes the newest range, which was not sent after all.
   void unsend();
 

@@ -50,6 +50,24 @@ TEST_F(RouteRangesTest, OfTwoAtOneOffsetTheOneThatKnowsTheBytesBeforeItSaysThem)
   EXPECT_EQ(ranges.acknowledged_tail(), "at 100");
 }
 
+TEST_F(RouteRangesTest, ARouteThatIsAheadLearnsTheBytesBeforeItsOffsetWhenReadingPassesThem) {
+  // As restored from the registry, which knows only the bytes before the least offset.
+  RouteRanges ranges({SentRanges(100, ""), SentRanges(60, "at 60")});
+  ranges.passed(80, "at 80");
+  EXPECT_EQ(ranges.of(0).acknowledged_tail(), "");
+  ranges.passed(100, "at 100");
+  ranges.of(1).sent(1, {60, 100}, "at 100");
+  ranges.of(1).settled(1, true);
+  for (const std::size_t route : {0, 1}) ranges.of(route).sent(route + 2, {100, 150}, "at 150");
+  ranges.of(0).settled(2, false);
+  ranges.of(1).settled(3, true);
+  ranges.rewound();
+  EXPECT_EQ(ranges.acknowledged_offset(), 100);
+  EXPECT_EQ(ranges.acknowledged_tail(), "at 100") << "reading restarts there, and must prove it";
+  ranges.passed(100, "other bytes");
+  EXPECT_EQ(ranges.acknowledged_tail(), "at 100");
+}
+
 #ifdef WEIR_MUST
 using RouteRangesDeathTest = RouteRangesTest;
 
