@@ -274,10 +274,10 @@ void AgentCore::Impl::choose_start(Decision& decision) {
       decision.offset = std::min(decision.offset, acknowledged_by(*entry, route));
     decision.origin = entry->origin;
     if (decision.offset == entry->acknowledged_offset) decision.tail_hash = entry->tail_hash;
-    decision.why = "goes on where it was acknowledged";
+    decision.why = "continues at the acknowledged offset";
   } else if (identity.position) {
     decision.offset = *identity.position;
-    decision.why = "goes on where the store has counted it";
+    decision.why = "continues where the store has counted it";
   } else if (decision.input->start_at_end && !scanned && !decision.content->compressed() &&
              !registry->knows_input(decision.input->name)) {
     const auto end = end_to_start_at(*decision.content, decision.facts.size_bytes);

@@ -23,7 +23,7 @@ struct MimeMail {
 // `max_bytes` is cut and ends with "...".
 [[nodiscard]] std::string mail_line(std::string_view text, std::size_t max_bytes = 300);
 
-// "Weir <weir@example.org>" -> "weir@example.org". kInvalid: there is no address.
+// "Weir <weir@example.org>" -> "weir@example.org". kInvalid: the text has no address.
 [[nodiscard]] Result<std::string> bare_address(std::string_view mailbox);
 
 }  // namespace weir
